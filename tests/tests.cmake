@@ -1,0 +1,28 @@
+# tests/unit mirrors the source: tests/unit/relay/smtp holds the tests of relay/smtp, one file for each of its files.
+
+add_library(test_support INTERFACE)
+target_link_libraries(test_support INTERFACE project_options GTest::gmock GTest::gtest_main)
+# GoogleTest's macros hold an else and names of their own.
+target_compile_options(test_support INTERFACE -Wno-dangling-else -Wno-shadow)
+
+# unit_tests(relay/smtp [LABELS threaded]): one executable; DEPENDS names other modules that its tests use.
+function(unit_tests directory)
+  cmake_parse_arguments(arg "" "" "DEPENDS;LABELS" ${ARGN})
+  string(REPLACE "/" "_" module ${directory})
+  string(REPLACE "/" "_" dependencies "${arg_DEPENDS}")
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/${directory}/*.cpp)
+  add_executable(unit_${module} ${sources})
+  target_link_libraries(unit_${module} PRIVATE ${module} ${dependencies} test_support)
+  add_test(NAME unit/${directory} COMMAND unit_${module} --gtest_brief=1)
+  set_tests_properties(unit/${directory} PROPERTIES LABELS "unit;${arg_LABELS}" TIMEOUT 300
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+endfunction()
+
+unit_tests(relay/base)
+unit_tests(relay/mail)
+unit_tests(relay/sasl)
+unit_tests(relay/smtp)
+unit_tests(relay/policy)
+unit_tests(relay/route)
+unit_tests(relay/queue)
+unit_tests(relay/config)
