@@ -1,0 +1,36 @@
+#pragma once
+/// What the relay knows of a message besides its content.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "relay/base/clock.hpp"
+#include "relay/mail/address.hpp"
+
+namespace relay::mail {
+
+/// RFC 6152: what the client said of the content.
+enum class Body : std::uint8_t { undeclared, seven_bit, eight_bit_mime };
+
+/// Where a message came from, for `Received:` and the log.
+struct Origin {
+  std::string client;    ///< the client's address as text; with PROXY protocol the one that the header names
+  std::string helo;      ///< as given, printable ASCII
+  bool extended = false; ///< EHLO was used: ESMTP in `Received:`
+  friend bool operator==(const Origin&, const Origin&) = default;
+};
+
+/// An accepted message's envelope. Recipients keep their order; an index into them names one for good.
+struct Envelope {
+  Address reverse_path;
+  std::vector<Address> recipients;
+  Body body = Body::undeclared;
+  Origin origin;
+  WallTime arrival{};
+  std::uint64_t size = 0;      ///< octets of the content as it is sent on, our header not counted, before dot-stuffing
+  std::string received;        ///< our `Received:` line, folded, with its final CRLF
+  friend bool operator==(const Envelope&, const Envelope&) = default;
+};
+
+}  // namespace relay::mail

@@ -1,0 +1,121 @@
+#include "relay/mail/header_scan.hpp"
+
+#include <algorithm>
+
+#include "relay/base/text.hpp"
+
+namespace relay::mail {
+namespace {
+
+constexpr std::size_t kMaxName = 1024;
+constexpr std::size_t kMaxReceivedText = 2048;
+
+bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+/// Whether the text of a Received field says that `hostname` wrote it. Both in lower case.
+bool is_written_by(std::string_view text, std::string_view hostname) {
+  for (auto at = text.find("by"); at != std::string_view::npos; at = text.find("by", at + 2)) {
+    if (at == 0 || (!is_blank(text[at - 1]) && text[at - 1] != '\n')) continue;
+    const auto word = trimmed(text.substr(at + 2));
+    if (!word.starts_with(hostname)) continue;
+    const auto rest = word.substr(hostname.size());
+    if (rest.empty() || is_blank(rest.front()) || std::string_view("\r\n;(").find(rest.front()) != std::string_view::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+HeaderScan::HeaderScan(std::string_view hostname, HeaderLimits limits) : limits_(limits), hostname_(lower(hostname)) {}
+
+void HeaderScan::feed(std::string_view content, std::string& out) {
+  while (!content.empty() && state_ != State::body) {
+    const auto before = content.size();
+    switch (state_) {
+      case State::line_start: content = begin_line(content, out); break;
+      case State::name: content = read_name(content, out); break;
+      case State::field: content = read_field(content, out); break;
+      case State::body: break;
+    }
+    octets_ += before - content.size();
+  }
+  out.append(content);
+}
+
+void HeaderScan::finish(std::string& out) {
+  if (state_ == State::name) break_header(out);
+  else if (state_ != State::body) end_field();
+}
+
+bool HeaderScan::is_looping() const {
+  return received_count_ >= limits_.max_received || own_received_count_ >= limits_.max_own_received;
+}
+
+/// Looks at the first octet of a line; takes it only when the line goes on in the same field.
+std::string_view HeaderScan::begin_line(std::string_view content, std::string& out) {
+  const bool goes_on = is_blank(content.front());
+  if (goes_on && !is_first_line_) {
+    state_ = State::field;
+    return content;
+  }
+  end_field();
+  if (goes_on) {
+    break_header(out);
+  } else {
+    state_ = content.front() == '\r' ? State::body : State::name;
+  }
+  is_first_line_ = false;
+  return content;
+}
+
+std::string_view HeaderScan::read_name(std::string_view content, std::string& out) {
+  while (!content.empty()) {
+    const char c = content.front();
+    const bool name_ended = !name_.empty() && is_blank(name_.back());
+    if (c == ':') {
+      begin_field(out);
+      return content;
+    }
+    if (c == '\r' || c == '\n' || (name_ended && !is_blank(c)) || name_.size() == kMaxName) {
+      break_header(out);
+      return content;
+    }
+    name_ += c;
+    content.remove_prefix(1);
+  }
+  return content;
+}
+
+std::string_view HeaderScan::read_field(std::string_view content, std::string& out) {
+  const auto end = content.find('\n');
+  const auto line = content.substr(0, end == std::string_view::npos ? end : end + 1);
+  out.append(line);
+  if (in_received_) received_.append(line.substr(0, kMaxReceivedText - std::min(kMaxReceivedText, received_.size())));
+  if (end != std::string_view::npos) state_ = State::line_start;
+  return content.substr(line.size());
+}
+
+/// What comes is no header field: from here on all is body.
+void HeaderScan::break_header(std::string& out) {
+  out.append("\r\n").append(name_);
+  name_.clear();
+  state_ = State::body;
+}
+
+void HeaderScan::begin_field(std::string& out) {
+  in_received_ = equals_ignoring_case(trimmed(name_), "received");
+  if (in_received_) ++received_count_;
+  out.append(name_);
+  name_.clear();
+  state_ = State::field;
+}
+
+void HeaderScan::end_field() {
+  if (in_received_ && is_written_by(lower(received_), hostname_)) ++own_received_count_;
+  in_received_ = false;
+  received_.clear();
+}
+
+}  // namespace relay::mail

@@ -1,0 +1,20 @@
+#pragma once
+/// The trace line that a relay adds on top (RFC 5321 section 4.4).
+
+#include <string>
+#include <string_view>
+
+#include "relay/base/queue_id.hpp"
+#include "relay/mail/envelope.hpp"
+
+namespace relay::mail {
+
+/// `Received: from HELO ([client]) by HOST with ESMTP id ID for <recipient>; date`, folded, ending in CRLF.
+///
+/// The `for` clause stands only with a single recipient, so that nobody learns of others. A HELO name that is no domain
+/// goes into a comment, cut at 100 octets and stripped of what could end the comment or the line.
+///
+/// @param hostname  our own name, valid as a domain
+[[nodiscard]] std::string received_line(const Envelope& envelope, const QueueId& id, std::string_view hostname);
+
+}  // namespace relay::mail

@@ -1,0 +1,442 @@
+#include "relay/smtp/client_session.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "relay/base/text.hpp"
+
+namespace relay::smtp {
+namespace {
+
+using std::chrono::seconds;
+
+struct StageFacts {
+  Stage stage;
+  std::string_view doing;
+};
+constexpr std::array kStages{
+  StageFacts{Stage::connect, "connecting"},
+  StageFacts{Stage::banner, "awaiting the banner"},
+  StageFacts{Stage::ehlo, "sending EHLO"},
+  StageFacts{Stage::helo, "sending HELO"},
+  StageFacts{Stage::starttls, "starting TLS"},
+  StageFacts{Stage::auth, "authenticating"},
+  StageFacts{Stage::mail, "sending MAIL FROM"},
+  StageFacts{Stage::rcpt, "sending RCPT TO"},
+  StageFacts{Stage::data, "sending DATA"},
+  StageFacts{Stage::content, "sending content"},
+  StageFacts{Stage::data_end, "sending end of data -- message may be sent more than once"},
+  StageFacts{Stage::rset, "sending RSET"},
+  StageFacts{Stage::quit, "sending QUIT"},
+};
+
+/// RFC 5321 names no time for these two; nobody waits for them with a message in hand.
+constexpr milliseconds kResetTimeout = seconds{20};
+constexpr milliseconds kQuitTimeout = seconds{2};
+
+/// Replies that speak of us, not of the message, whatever they answer.
+bool judges_credentials(const Reply& reply) {
+  return reply.code == 530 || reply.code == 534 || reply.code == 535 || reply.code == 538;
+}
+
+/// A next hop that is told several lines instead of one would be at the mercy of whoever wrote the address.
+bool is_one_line(std::string_view line) { return line.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos; }
+
+Reply own_reply(std::uint16_t code, EnhancedStatus status, std::string_view text) {
+  return Reply{code, status, printable(text, kMaxReplyText)};
+}
+
+std::string summary(const Reply& reply) { return "answered " + reply.to_line(); }
+
+}  // namespace
+
+std::string_view doing(Stage stage) {
+  const auto found = std::find_if(kStages.begin(), kStages.end(), [&](const auto& facts) { return facts.stage == stage; });
+  return found->doing;
+}
+
+ClientSession::ClientSession(HopPolicy policy) : policy_(std::move(policy)) {}
+
+ClientStep ClientSession::resume(const ClientEvent& event) {
+  return std::visit([this](const auto& happened) { return on(happened); }, event);
+}
+
+// ---- the connection: banner, EHLO, TLS, AUTH ----
+
+ClientStep ClientSession::on(const client_event::Opened& opened) {
+  tls_is_active_ = opened.tls_is_active;
+  tls_is_verified_ = opened.tls_is_verified;
+  return read_more();
+}
+
+ClientStep ClientSession::on(const client_event::Received& received) {
+  parser_.feed(received.octets);
+  if (std::exchange(is_listening_, false)) return early_reply();
+  return read_more();
+}
+
+ClientStep ClientSession::on(const client_event::Written&) { return read_more(); }
+
+/// The next reply when it is there already, or more octets.
+ClientStep ClientSession::read_more() {
+  if (auto reply = parser_.next()) return on_reply(std::move(*reply));
+  if (!parser_.is_garbage()) return client_step::Read{timeout()};
+  return connection_failed({Errc::protocol_error, Fate::transient, "answered garbage: " + parser_.leftover()});
+}
+
+ClientStep ClientSession::on_reply(Reply reply) {
+  switch (stage_) {
+    case Stage::connect:
+    case Stage::banner: return on_banner(reply);
+    case Stage::ehlo:
+    case Stage::helo: return on_ehlo(reply);
+    case Stage::starttls: return on_starttls(reply);
+    case Stage::auth: return on_auth(reply);
+    case Stage::mail:
+    case Stage::rcpt:
+    case Stage::data: return on_transfer_reply(reply);
+    case Stage::content:
+    case Stage::data_end: return on_end_of_data(reply);
+    case Stage::rset:
+      if (!reply.is_positive()) return hop_failed(Errc::protocol_error, summary(reply), reply);
+      needs_reset_ = false;
+      return idle();
+    case Stage::quit: return client_step::Close{std::nullopt};
+  }
+  return client_step::Close{std::nullopt};
+}
+
+ClientStep ClientSession::on_banner(const Reply& reply) {
+  if (!reply.is_positive()) return hop_failed(Errc::unavailable, summary(reply), reply);
+  return say(Stage::ehlo, "EHLO " + policy_.helo_name);
+}
+
+ClientStep ClientSession::on_ehlo(const Reply& reply) {
+  extensions_ = {};
+  if (reply.is_positive() && stage_ == Stage::ehlo) {
+    // The first line greets; each of the others names an extension (RFC 5321 section 4.1.1.1).
+    const auto extensions = std::string_view(reply.text).substr(std::min(reply.text.find('\n'), reply.text.size()));
+    for (const auto line : split(extensions, '\n')) {
+      const auto words = split(line, ' ');
+      const auto keyword = upper(words.front());
+      if (keyword == "PIPELINING") extensions_.pipelining = true;
+      else if (keyword == "8BITMIME") extensions_.eight_bit_mime = true;
+      else if (keyword == "SIZE") extensions_.size = true;
+      else if (keyword == "STARTTLS") extensions_.starttls = true;
+      else if (keyword == "AUTH") extensions_.auth.assign(words.begin() + 1, words.end());
+    }
+    return after_greeting();
+  }
+  if (reply.is_positive()) return after_greeting();
+  const bool may_fall_back = stage_ == Stage::ehlo && reply.is_permanent() && !policy_.needs_verified_tls();
+  if (may_fall_back) return say(Stage::helo, "HELO " + policy_.helo_name);
+  return hop_failed(Errc::unavailable, summary(reply), reply);
+}
+
+ClientStep ClientSession::after_greeting() {
+  const bool may_be_plain = !policy_.needs_verified_tls();
+  if (!tls_is_active_ && !(policy_.tls == TlsMode::none && may_be_plain)) {
+    if (extensions_.starttls) return say(Stage::starttls, "STARTTLS");
+    if (!may_be_plain) return hop_failed(Errc::tls_failed, "STARTTLS is not offered, and nothing is sent without it");
+  }
+  return authenticate();
+}
+
+ClientStep ClientSession::on_starttls(const Reply& reply) {
+  if (reply.code != 220) {
+    if (!policy_.needs_verified_tls()) return authenticate();
+    return hop_failed(Errc::tls_failed, summary(reply), reply);
+  }
+  // Octets behind the 220 came in the clear: whoever put them there wants them read as if they came through TLS.
+  if (parser_.has_leftover()) return hop_failed(Errc::tls_failed, "sent plain text behind its answer to STARTTLS");
+  return client_step::StartTls{policy_.needs_verified_tls(), policy_.timeouts.command};
+}
+
+ClientStep ClientSession::on(const client_event::TlsReady& ready) {
+  tls_is_active_ = true;
+  tls_is_verified_ = ready.is_verified;
+  return say(Stage::ehlo, "EHLO " + policy_.helo_name);  // RFC 3207 section 4.2: all from before is forgotten
+}
+
+ClientStep ClientSession::authenticate() {
+  if (!policy_.credentials) return idle();
+  if (!tls_is_verified_) return hop_failed(Errc::tls_failed, "credentials need verified TLS, and this is not");
+  mechanism_ = sasl::choose(extensions_.auth, *policy_.credentials);
+  if (!mechanism_) return hop_failed(Errc::not_permitted, "offers no AUTH mechanism that we have");
+  const auto initial = mechanism_->initial_response();
+  return say(Stage::auth, "AUTH " + std::string(mechanism_->name()) + (initial.empty() ? "" : " " + base64(initial)));
+}
+
+ClientStep ClientSession::on_auth(const Reply& reply) {
+  if (reply.is_positive()) return idle();
+  if (reply.code == 334) {
+    const auto challenge = parse_base64(reply.text);
+    auto response = mechanism_->respond(challenge.value_or(""));
+    if (!response) return hop_failed(response.error().code, response.error().context, reply);
+    return say(Stage::auth, base64(*response));
+  }
+  return hop_failed(Errc::not_permitted, summary(reply), reply);
+}
+
+/// Ready for a message, with nothing unread: a reply to no command would be taken for that of the next one.
+ClientStep ClientSession::idle() {
+  if (parser_.has_leftover()) return hop_failed(Errc::protocol_error, "answered twice: " + parser_.leftover());
+  if (needs_reset_) return say(Stage::rset, "RSET");
+  return client_step::AwaitMessage{};
+}
+
+ClientStep ClientSession::on(const client_event::Quit&) { return say(Stage::quit, "QUIT"); }
+
+ClientStep ClientSession::say(Stage stage, std::string line) {
+  stage_ = stage;
+  if (!is_one_line(line)) return hop_failed(Errc::invalid_argument, "a command of ours holds a line break");
+  return client_step::Write{std::move(line) + "\r\n", timeout()};
+}
+
+milliseconds ClientSession::timeout() const {
+  switch (stage_) {
+    case Stage::connect:
+    case Stage::banner: return policy_.timeouts.banner;
+    case Stage::ehlo:
+    case Stage::helo:
+    case Stage::starttls:
+    case Stage::auth:
+    case Stage::mail:
+    case Stage::rcpt: return policy_.timeouts.command;
+    case Stage::data: return policy_.timeouts.data_init;
+    case Stage::content: return policy_.timeouts.data_block;
+    case Stage::data_end: return policy_.timeouts.data_end;
+    case Stage::rset: return std::min(policy_.timeouts.command, kResetTimeout);
+    case Stage::quit: return std::min(policy_.timeouts.command, kQuitTimeout);
+  }
+  return policy_.timeouts.command;
+}
+
+// ---- a message: MAIL, RCPT, DATA ----
+
+ClientStep ClientSession::on(const client_event::Message& next) {
+  transfer_.emplace();
+  transfer_->message = next.message;
+  transfer_->outcome.recipients.resize(next.message.recipients.size());
+  transfer_->is_accepted.resize(next.message.recipients.size());
+  ++transfers_;
+  stage_ = Stage::mail;
+  if (next.message.body == mail::Body::eight_bit_mime && !extensions_.eight_bit_mime) {
+    judge_undecided(
+      Disposition::failed, Stage::mail, own_reply(554, {5, 6, 3}, "The next hop does not take 8-bit content (8BITMIME)")
+    );
+    return finish_transfer();
+  }
+  build_commands();
+  return send_group();
+}
+
+void ClientSession::build_commands() {
+  const auto& message = transfer_->message;
+  std::string mail = "MAIL FROM:<" + message.reverse_path.to_text() + ">";
+  if (extensions_.size) mail += " SIZE=" + std::to_string(message.size);
+  if (message.body == mail::Body::eight_bit_mime) mail += " BODY=8BITMIME";
+  transfer_->unsent.push_back({Stage::mail, 0, std::move(mail)});
+  for (std::size_t i = 0; i < message.recipients.size(); ++i) {
+    transfer_->unsent.push_back({Stage::rcpt, i, "RCPT TO:<" + message.recipients[i].to_text() + ">"});
+  }
+  transfer_->unsent.push_back({Stage::data, 0, "DATA"});
+}
+
+ClientStep ClientSession::send_group() {
+  const auto limit = extensions_.pipelining ? kMaxGroup : 1;
+  std::string group;
+  while (!transfer_->unsent.empty() && transfer_->unanswered.size() < limit) {
+    auto command = std::move(transfer_->unsent.front());
+    transfer_->unsent.pop_front();
+    if (!is_one_line(command.line)) {
+      judge_undecided(Disposition::failed, command.stage, own_reply(553, {5, 1, 3}, "Address holds a line break"));
+      return connection_failed({Errc::invalid_argument, Fate::permanent, "an address holds a line break"});
+    }
+    group += std::exchange(command.line, {}) + "\r\n";
+    transfer_->unanswered.push_back(std::move(command));
+  }
+  stage_ = transfer_->unanswered.front().stage;
+  return client_step::Write{std::move(group), timeout()};
+}
+
+ClientStep ClientSession::on_transfer_reply(const Reply& reply) {
+  auto& transfer = *transfer_;
+  const auto command = std::move(transfer.unanswered.front());
+  transfer.unanswered.pop_front();
+  if (judges_credentials(reply)) return hop_failed(Errc::not_permitted, summary(reply), reply);
+  if (reply.code == 421 && !transfer.is_judged && transfers_ > 1) {
+    // It closed while we were idle and says so only now.
+    return hop_failed(Errc::unavailable, summary(reply), reply);
+  }
+  transfer.is_judged = true;
+  switch (command.stage) {
+    case Stage::mail:
+      transfer.mail_is_refused = !reply.is_positive();
+      if (transfer.mail_is_refused) {
+        for (std::size_t i = 0; i < transfer.outcome.recipients.size(); ++i) judge(i, Stage::mail, reply);
+      }
+      break;
+    case Stage::rcpt:
+      if (transfer.mail_is_refused) break;  // what MAIL was told counts
+      if (reply.is_positive()) transfer.is_accepted[command.recipient] = true;
+      else judge(command.recipient, Stage::rcpt, reply);
+      break;
+    default:
+      transfer.wants_content = reply.code == 354;
+      if (!transfer.wants_content) {
+        for (std::size_t i = 0; i < transfer.outcome.recipients.size(); ++i) {
+          if (transfer.is_accepted[i]) judge(i, Stage::data, reply);
+        }
+        std::fill(transfer.is_accepted.begin(), transfer.is_accepted.end(), false);
+      }
+      break;
+  }
+  if (reply.code == 421) {  // RFC 5321 section 3.8: it closes, whatever else was asked
+    judge_undecided(Disposition::deferred, command.stage, reply);
+    is_closing_ = true;
+    return finish_transfer();
+  }
+  if (!transfer.unanswered.empty()) {
+    stage_ = transfer.unanswered.front().stage;
+    return read_more();
+  }
+  return after_group();
+}
+
+/// All that was sent is answered: the next group, the content, or the end.
+ClientStep ClientSession::after_group() {
+  auto& transfer = *transfer_;
+  if (transfer.wants_content) {
+    if (parser_.has_leftover()) {
+      return connection_failed({Errc::protocol_error, Fate::transient, "answered before the end of data"});
+    }
+    if (has_accepted()) {
+      stage_ = Stage::content;
+      return client_step::SendContent{timeout()};
+    }
+    // RFC 2920 section 3.1: every recipient was refused, yet it waits for content.
+    is_aborting_data_ = true;
+    return say(Stage::data_end, ".");
+  }
+  const bool only_data_is_left = transfer.unsent.size() <= 1;
+  if (transfer.unsent.empty() || transfer.mail_is_refused || (only_data_is_left && !has_accepted())) {
+    needs_reset_ = true;
+    return finish_transfer();
+  }
+  return send_group();
+}
+
+// ---- content ----
+
+ClientStep ClientSession::on(const client_event::ContentSent&) {
+  is_listening_ = true;
+  return client_step::Listen{};
+}
+
+/// What the peer said while content was still flowing. Nothing is as it should be: the end of data goes out.
+ClientStep ClientSession::early_reply() {
+  const auto reply = parser_.next();
+  if (reply && (reply->is_transient() || reply->is_permanent())) {
+    is_closing_ = true;  // it refused in the middle: the rest of our content would be read as commands
+    return on_end_of_data(*reply);
+  }
+  if (reply || parser_.has_leftover()) {
+    return connection_failed({Errc::protocol_error, Fate::transient, "answered before the end of data"});
+  }
+  stage_ = Stage::data_end;
+  return client_step::EndContent{timeout()};
+}
+
+ClientStep ClientSession::on_end_of_data(const Reply& reply) {
+  auto& transfer = *transfer_;
+  if (std::exchange(is_aborting_data_, false)) {
+    needs_reset_ = true;
+    return finish_transfer();
+  }
+  if (judges_credentials(reply)) return hop_failed(Errc::not_permitted, summary(reply), reply);
+  for (std::size_t i = 0; i < transfer.outcome.recipients.size(); ++i) {
+    if (transfer.is_accepted[i]) judge(i, Stage::data_end, reply);
+  }
+  if (reply.code == 421) is_closing_ = true;
+  if (parser_.has_leftover()) {  // the outcome stands, the connection does not
+    failure_ = HopFailure{stage_, {Errc::protocol_error, Fate::transient, "answered twice"}, std::nullopt, false};
+  }
+  return finish_transfer();
+}
+
+ClientStep ClientSession::on(const client_event::ContentUnreadable& failure) {
+  judge_undecided(
+    Disposition::deferred, Stage::content, own_reply(451, {4, 3, 0}, "Content could not be read: " + failure.error.context)
+  );
+  is_closing_ = true;
+  return finish_transfer();
+}
+
+// ---- results ----
+
+/// 2yz at end of data delivers; 4yz and 552 to RCPT defer; 5yz fails; what has no place here defers.
+void ClientSession::judge(std::size_t recipient, Stage stage, const Reply& reply) {
+  const bool is_too_many = stage == Stage::rcpt && reply.code == 552;
+  auto disposition = Disposition::deferred;
+  if (reply.is_positive() && stage == Stage::data_end) disposition = Disposition::delivered;
+  else if (reply.is_permanent() && !is_too_many) disposition = Disposition::failed;
+  transfer_->outcome.recipients[recipient] = {disposition, stage, reply};
+}
+
+void ClientSession::judge_undecided(Disposition disposition, Stage stage, const Reply& reply) {
+  for (auto& recipient : transfer_->outcome.recipients) {
+    if (recipient.disposition == Disposition::untried) recipient = {disposition, stage, reply};
+  }
+}
+
+bool ClientSession::has_accepted() const {
+  const auto& accepted = transfer_->is_accepted;
+  return std::find(accepted.begin(), accepted.end(), true) != accepted.end();
+}
+
+ClientStep ClientSession::finish_transfer() {
+  auto outcome = std::move(transfer_->outcome);
+  transfer_.reset();
+  return client_step::Report{std::move(outcome)};
+}
+
+ClientStep ClientSession::on(const client_event::Reported&) {
+  if (failure_ || is_closing_) return client_step::Close{failure_};
+  return idle();
+}
+
+/// The hop is at fault: a message in hand was not judged by it.
+ClientStep ClientSession::hop_failed(Errc code, std::string what, std::optional<Reply> reply) {
+  const bool is_refusal = reply && (judges_credentials(*reply) || (stage_ == Stage::auth && reply->is_permanent()));
+  failure_ = HopFailure{stage_, {code, Fate::transient, std::move(what)}, std::move(reply), is_refusal};
+  if (!is_transferring()) return client_step::Close{failure_};
+  return finish_transfer();
+}
+
+ClientStep ClientSession::on(const client_event::TimedOut&) {
+  return connection_failed({Errc::timed_out, Fate::transient, "timed out while " + std::string(doing(stage_))});
+}
+
+ClientStep ClientSession::on(const client_event::Lost& lost) {
+  if (stage_ == Stage::quit) return client_step::Close{std::nullopt};
+  return connection_failed(lost.error);
+}
+
+/// The connection is of no more use. A message that was under way is deferred, unless the connection had been kept
+/// from earlier ones and went away before it answered a word of this one.
+ClientStep ClientSession::connection_failed(const Error& error) {
+  if (stage_ == Stage::quit) return client_step::Close{std::nullopt};
+  failure_ = HopFailure{stage_, error, std::nullopt, false};
+  if (!is_transferring()) return client_step::Close{failure_};
+  const bool was_stale = transfers_ > 1 && !transfer_->is_judged && stage_ == Stage::mail &&
+                         error.code == Errc::connection_lost;
+  if (!was_stale) {
+    transfer_->outcome.may_be_duplicated = stage_ == Stage::data_end && !is_aborting_data_;
+    judge_undecided(Disposition::deferred, stage_, own_reply(451, {4, 4, 2}, error.context));
+  }
+  return finish_transfer();
+}
+
+}  // namespace relay::smtp

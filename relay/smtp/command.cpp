@@ -1,0 +1,145 @@
+#include "relay/smtp/command.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "relay/base/text.hpp"
+
+namespace relay::smtp {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, Verb>, 24> kVerbs{{
+  {"HELO", Verb::helo},         {"EHLO", Verb::ehlo},         {"MAIL", Verb::mail},      {"RCPT", Verb::rcpt},
+  {"DATA", Verb::data},         {"RSET", Verb::rset},         {"NOOP", Verb::noop},      {"VRFY", Verb::vrfy},
+  {"EXPN", Verb::expn},         {"HELP", Verb::help},         {"QUIT", Verb::quit},      {"ETRN", Verb::etrn},
+  {"TURN", Verb::turn},         {"STARTTLS", Verb::starttls}, {"AUTH", Verb::auth},      {"BDAT", Verb::bdat},
+  {"XCLIENT", Verb::xclient},   {"XFORWARD", Verb::xforward}, {"PROXY", Verb::proxy},    {"GET", Verb::forbidden},
+  {"POST", Verb::forbidden},    {"PUT", Verb::forbidden},     {"CONNECT", Verb::forbidden}, {"OPTIONS", Verb::forbidden},
+}};
+
+constexpr std::size_t kMaxParameters = 32;
+
+/// `Subject:` and its kind: a client that lost track sends content as commands.
+bool looks_like_header_field(std::string_view word) {
+  return word.size() > 1 && word.ends_with(':') &&
+         std::all_of(word.begin(), word.end() - 1, [](char c) { return c > ' ' && c <= '~' && c != ':'; });
+}
+
+Reply syntax_error(std::string_view text) { return reply(501, {5, 5, 4}, text); }
+
+struct PathText {
+  std::string_view path;  // what stood between the brackets, or the bare word
+  std::string_view rest;  // parameters
+};
+
+/// Where a path ends: at the first '>' outside quotes.
+std::size_t closing_bracket(std::string_view text) {
+  bool is_quoted = false;
+  for (std::size_t i = 1; i < text.size(); ++i) {
+    if (is_quoted && text[i] == '\\') ++i;
+    else if (text[i] == '"') is_quoted = !is_quoted;
+    else if (text[i] == '>' && !is_quoted) return i;
+  }
+  return std::string_view::npos;
+}
+
+std::optional<PathText> split_path(std::string_view text, Grammar grammar) {
+  if (grammar == Grammar::lenient) text = trimmed(text);
+  if (text.starts_with('<')) {
+    const auto end = closing_bracket(text);
+    if (end == std::string_view::npos) return std::nullopt;
+    const auto rest = text.substr(end + 1);
+    if (!rest.empty() && rest.front() != ' ') return std::nullopt;
+    return PathText{text.substr(1, end - 1), trimmed(rest)};
+  }
+  const auto end = std::min(text.find(' '), text.size());
+  if (grammar == Grammar::strict || end == 0) return std::nullopt;
+  return PathText{text.substr(0, end), trimmed(text.substr(end))};
+}
+
+/// RFC 5321 section 4.1.1.3: `@one,@two:user@domain` is delivered as `user@domain`.
+std::string_view without_source_route(std::string_view path) {
+  if (!path.starts_with('@')) return path;
+  const auto colon = path.find(':');
+  return colon == std::string_view::npos ? path : path.substr(colon + 1);
+}
+
+/// Cuts `FROM:` or `TO:` off. RFC 5321 allows no blank before the colon, and neither do we: nobody sends one.
+std::optional<std::string_view> behind(std::string_view keyword, std::string_view argument) {
+  if (!starts_with_ignoring_case(argument, keyword)) return std::nullopt;
+  return argument.substr(keyword.size());
+}
+
+std::optional<Reply> apply_size(MailArguments& arguments, std::string_view value) {
+  const auto size = value.size() <= 20 ? parse_number(value) : std::nullopt;
+  if (!size) return syntax_error("SIZE takes a number of octets");
+  arguments.declared_size = *size;
+  return std::nullopt;
+}
+
+std::optional<Reply> apply_body(MailArguments& arguments, std::string_view value) {
+  if (equals_ignoring_case(value, "7BIT")) arguments.body = mail::Body::seven_bit;
+  else if (equals_ignoring_case(value, "8BITMIME")) arguments.body = mail::Body::eight_bit_mime;
+  else return syntax_error("BODY is 7BIT or 8BITMIME");
+  return std::nullopt;
+}
+
+std::optional<Reply> apply_parameters(MailArguments& arguments, std::string_view text) {
+  const auto parameters = split(text, ' ');
+  if (parameters.size() > kMaxParameters) return syntax_error("Too many parameters");
+  std::vector<std::string> seen;
+  for (const auto parameter : parameters) {
+    const auto keyword = upper(parameter.substr(0, parameter.find('=')));
+    const auto value = parameter.substr(std::min(keyword.size() + 1, parameter.size()));
+    if (std::find(seen.begin(), seen.end(), keyword) != seen.end()) return syntax_error("Parameter given twice");
+    seen.push_back(keyword);
+    std::optional<Reply> refusal;
+    if (keyword == "SIZE") refusal = apply_size(arguments, value);
+    else if (keyword == "BODY") refusal = apply_body(arguments, value);
+    else refusal = reply(555, {5, 5, 4}, "Parameter not supported");
+    if (refusal) return refusal;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+CommandView parse_command(std::string_view line) {
+  line = trimmed(line);
+  const auto word = line.substr(0, line.find(' '));
+  const auto argument = trimmed(line.substr(word.size()));
+  for (const auto& [name, verb] : kVerbs) {
+    if (equals_ignoring_case(word, name)) return {verb, argument};
+  }
+  return {looks_like_header_field(word) ? Verb::forbidden : Verb::unknown, argument};
+}
+
+tl::expected<MailArguments, Reply> parse_mail(std::string_view argument, Grammar grammar) {
+  const auto text = behind("FROM:", argument);
+  if (!text) return tl::unexpected(syntax_error("Syntax: MAIL FROM:<address>"));
+  const auto path = split_path(*text, grammar);
+  if (!path) return tl::unexpected(reply(501, {5, 1, 7}, "Bad sender address syntax"));
+  MailArguments arguments;
+  if (!path->path.empty()) {
+    auto address = mail::Address::parse(without_source_route(path->path));
+    // Postmaster alone is a recipient only (RFC 5321 section 4.5.1).
+    if (!address || address->domain().empty()) return tl::unexpected(reply(501, {5, 1, 7}, "Bad sender address syntax"));
+    arguments.reverse_path = std::move(*address);
+  }
+  if (auto refusal = apply_parameters(arguments, path->rest)) return tl::unexpected(std::move(*refusal));
+  return arguments;
+}
+
+tl::expected<mail::Address, Reply> parse_rcpt(std::string_view argument, Grammar grammar) {
+  const auto text = behind("TO:", argument);
+  if (!text) return tl::unexpected(syntax_error("Syntax: RCPT TO:<address>"));
+  const auto path = split_path(*text, grammar);
+  auto address = path ? mail::Address::parse(without_source_route(path->path))
+                      : Result<mail::Address>(permanent(Errc::invalid_argument, "no path"));
+  if (!address) return tl::unexpected(reply(501, {5, 1, 3}, "Bad recipient address syntax"));
+  if (!path->rest.empty()) return tl::unexpected(reply(555, {5, 5, 4}, "Parameter not supported"));
+  return std::move(*address);
+}
+
+}  // namespace relay::smtp

@@ -1,0 +1,52 @@
+#pragma once
+/// Command lines (RFC 5321 section 4.1.1): which verb, which argument, and what MAIL and RCPT say.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "relay/mail/address.hpp"
+#include "relay/mail/envelope.hpp"
+#include "relay/smtp/reply.hpp"
+
+namespace relay::smtp {
+
+enum class Verb : std::uint8_t {
+  helo, ehlo, mail, rcpt, data, rset, noop, vrfy, expn, help, quit,
+  etrn, turn,          ///< known, never served: 502
+  starttls, auth, bdat,///< known, not offered: 502
+  xclient, xforward, proxy,  ///< only trusted peers may say who the client is: 550 and close
+  forbidden,           ///< HTTP and the like, and header fields: somebody drives a browser or lost track
+  unknown,
+};
+
+/// A command line cut in two. Both views live as long as the line.
+struct CommandView {
+  Verb verb = Verb::unknown;
+  std::string_view argument;  ///< without surrounding blanks
+};
+
+/// @param line  without its line end
+[[nodiscard]] CommandView parse_command(std::string_view line);
+
+/// How much of other people's habits an address may have: clients in the allowed networks are served with bare
+/// addresses and blanks after the colon, all others get RFC 5321's grammar.
+enum class Grammar : std::uint8_t { strict, lenient };
+
+/// ESMTP parameters of MAIL that we offer: SIZE (RFC 1870) and BODY (RFC 6152).
+struct MailArguments {
+  mail::Address reverse_path;
+  std::optional<std::uint64_t> declared_size;  ///< octets; advisory only
+  mail::Body body = mail::Body::undeclared;
+};
+
+/// Reads what follows `MAIL `: `FROM:<path> params`. The failure is the reply to give: 501 5.1.7 for the address, 501
+/// 5.5.4 for syntax, 555 5.5.4 for a parameter that is not offered. Source routes are read and dropped (appendix C).
+[[nodiscard]] tl::expected<MailArguments, Reply> parse_mail(std::string_view argument, Grammar grammar);
+
+/// Reads what follows `RCPT `: `TO:<path>`. As above, with 501 5.1.3.
+[[nodiscard]] tl::expected<mail::Address, Reply> parse_rcpt(std::string_view argument, Grammar grammar);
+
+}  // namespace relay::smtp

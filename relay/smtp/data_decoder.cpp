@@ -1,0 +1,92 @@
+#include "relay/smtp/data_decoder.hpp"
+
+#include <algorithm>
+
+namespace relay::smtp {
+
+std::size_t DataDecoder::feed(std::string_view input, std::string& out) {
+  std::size_t taken = 0;
+  while (taken < input.size() && state_ != State::done) {
+    if (state_ == State::text) {
+      // Runs of ordinary octets go through in one piece.
+      const auto run = std::min(input.find_first_of("\r\n", taken), input.size()) - taken;
+      out.append(input.substr(taken, run));
+      line_ += run;
+      taken += run;
+      if (taken == input.size()) break;
+    }
+    step(input[taken++], out);
+  }
+  longest_line_ = std::max(longest_line_, line_);
+  return taken;
+}
+
+void DataDecoder::step(char c, std::string& out) {
+  const bool lf_ends_line = line_ending_ == LineEnding::lf_or_crlf;
+  switch (state_) {
+    case State::line_start:
+      if (c == '.') state_ = State::dot;
+      else if (c == '\r') state_ = State::cr;
+      else if (c == '\n') lf_ends_line ? end_line(out, State::line_start) : bare(out, State::text);
+      else emit(c, out);
+      return;
+    case State::dot:  // the dot itself is dropped: it ends the data or was stuffed
+      if (c == '\r') state_ = State::dot_cr;
+      else if (c == '\n') lf_ends_line ? end_line(out, State::done) : bare(out, State::text);
+      else emit(c, out);
+      return;
+    case State::dot_cr:
+      if (c == '\n') {
+        state_ = State::done;
+        return;
+      }
+      bare(out, State::cr);
+      if (c != '\r') emit(c, out);
+      return;
+    case State::text:
+      if (c == '\r') state_ = State::cr;
+      else if (c == '\n') lf_ends_line ? end_line(out, State::line_start) : bare(out, State::text);
+      else emit(c, out);
+      return;
+    case State::cr:
+      if (c == '\n') {
+        end_line(out, State::line_start);
+        return;
+      }
+      bare(out, State::cr);
+      if (c != '\r') emit(c, out);
+      return;
+    case State::done: return;
+  }
+}
+
+void DataDecoder::end_line(std::string& out, State next) {
+  state_ = next;
+  longest_line_ = std::max(longest_line_, line_);
+  line_ = 0;
+  if (next != State::done) out.append("\r\n");
+}
+
+void DataDecoder::bare(std::string& out, State next) {
+  met_bare_line_ending_ = true;
+  end_line(out, next);
+}
+
+void DataDecoder::emit(char c, std::string& out) {
+  out.push_back(c);
+  ++line_;
+  state_ = State::text;
+}
+
+void DotStuffer::feed(std::string_view content, std::string& out) {
+  while (!content.empty()) {
+    if (at_line_start_ && content.front() == '.') out.push_back('.');
+    const auto end = content.find('\n');
+    const auto line = content.substr(0, end == std::string_view::npos ? end : end + 1);
+    out.append(line);
+    at_line_start_ = end != std::string_view::npos;
+    content.remove_prefix(line.size());
+  }
+}
+
+}  // namespace relay::smtp

@@ -1,0 +1,429 @@
+#include "relay/smtp/server_session.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "relay/base/text.hpp"
+
+namespace relay::smtp {
+namespace {
+
+/// How long a client outside the allowed networks is watched for speaking first, before it is greeted.
+constexpr milliseconds kPregreetWait{100};
+
+/// Octets of content that one turn of the decoder takes, so that what it gives stays bounded too.
+constexpr std::size_t kSlice = 4U << 10U;
+
+bool has_forbidden_octet(std::string_view line) {
+  return std::any_of(line.begin(), line.end(), [](char c) { return !is_printable(c) && c != '\t'; });
+}
+
+
+}  // namespace
+
+ServerSession::ServerSession(std::string hostname, Client client, ServerLimits limits)
+    : hostname_(std::move(hostname)), client_(client), limits_(limits) {}
+
+ServerSession::ServerSession(std::string hostname, Reply refusal)
+    : hostname_(std::move(hostname)), greeting_refusal_(std::move(refusal)) {}
+
+ServerStep ServerSession::resume(const ServerEvent& event) {
+  std::visit([this](const auto& happened) { apply(happened); }, event);
+  return next();
+}
+
+// ---- events ----
+
+void ServerSession::apply(const server_event::Opened&) {
+  if (greeting_refusal_) return close(*greeting_refusal_, "refused");
+  if (client_.grammar == Grammar::strict) return;  // watched first: see next()
+  say(Reply{220, std::nullopt, hostname_ + " ESMTP"});
+  state_ = State::command;
+}
+
+void ServerSession::apply(const server_event::Received& received) {
+  if (state_ == State::pregreet) return close(reply(554, {5, 5, 0}, "SMTP protocol synchronization"), "spoke first");
+  input_.append(received.octets);
+  if (!incoming_) return;
+  const auto earned = milliseconds{received.octets.size() * 1000 / std::max(limits_.min_data_rate, 1U)};
+  incoming_->credit = std::min(incoming_->credit - received.waited + earned, limits_.idle_timeout);
+}
+
+void ServerSession::apply(const server_event::Ended&) { hang_up(incoming_ ? "lost in content" : "lost"); }
+
+void ServerSession::apply(const server_event::TimedOut&) {
+  if (state_ == State::pregreet) {
+    say(Reply{220, std::nullopt, hostname_ + " ESMTP"});
+    state_ = State::command;
+    return;
+  }
+  close(reply(421, {4, 4, 2}, hostname_ + " Timeout exceeded, closing"), "timed out");
+}
+
+void ServerSession::apply(const server_event::Verdict& verdict) {
+  state_ = State::command;
+  const auto recipient = std::exchange(asked_recipient_, std::nullopt);
+  if (verdict.refusal) {
+    if (recipient) ++transaction_->refused_recipients;
+    else transaction_.reset();
+    return refuse(*verdict.refusal);
+  }
+  if (!recipient) return say(reply(250, {2, 1, 0}, "Sender OK"));
+  auto& recipients = transaction_->envelope.recipients;
+  if (std::find(recipients.begin(), recipients.end(), *recipient) == recipients.end()) recipients.push_back(*recipient);
+  say(reply(250, {2, 1, 5}, "Recipient OK"));
+}
+
+void ServerSession::apply(const server_event::Stored& stored) {
+  state_ = State::data;
+  if (!stored.result) incoming_->refusal = reply_for(stored.result.error());
+}
+
+void ServerSession::apply(const server_event::Committed& committed) {
+  end_transaction();
+  if (!committed.result) return refuse(reply_for(committed.result.error()));
+  errors_ = 0;
+  junk_ = 0;
+  say(reply(250, {2, 0, 0}, "OK queued as " + committed.result->to_text()));
+}
+
+void ServerSession::apply(const server_event::Discarded&) { state_ = State::data; }
+
+void ServerSession::apply(const server_event::Stopping&) { is_stopping_ = true; }
+
+// ---- steps ----
+
+ServerStep ServerSession::next() {
+  while (true) {
+    switch (state_) {
+      case State::pregreet: return server_step::Read{kPregreetWait};
+      case State::closing: return flush_or(server_step::Close{close_reason_});
+      case State::waiting: return server_step::Close{"the driver answered out of turn"};
+      case State::command:
+        if (auto step = read_command()) return std::move(*step);
+        if (state_ == State::command) return flush_or(server_step::Read{limits_.idle_timeout});
+        break;
+      case State::data:
+        if (auto step = read_content()) return std::move(*step);
+        if (state_ == State::data) return flush_or(server_step::Read{std::max(incoming_->credit, milliseconds{1})});
+        break;
+    }
+  }
+}
+
+ServerStep ServerSession::flush_or(ServerStep step) {
+  if (is_deaf_) output_.clear();
+  if (output_.empty()) return step;
+  return server_step::Write{std::exchange(output_, {})};
+}
+
+void ServerSession::consume(std::size_t count) {
+  position_ += count;
+  if (position_ < input_.size()) return;
+  input_.clear();
+  position_ = 0;
+}
+
+// ---- commands ----
+
+/// Executes lines until one needs the driver or no whole line is left.
+std::optional<ServerStep> ServerSession::read_command() {
+  while (state_ == State::command) {
+    if (is_stopping_ && !transaction_) {
+      close(reply(421, {4, 3, 2}, hostname_ + " Service shutting down"), "stopping");
+      return std::nullopt;
+    }
+    if (skipped_ > 0 && !skip_long_line()) return std::nullopt;
+    const auto rest = pending();
+    const auto cap = starts_with_ignoring_case(rest, "AUTH ") ? kMaxAuthLine : kMaxCommandLine;
+    const auto end = rest.substr(0, cap).find('\n');
+    if (end == std::string_view::npos) {
+      if (rest.size() < cap) {
+        input_.erase(0, std::exchange(position_, 0));
+        return std::nullopt;
+      }
+      skipped_ = 1;
+      refuse(reply(500, {5, 5, 2}, "Line too long"));
+      continue;
+    }
+    const bool has_cr = end > 0 && rest[end - 1] == '\r';
+    const std::string line(rest.substr(0, has_cr ? end - 1 : end));
+    consume(end + 1);
+    if (auto step = execute(line, has_cr ? LineEnding::crlf : LineEnding::lf_or_crlf)) return step;
+  }
+  return std::nullopt;
+}
+
+/// Drops octets up to the next line end. True when it was found.
+bool ServerSession::skip_long_line() {
+  const auto rest = pending();
+  const auto end = rest.find('\n');
+  const auto count = end == std::string_view::npos ? rest.size() : end + 1;
+  skipped_ += count;
+  consume(count);
+  if (end != std::string_view::npos) skipped_ = 0;
+  else if (skipped_ > kMaxSkippedLine) close(reply(421, {4, 7, 0}, hostname_ + " Line too long, closing"), "endless line");
+  return end != std::string_view::npos;
+}
+
+std::optional<ServerStep> ServerSession::execute(std::string_view line, LineEnding ending) {
+  const bool may_end_in_lf =
+    client_.grammar == Grammar::lenient && limits_.bare_line_endings == BareLineEndings::normalize;
+  const auto command = has_forbidden_octet(line) ? CommandView{} : parse_command(line);
+  if (is_out_of_place(command.verb)) return std::nullopt;
+  if (ending == LineEnding::lf_or_crlf && !may_end_in_lf) {
+    refuse(reply(500, {5, 5, 2}, "A command ends in CR LF"));
+    return std::nullopt;
+  }
+  if (has_forbidden_octet(line)) {
+    refuse(reply(500, {5, 5, 2}, "Invalid character in command"));
+    return std::nullopt;
+  }
+  return dispatch(command, ending);
+}
+
+/// Closes the connection when this line shows that the client does not speak SMTP with us, or sends content that
+/// nobody waits for. Content must never run as commands.
+bool ServerSession::is_out_of_place(Verb verb) {
+  const bool is_first = std::exchange(is_first_line_, false);
+  const bool is_after_data = std::exchange(content_may_follow_, false);
+  const bool is_no_command = verb == Verb::unknown || verb == Verb::forbidden;
+  if (verb != Verb::forbidden && !(is_no_command && (is_first || is_after_data))) return false;
+  close(reply(500, {5, 5, 2}, "This is SMTP, closing"), "not an SMTP command");
+  return true;
+}
+
+std::optional<ServerStep> ServerSession::dispatch(const CommandView& command, LineEnding ending) {
+  const bool has_argument = !command.argument.empty();
+  switch (command.verb) {
+    case Verb::helo:
+    case Verb::ehlo: hello(command); break;
+    case Verb::mail: return mail(command.argument);
+    case Verb::rcpt: return rcpt(command.argument);
+    case Verb::data: data(command.argument, ending); break;
+    case Verb::rset:
+      if (has_argument) { refuse(reply(501, {5, 5, 4}, "RSET takes no argument")); break; }
+      end_transaction();
+      junk(reply(250, {2, 0, 0}, "OK"));
+      break;
+    case Verb::noop: junk(reply(250, {2, 0, 0}, "OK")); break;
+    case Verb::help: junk(reply(214, {2, 0, 0}, "HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT")); break;
+    case Verb::vrfy:
+      if (has_argument) junk(reply(252, {2, 0, 0}, "Send the message and see"));
+      else refuse(reply(501, {5, 5, 4}, "VRFY takes an address"));
+      break;
+    case Verb::quit:
+      if (has_argument) refuse(reply(501, {5, 5, 4}, "QUIT takes no argument"));
+      else close(reply(221, {2, 0, 0}, hostname_ + " closing"), "quit");
+      break;
+    case Verb::bdat:  // its content would follow at once
+      close(reply(502, {5, 5, 1}, "BDAT is not offered, closing"), "BDAT");
+      break;
+    case Verb::xclient:
+    case Verb::xforward:
+    case Verb::proxy: close(reply(550, {5, 7, 1}, "Not for this client, closing"), "claimed another address"); break;
+    case Verb::expn:
+    case Verb::etrn:
+    case Verb::turn:
+    case Verb::starttls:
+    case Verb::auth: refuse(reply(502, {5, 5, 1}, "Command not offered")); break;
+    case Verb::forbidden:
+    case Verb::unknown: refuse(reply(500, {5, 5, 1}, "Command not recognized")); break;
+  }
+  return std::nullopt;
+}
+
+void ServerSession::hello(const CommandView& command) {
+  if (command.argument.empty()) return refuse(reply(501, {5, 5, 4}, "Say who you are"));
+  end_transaction();
+  helo_ = printable(command.argument, mail::kMaxDomain);
+  is_extended_ = command.verb == Verb::ehlo;
+  // Only the client's own pipelining tells: after EHLO it has not seen that we offer it (RFC 2920 section 3.1).
+  talks_ahead_ = talks_ahead_ || !pending().empty();
+  if (!is_extended_) return say(Reply{250, std::nullopt, hostname_});
+  say(Reply{
+    250, std::nullopt,
+    hostname_ + "\nPIPELINING\nSIZE " + std::to_string(limits_.max_message_size.count) +
+      "\n8BITMIME\nENHANCEDSTATUSCODES"
+  });
+}
+
+std::optional<ServerStep> ServerSession::mail(std::string_view argument) {
+  const auto wrong = [this](const Reply& answer) {
+    refuse(answer);
+    return std::nullopt;
+  };
+  if (helo_.empty()) return wrong(reply(503, {5, 5, 1}, "Say HELO or EHLO first"));
+  if (transaction_) return wrong(reply(503, {5, 5, 1}, "A transaction is open, RSET ends it"));
+  auto arguments = parse_mail(argument, client_.grammar);
+  if (!arguments) return wrong(arguments.error());
+  if (arguments->declared_size.value_or(0) > limits_.max_message_size.count) {
+    return wrong(reply(552, {5, 3, 4}, "Message size exceeds " + to_text(limits_.max_message_size)));
+  }
+  transaction_.emplace();
+  transaction_->envelope.reverse_path = arguments->reverse_path;
+  transaction_->envelope.body = arguments->body;
+  transaction_->envelope.origin = {client_.address.to_text(), helo_, is_extended_};
+  state_ = State::waiting;
+  return server_step::AskSender{std::move(arguments->reverse_path)};
+}
+
+std::optional<ServerStep> ServerSession::rcpt(std::string_view argument) {
+  if (!transaction_) {
+    refuse(reply(503, {5, 5, 1}, "MAIL comes first"));
+    return std::nullopt;
+  }
+  if (transaction_->envelope.recipients.size() >= limits_.max_recipients) {
+    say(reply(452, {4, 5, 3}, "Too many recipients, send the rest in another message"));
+    return std::nullopt;
+  }
+  auto recipient = parse_rcpt(argument, client_.grammar);
+  if (!recipient) {
+    ++transaction_->refused_recipients;
+    refuse(recipient.error());
+    return std::nullopt;
+  }
+  state_ = State::waiting;
+  asked_recipient_ = *recipient;
+  return server_step::AskRecipient{std::move(*recipient)};
+}
+
+void ServerSession::data(std::string_view argument, LineEnding ending) {
+  if (!argument.empty()) return refuse_data(reply(501, {5, 5, 4}, "DATA takes no argument"));
+  if (!transaction_) return refuse_data(reply(503, {5, 5, 1}, "MAIL and RCPT come first"));
+  if (transaction_->envelope.recipients.empty()) {
+    return refuse_data(
+      transaction_->refused_recipients > 0 ? reply(554, {5, 5, 1}, "No valid recipients")
+                                           : reply(503, {5, 5, 1}, "RCPT comes first")
+    );
+  }
+  if (client_.grammar == Grammar::strict && !pending().empty()) {
+    return close(reply(554, {5, 5, 0}, "SMTP protocol synchronization"), "sent content before 354");
+  }
+  say(Reply{354, std::nullopt, "End data with <CR><LF>.<CR><LF>"});
+  incoming_.emplace(Incoming{
+    .decoder = DataDecoder(ending), .header = mail::HeaderScan(hostname_), .decoded = {}, .chunk = {}, .size = 0, .taken = 0,
+    .is_begun = false, .credit = limits_.idle_timeout, .refusal = std::nullopt
+  });
+  state_ = State::data;
+}
+
+/// What follows a refused DATA may be its content: then there is nothing to do but close.
+void ServerSession::refuse_data(Reply refusal) {
+  if (!pending().empty() || talks_ahead_) return close(refusal, "sent content behind a refused DATA");
+  content_may_follow_ = true;
+  refuse(refusal);
+}
+
+void ServerSession::junk(Reply answer) {
+  if (++junk_ > limits_.max_junk) ++errors_;
+  say(answer);
+  if (errors_ > limits_.max_errors) close(reply(421, {4, 7, 0}, hostname_ + " Too many errors"), "too many errors");
+}
+
+// ---- content ----
+
+/// Decodes what is there. A step when a chunk is full or the end of data was read.
+std::optional<ServerStep> ServerSession::read_content() {
+  while (!incoming_->decoder.is_done() && !pending().empty()) {
+    const auto slice = pending().substr(0, kSlice);
+    incoming_->decoded.clear();
+    const auto taken = incoming_->decoder.feed(slice, incoming_->decoded);
+    incoming_->taken += taken;
+    incoming_->header.feed(incoming_->decoded, incoming_->chunk);
+    consume(taken);
+    if (auto step = check_content()) return step;
+    if (state_ != State::data) return std::nullopt;
+  }
+  if (incoming_->decoder.is_done()) return end_content();
+  return std::nullopt;
+}
+
+/// Watches the limits and hands on what is due.
+std::optional<ServerStep> ServerSession::check_content() {
+  auto& in = *incoming_;
+  if (in.decoder.met_bare_line_ending() && limits_.bare_line_endings == BareLineEndings::reject) {
+    // What follows a bad line end cannot be told from commands: nothing of it is read.
+    close(reply(550, {5, 5, 2}, "Lines end in CR LF, bare CR or LF refused, closing"), "bare line ending");
+    return std::nullopt;
+  }
+  const auto max_size = limits_.max_message_size.count;
+  if (!in.refusal) {
+    if (in.size + in.chunk.size() > max_size) {
+      in.refusal = reply(552, {5, 3, 4}, "Message size exceeds " + to_text(limits_.max_message_size));
+    } else if (in.decoder.longest_line() > kMaxContentLine) {
+      in.refusal = reply(554, {5, 6, 0}, "Line longer than 1 MiB");
+    } else if (in.header.is_too_large()) {
+      in.refusal = reply(552, {5, 3, 4}, "Header too large");
+    }
+  }
+  if (in.refusal) {
+    in.chunk.clear();
+    if (in.taken > 2 * max_size + kMaxSkippedLine) {
+      close(*in.refusal, "went on and on");
+      return std::nullopt;
+    }
+    if (std::exchange(in.is_begun, false)) {
+      state_ = State::waiting;
+      return server_step::Discard{};
+    }
+    return std::nullopt;
+  }
+  if (in.chunk.size() < kChunkSize) return std::nullopt;
+  in.size += in.chunk.size();
+  in.is_begun = true;
+  state_ = State::waiting;
+  return server_step::Content{std::exchange(in.chunk, {})};
+}
+
+std::optional<ServerStep> ServerSession::end_content() {
+  auto& in = *incoming_;
+  in.header.finish(in.chunk);
+  if (!in.refusal && in.header.is_looping()) in.refusal = reply(554, {5, 4, 6}, "Too many hops, this message loops");
+  if (in.refusal) {
+    if (std::exchange(in.is_begun, false)) {
+      state_ = State::waiting;
+      return server_step::Discard{};
+    }
+    const auto refusal = *in.refusal;
+    end_transaction();
+    refuse(refusal);
+    return std::nullopt;
+  }
+  in.size += in.chunk.size();
+  transaction_->envelope.size = in.size;
+  state_ = State::waiting;
+  return server_step::Commit{transaction_->envelope, std::move(in.chunk)};
+}
+
+// ---- ends ----
+
+void ServerSession::say(const Reply& answer) {
+  if (answer.code >= 400) ++refusals_;
+  output_ += to_wire(answer);
+}
+
+/// Counts as an error of the client; one too many ends the session.
+void ServerSession::refuse(const Reply& answer) {
+  say(answer);
+  if (++errors_ > limits_.max_errors) close(reply(421, {4, 7, 0}, hostname_ + " Too many errors"), "too many errors");
+}
+
+void ServerSession::close(const Reply& answer, std::string_view why) {
+  say(answer);
+  hang_up(why);
+}
+
+void ServerSession::hang_up(std::string_view why) {
+  close_reason_ = why;
+  state_ = State::closing;
+}
+
+/// Forgets sender, recipients and content (RFC 5321 section 4.1.1.5); the client may begin anew.
+void ServerSession::end_transaction() {
+  transaction_.reset();
+  incoming_.reset();
+  if (state_ != State::closing) state_ = State::command;
+}
+
+}  // namespace relay::smtp

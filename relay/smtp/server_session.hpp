@@ -1,0 +1,182 @@
+#pragma once
+/// The receiving side of one SMTP connection (RFC 5321), as a machine: event in, step out.
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "relay/base/network.hpp"
+#include "relay/base/queue_id.hpp"
+#include "relay/base/units.hpp"
+#include "relay/mail/envelope.hpp"
+#include "relay/mail/header_scan.hpp"
+#include "relay/smtp/command.hpp"
+#include "relay/smtp/data_decoder.hpp"
+
+namespace relay::smtp {
+
+/// What the driver has to do next. Every step is answered by the event named behind it.
+namespace server_step {
+struct Read { milliseconds timeout; };                ///< Received, Ended, TimedOut or Stopping
+struct Write { std::string octets; };                 ///< Written or WriteFailed
+struct AskSender { mail::Address reverse_path; };     ///< Verdict
+struct AskRecipient { mail::Address recipient; };     ///< Verdict
+struct Content { std::string chunk; };                ///< Stored; the first one begins a message
+struct Commit { mail::Envelope envelope; std::string last_chunk; };  ///< Committed; `received` is the sink's to write
+struct Discard {};                                    ///< Discarded; forget the message that Content began
+struct Close { std::string_view why; };               ///< none: flush, close, log
+}  // namespace server_step
+using ServerStep = std::variant<
+  server_step::Read, server_step::Write, server_step::AskSender, server_step::AskRecipient, server_step::Content,
+  server_step::Commit, server_step::Discard, server_step::Close>;
+
+namespace server_event {
+struct Opened {};
+struct Received { std::string_view octets; milliseconds waited{}; };  ///< the view is read during the call only
+struct Ended {};                                          ///< the client closed its side, or reset
+struct TimedOut {};
+struct Written {};
+struct WriteFailed {};
+struct Verdict { std::optional<Reply> refusal; };
+struct Stored { Result<void> result; };
+struct Committed { Result<QueueId> result; };
+struct Discarded {};
+struct Stopping {};  ///< finish what is begun, begin nothing new; may come in place of any answer to Read, more than once
+}  // namespace server_event
+using ServerEvent = std::variant<
+  server_event::Opened, server_event::Received, server_event::Ended, server_event::TimedOut, server_event::Written,
+  server_event::WriteFailed, server_event::Verdict, server_event::Stored, server_event::Committed,
+  server_event::Discarded, server_event::Stopping>;
+
+enum class BareLineEndings : std::uint8_t {
+  normalize,  ///< in content they become CRLF; for lenient clients they also end commands
+  reject,     ///< 550 5.5.2 and close, for all
+};
+
+struct ServerLimits {
+  Octets max_message_size{25ULL << 20U};
+  std::size_t max_recipients = 1000;                        ///< RFC 5321 section 4.5.3.1.8: at least 100
+  unsigned max_errors = 20;                                 ///< since the last accepted message; one more ends the session
+  unsigned max_junk = 100;                                  ///< NOOP, RSET, VRFY, HELP; each one more is an error
+  milliseconds idle_timeout = std::chrono::minutes{5};      ///< RFC 5321 section 4.5.3.2.7
+  std::uint32_t min_data_rate = 500;                        ///< octets a second in DATA, after idle_timeout of credit
+  BareLineEndings bare_line_endings = BareLineEndings::normalize;
+};
+
+inline constexpr std::size_t kMaxCommandLine = 2048;          ///< octets; RFC 5321 section 4.5.3.1.4 asks for 512
+inline constexpr std::size_t kMaxAuthLine = 12288;            ///< RFC 4954 section 4
+inline constexpr std::size_t kMaxSkippedLine = 2U << 20U;     ///< of a line too long: then the connection closes
+inline constexpr std::uint64_t kMaxContentLine = 1U << 20U;   ///< octets of one line of content
+inline constexpr std::size_t kReadSize = 16U << 10U;          ///< the most that one Received should bring
+/// A session holds at most 64 KiB of a message: one read, what became of 4 KiB of it (doubled when all were bare line
+/// ends), and this.
+inline constexpr std::size_t kChunkSize = 32U << 10U;
+
+/// Who is at the other end, as the policy sees it when the connection opens.
+struct Client {
+  IpAddress address;
+  Grammar grammar = Grammar::strict;  ///< lenient for clients in the allowed networks
+};
+
+/// Owns no socket, reads no clock, takes no lock. One thread at a time. After Close it must not be resumed.
+///
+/// Replies are gathered and written when the session needs input or closes, so a pipelined group (RFC 2920) costs one
+/// write. When a write fails the session goes on reading: a complete end of data is committed and kept.
+class ServerSession {
+ public:
+  /// @param hostname  our name, valid as a domain; in greeting, EHLO reply and loop detection
+  ServerSession(std::string hostname, Client client, ServerLimits limits);
+  /// A session that greets with `refusal` (421) and closes.
+  ServerSession(std::string hostname, Reply refusal);
+
+  [[nodiscard]] ServerStep resume(const ServerEvent& event);
+
+  /// Replies of 400 and above so far, for metrics.
+  [[nodiscard]] unsigned refusals() const { return refusals_; }
+
+ private:
+  enum class State : std::uint8_t { pregreet, command, waiting, data, closing };
+  struct Transaction {
+    mail::Envelope envelope;
+    std::size_t refused_recipients = 0;
+  };
+  struct Incoming {  // a message between 354 and its final reply
+    DataDecoder decoder;
+    mail::HeaderScan header;
+    std::string decoded;          // what the decoder gave, on its way to the scan
+    std::string chunk;            // what is not with the sink yet
+    std::uint64_t size = 0;       // octets of content so far
+    std::uint64_t taken = 0;      // octets read since 354
+    bool is_begun = false;        // the sink has some of it
+    milliseconds credit;          // time left at min_data_rate
+    std::optional<Reply> refusal; // set: swallow to the end of data, then say this
+  };
+
+  void apply(const server_event::Opened&);
+  void apply(const server_event::Received& received);
+  void apply(const server_event::Ended&);
+  void apply(const server_event::TimedOut&);
+  void apply(const server_event::Written&) {}
+  void apply(const server_event::WriteFailed&) { is_deaf_ = true; }
+  void apply(const server_event::Verdict& verdict);
+  void apply(const server_event::Stored& stored);
+  void apply(const server_event::Committed& committed);
+  void apply(const server_event::Discarded&);
+  void apply(const server_event::Stopping&);
+
+  ServerStep next();
+  [[nodiscard]] ServerStep flush_or(ServerStep step);
+  [[nodiscard]] std::string_view pending() const { return std::string_view(input_).substr(position_); }
+  void consume(std::size_t count);
+
+  std::optional<ServerStep> read_command();
+  bool skip_long_line();
+  std::optional<ServerStep> execute(std::string_view line, LineEnding ending);
+  bool is_out_of_place(Verb verb);
+  std::optional<ServerStep> dispatch(const CommandView& command, LineEnding ending);
+  void hello(const CommandView& command);
+  std::optional<ServerStep> mail(std::string_view argument);
+  std::optional<ServerStep> rcpt(std::string_view argument);
+  void data(std::string_view argument, LineEnding ending);
+  void refuse_data(Reply refusal);
+  void junk(Reply answer);
+  std::optional<ServerStep> read_content();
+  std::optional<ServerStep> check_content();
+  std::optional<ServerStep> end_content();
+
+  void say(const Reply& answer);
+  void refuse(const Reply& answer);
+  void close(const Reply& answer, std::string_view why);
+  void hang_up(std::string_view why);
+  void end_transaction();
+
+  std::string hostname_;
+  Client client_;
+  ServerLimits limits_;
+  std::optional<Reply> greeting_refusal_;
+
+  State state_ = State::pregreet;
+  std::string input_;
+  std::size_t position_ = 0;          // of the first octet of input_ not consumed
+  std::string output_;
+  std::string_view close_reason_;
+  std::string helo_;
+  bool is_extended_ = false;
+  std::optional<Transaction> transaction_;
+  std::optional<Incoming> incoming_;
+  std::optional<mail::Address> asked_recipient_;
+  std::size_t skipped_ = 0;           // octets of a too long line, 0 when none is being skipped
+  unsigned errors_ = 0;
+  unsigned junk_ = 0;
+  unsigned refusals_ = 0;
+  bool is_first_line_ = true;
+  bool is_deaf_ = false;              // writing failed: say nothing more, but read on
+  bool talks_ahead_ = false;          // sends without waiting where nobody may
+  bool content_may_follow_ = false;   // DATA was refused, and what comes may be content all the same
+  bool is_stopping_ = false;
+};
+
+}  // namespace relay::smtp

@@ -1,0 +1,48 @@
+#include "relay/mail/received.hpp"
+
+#include <gtest/gtest.h>
+
+namespace relay::mail {
+namespace {
+
+Envelope envelope(const char* helo, const char* client = "10.1.40.70") {
+  Envelope envelope;
+  envelope.recipients = {*Address::parse("mintgreenbug@gmail.com")};
+  envelope.origin = {client, helo, true};
+  envelope.arrival = WallTime{milliseconds{1'767'268'800'000}};
+  return envelope;
+}
+
+TEST(ReceivedLine, SaysFromWhomByWhomAndForWhom) {
+  EXPECT_EQ(
+    received_line(envelope("app.example.com"), QueueId{}, "node1"),
+    "Received: from app.example.com ([10.1.40.70])\r\n"
+    "\tby node1 with ESMTP id 00000000000000000000\r\n"
+    "\tfor <mintgreenbug@gmail.com>;\r\n"
+    "\tThu, 1 Jan 2026 12:00:00 +0000\r\n"
+  );
+}
+
+TEST(ReceivedLine, TellsNoRecipientOfAnother) {
+  auto many = envelope("a");
+  many.recipients.push_back(*Address::parse("b@example.com"));
+  EXPECT_EQ(received_line(many, QueueId{}, "node1").find("for <"), std::string::npos);
+}
+
+TEST(ReceivedLine, CannotBeBrokenByTheHeloNameCase094) {
+  for (const auto* helo : {"x) by evil (y", "x\r\nBcc: a@b", "a\\", "(((", "\xff\xfe"}) {
+    const auto line = received_line(envelope(helo), QueueId{}, "node1");
+    EXPECT_EQ(line.find("Received: from [10.1.40.70] (helo="), 0U) << line;
+    EXPECT_EQ(std::count(line.begin(), line.end(), '('), 1) << line;
+    EXPECT_EQ(std::count(line.begin(), line.end(), ')'), 1) << line;
+    EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 4) << line;
+  }
+  EXPECT_LT(received_line(envelope(std::string(5000, '!').c_str()), QueueId{}, "node1").size(), 400U);
+}
+
+TEST(ReceivedLine, WritesIpv6AsALiteral) {
+  EXPECT_NE(received_line(envelope("a", "2001:db8::1"), QueueId{}, "n").find("([IPv6:2001:db8::1])"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace relay::mail

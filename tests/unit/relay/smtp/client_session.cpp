@@ -1,0 +1,480 @@
+#include "relay/smtp/client_session.hpp"
+
+#include <gmock/gmock.h>
+
+#include "tests/support/exchange.hpp"
+
+namespace relay::smtp {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using test::Exchange;
+using namespace std::chrono_literals;
+
+constexpr std::string_view kEhlo = "250-hop\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250 STARTTLS\r\n";
+constexpr std::string_view kEhloTls = "250-hop\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 AUTH LOGIN PLAIN\r\n";
+
+HopPolicy plain() { return {"relay.example", TlsMode::none, std::nullopt, {}}; }
+HopPolicy with(TlsMode tls, std::optional<sasl::Credentials> credentials = std::nullopt) {
+  return {"relay.example", tls, std::move(credentials), {}};
+}
+const sasl::Credentials kCredentials{"user", "pass:word"};
+
+/// Greeted in plain text, pipelining offered, waiting for a message.
+Exchange ready(HopPolicy policy = plain(), std::string_view ehlo = kEhlo) {
+  Exchange exchange(std::move(policy));
+  exchange.open();
+  exchange.says("220 hop\r\n");
+  exchange.says(ehlo);
+  EXPECT_TRUE(exchange.awaits_message());
+  return exchange;
+}
+
+// ---- greeting ----
+
+TEST(Greeting, SaysEhloAndFallsBackToHelo) {
+  Exchange hop(plain());
+  EXPECT_EQ(hop.open(), "");
+  EXPECT_EQ(hop.timeout(), 5min);
+  EXPECT_EQ(hop.says("220-two\r\n220 lines\r\n"), "EHLO relay.example\r\n");
+  EXPECT_EQ(hop.says("502 what?\r\n"), "HELO relay.example\r\n");
+  EXPECT_EQ(hop.says("250 hello\r\n"), "");
+  EXPECT_TRUE(hop.awaits_message());
+  EXPECT_EQ(hop.send({"b@d"}), "MAIL FROM:<a@example.com>\r\n") << "no pipelining, no SIZE behind HELO";
+}
+
+TEST(Greeting, RefusedJudgesTheHopNotAMessageCase120) {
+  for (const auto* banner : {"554 go away\r\n", "421 busy\r\n", "220\xff garbage\r\n", "hello\r\n", "22 x\r\n", "150 x\r\n", "\r\n"}) {
+    Exchange hop(plain());
+    hop.open();
+    hop.says(banner);
+    if (std::string_view(banner).starts_with("220")) continue;  // odd text behind a good code is a good reply
+    EXPECT_TRUE(hop.is_closed()) << banner;
+    ASSERT_TRUE(hop.failure()) << banner;
+    EXPECT_EQ(hop.failure()->error.fate, Fate::transient);
+    EXPECT_TRUE(hop.outcomes().empty());
+  }
+}
+
+// ---- TLS ----
+
+TEST(Tls, IsStartedAndAllFromBeforeForgotten) {
+  Exchange hop(with(TlsMode::required));
+  hop.open();
+  hop.says("220 hop\r\n");
+  EXPECT_EQ(hop.says(kEhlo), "STARTTLS\r\n");
+  EXPECT_EQ(hop.says("220 go\r\n"), "<TLS>EHLO relay.example\r\n");
+  hop.says("250 hop\r\n");
+  EXPECT_TRUE(hop.awaits_message());
+  EXPECT_EQ(hop.send({"b@d"}), "MAIL FROM:<a@example.com>\r\n") << "PIPELINING and SIZE were offered before TLS only";
+}
+
+TEST(Tls, WithPlainTextBehindItsAnswerIsNotStartedCase059) {
+  Exchange hop(with(TlsMode::required, kCredentials));
+  hop.open();
+  hop.says("220 hop\r\n");
+  hop.says(kEhlo);
+  EXPECT_EQ(hop.says("220 go\r\n250-injected\r\n250 AUTH PLAIN\r\n"), "");
+  EXPECT_TRUE(hop.is_closed());
+  EXPECT_EQ(hop.failure()->error.code, Errc::tls_failed);
+}
+
+TEST(Tls, ThatIsRequiredAndNotOfferedSendsNothingCase060) {
+  for (const auto& policy : {with(TlsMode::required), with(TlsMode::none, kCredentials), with(TlsMode::opportunistic, kCredentials)}) {
+    Exchange hop(policy);
+    hop.open();
+    hop.says("220 hop\r\n");
+    EXPECT_EQ(hop.says("250-hop\r\n250 AUTH PLAIN LOGIN\r\n"), "") << "AUTH offered in the clear is no offer";
+    EXPECT_TRUE(hop.is_closed());
+    EXPECT_EQ(hop.failure()->error.code, Errc::tls_failed);
+  }
+}
+
+TEST(Tls, ThatIsRequiredAndRefusedSendsNothingCase060) {
+  Exchange hop(with(TlsMode::required));
+  hop.open();
+  hop.says("220 hop\r\n");
+  hop.says(kEhlo);
+  EXPECT_EQ(hop.says("454 not now\r\n"), "");
+  EXPECT_TRUE(hop.is_closed());
+  EXPECT_EQ(hop.failure()->stage, Stage::starttls);
+}
+
+TEST(Tls, ThatIsRequiredNeverFallsBackToHeloCase060) {
+  Exchange hop(with(TlsMode::required));
+  hop.open();
+  hop.says("220 hop\r\n");
+  EXPECT_EQ(hop.says("502 no EHLO\r\n"), "");
+  EXPECT_TRUE(hop.is_closed());
+}
+
+TEST(Tls, WithAnUnverifiedCertificateCarriesNothing) {
+  Exchange hop(with(TlsMode::required));
+  hop.tls_is_verified = false;
+  hop.open();
+  hop.says("220 hop\r\n");
+  hop.says(kEhlo);
+  EXPECT_EQ(hop.says("220 go\r\n"), "<TLS>");
+  EXPECT_EQ(hop.failure()->error.code, Errc::tls_failed);
+}
+
+TEST(Tls, ThatIsOpportunisticMayBeDeclined) {
+  Exchange hop(with(TlsMode::opportunistic));
+  hop.open();
+  hop.says("220 hop\r\n");
+  EXPECT_EQ(hop.says(kEhlo), "STARTTLS\r\n");
+  EXPECT_EQ(hop.says("454 not now\r\n"), "");
+  EXPECT_TRUE(hop.awaits_message());
+}
+
+// ---- AUTH ----
+
+TEST(Auth, GoesOutOverVerifiedTlsOnly) {
+  Exchange hop(with(TlsMode::none, kCredentials));
+  hop.open();
+  hop.says("220 hop\r\n");
+  EXPECT_EQ(hop.says(kEhlo), "STARTTLS\r\n") << "credentials imply TLS, whatever the setting says";
+  hop.says("220 go\r\n");
+  EXPECT_EQ(hop.says(kEhloTls), "AUTH PLAIN AHVzZXIAcGFzczp3b3Jk\r\n");
+  hop.says("235 ok\r\n");
+  EXPECT_TRUE(hop.awaits_message());
+}
+
+TEST(Auth, LoginAnswersTwoPrompts) {
+  Exchange hop(with(TlsMode::implicit, kCredentials));
+  hop.open(true);
+  hop.says("220 hop\r\n");
+  EXPECT_EQ(hop.says("250-hop\r\n250 AUTH LOGIN\r\n"), "AUTH LOGIN\r\n");
+  EXPECT_EQ(hop.says("334 VXNlcm5hbWU6\r\n"), "dXNlcg==\r\n");
+  EXPECT_EQ(hop.says("334 UGFzc3dvcmQ6\r\n"), "cGFzczp3b3Jk\r\n");
+  hop.says("235 ok\r\n");
+  EXPECT_TRUE(hop.awaits_message());
+}
+
+TEST(Auth, RefusedJudgesTheCredentialsAndNoMessageCase120) {
+  Exchange hop(with(TlsMode::implicit, kCredentials));
+  hop.open(true);
+  hop.says("220 hop\r\n");
+  hop.says(kEhloTls);
+  EXPECT_EQ(hop.says("535 5.7.8 bad credentials\r\n"), "");
+  EXPECT_TRUE(hop.is_closed());
+  EXPECT_TRUE(hop.failure()->credentials_refused);
+  EXPECT_THAT(hop.failure()->error.message(), Not(HasSubstr("pass")));
+}
+
+TEST(Auth, TemporarilyRefusedIsNotABadPassword) {
+  Exchange hop(with(TlsMode::implicit, kCredentials));
+  hop.open(true);
+  hop.says("220 hop\r\n");
+  hop.says(kEhloTls);
+  hop.says("454 4.7.0 try later\r\n");
+  EXPECT_FALSE(hop.failure()->credentials_refused);
+}
+
+TEST(Auth, WithoutAMechanismInCommonDefers) {
+  Exchange hop(with(TlsMode::implicit, kCredentials));
+  hop.open(true);
+  hop.says("220 hop\r\n");
+  EXPECT_EQ(hop.says("250-hop\r\n250 AUTH GSSAPI\r\n"), "");
+  EXPECT_EQ(hop.failure()->error.code, Errc::not_permitted);
+}
+
+TEST(Auth, DemandedInAnyReplyJudgesTheHopCase120) {
+  for (const auto* code : {"530", "534", "535", "538"}) {
+    auto hop = ready();
+    hop.send({"b@d"});
+    hop.says(std::string(code) + " 5.7.0 authenticate first\r\n");
+    EXPECT_EQ(hop.dispositions(), "untried") << code;
+    EXPECT_TRUE(hop.failure()->credentials_refused) << code;
+  }
+}
+
+// ---- a message ----
+
+TEST(Transfer, PipelinesTheEnvelopeAndStuffsTheContent) {
+  auto hop = ready();
+  hop.content = "A: b\r\n\r\n.dot\r\n..\r\n";
+  EXPECT_EQ(hop.send({"b@d", "c@d"}), "MAIL FROM:<a@example.com> SIZE=18\r\nRCPT TO:<b@d>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
+  EXPECT_EQ(hop.says("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n"), "A: b\r\n\r\n..dot\r\n...\r\n.\r\n");
+  EXPECT_EQ(hop.timeout(), 10min);
+  EXPECT_EQ(hop.says("250 2.0.0 queued\r\n"), "");
+  EXPECT_EQ(hop.dispositions(), "delivered delivered");
+  EXPECT_EQ(hop.outcomes().back().recipients[0].reply.to_line(), "250 2.0.0 queued");
+  EXPECT_TRUE(hop.awaits_message());
+}
+
+TEST(Transfer, AsksOneByOneWithoutPipelining) {
+  auto hop = ready(plain(), "250 hop\r\n");
+  EXPECT_EQ(hop.send({"b@d", "c@d"}, ""), "MAIL FROM:<>\r\n");
+  EXPECT_EQ(hop.says("250 ok\r\n"), "RCPT TO:<b@d>\r\n");
+  EXPECT_EQ(hop.says("250 ok\r\n"), "RCPT TO:<c@d>\r\n");
+  EXPECT_EQ(hop.says("250 ok\r\n"), "DATA\r\n");
+  EXPECT_EQ(hop.timeout(), 2min);
+  EXPECT_EQ(hop.says("354 go\r\n"), "Subject: x\r\n\r\nbody\r\n.\r\n");
+  hop.says("250 ok\r\n");
+  EXPECT_EQ(hop.dispositions(), "delivered delivered");
+}
+
+TEST(Transfer, JudgesEachRecipientByItsOwnReplyCase121) {
+  auto hop = ready();
+  hop.send({"a@d", "b@d", "c@d", "e@d"});
+  hop.says("250 ok\r\n250 ok\r\n450 4.2.1 later\r\n550 5.1.1 unknown\r\n552 too many\r\n354 go\r\n");
+  hop.says("250 queued\r\n");
+  EXPECT_EQ(hop.dispositions(), "delivered deferred failed deferred");
+  EXPECT_TRUE(hop.awaits_message());
+}
+
+TEST(Transfer, TakesTheReplyToTheDotForAllThatWereAcceptedCase121) {
+  auto hop = ready();
+  hop.send({"a@d", "b@d"});
+  hop.says("250 ok\r\n250 ok\r\n550 5.1.1 unknown\r\n354 go\r\n");
+  hop.says("451 4.3.0 disk\r\n");
+  EXPECT_EQ(hop.dispositions(), "deferred failed");
+  auto other = ready();
+  other.send({"a@d"});
+  other.says("250 ok\r\n250 ok\r\n354 go\r\n");
+  other.says("554 5.6.0 spam\r\n");
+  EXPECT_EQ(other.dispositions(), "failed");
+}
+
+TEST(Transfer, RefusedAtMailResetsAndGoesOn) {
+  auto hop = ready();
+  hop.send({"a@d", "b@d"});
+  EXPECT_EQ(hop.says("550 5.7.1 no\r\n503 x\r\n503 x\r\n503 x\r\n"), "RSET\r\n");
+  EXPECT_EQ(hop.dispositions(), "failed failed");
+  EXPECT_EQ(hop.outcomes().back().recipients[0].stage, Stage::mail);
+  hop.says("250 ok\r\n");
+  EXPECT_TRUE(hop.awaits_message());
+}
+
+TEST(Transfer, SendsALoneDotWhenAllWereRefusedAndItStillWaits) {
+  auto hop = ready();
+  hop.send({"a@d"});
+  EXPECT_EQ(hop.says("250 ok\r\n550 no\r\n354 go\r\n"), ".\r\n");
+  EXPECT_EQ(hop.says("554 no valid recipients\r\n"), "RSET\r\n");
+  EXPECT_EQ(hop.dispositions(), "failed");
+  hop.says("250 ok\r\n");
+  EXPECT_TRUE(hop.awaits_message());
+}
+
+TEST(Transfer, SendsManyRecipientsInGroups) {
+  auto hop = ready();
+  std::vector<std::string> recipients;
+  for (int i = 0; i < 250; ++i) recipients.push_back("r" + std::to_string(i) + "@d");
+  auto output = hop.send(recipients);
+  EXPECT_EQ(std::count(output.begin(), output.end(), '\n'), 100);
+  const auto ok = [](int count) {
+    std::string replies;
+    for (int i = 0; i < count; ++i) replies += "250 ok\r\n";
+    return replies;
+  };
+  output = hop.says(ok(100));
+  EXPECT_EQ(std::count(output.begin(), output.end(), '\n'), 100);
+  output = hop.says(ok(100));
+  EXPECT_EQ(std::count(output.begin(), output.end(), '\n'), 52);
+  hop.says(ok(51) + "354 go\r\n");
+  hop.says("250 ok\r\n");
+  EXPECT_EQ(hop.outcomes().back().recipients.size(), 250U);
+  EXPECT_EQ(hop.outcomes().back().recipients[249].disposition, Disposition::delivered);
+}
+
+TEST(Transfer, NeedsEightBitMimeForWhatDeclaredIt) {
+  auto hop = ready(plain(), "250 hop\r\n");
+  EXPECT_EQ(hop.send({"b@d"}, "a@b", mail::Body::eight_bit_mime), "");
+  EXPECT_EQ(hop.dispositions(), "failed");
+  EXPECT_EQ(hop.outcomes().back().recipients[0].reply.status, (EnhancedStatus{5, 6, 3}));
+  EXPECT_TRUE(hop.awaits_message());
+  auto able = ready();
+  EXPECT_THAT(able.send({"b@d"}, "a@b", mail::Body::eight_bit_mime), HasSubstr(" BODY=8BITMIME\r\n"));
+}
+
+TEST(Transfer, CarriesSeveralMessagesOverOneConnection) {
+  auto hop = ready();
+  for (int i = 0; i < 3; ++i) {
+    hop.send({"b@d"});
+    hop.says("250 ok\r\n250 ok\r\n354 go\r\n");
+    hop.says("250 ok\r\n");
+    EXPECT_EQ(hop.dispositions(), "delivered");
+  }
+  EXPECT_EQ(hop.event(client_event::Quit{}), "QUIT\r\n");
+  hop.says("221 bye\r\n");
+  EXPECT_TRUE(hop.is_closed());
+  EXPECT_FALSE(hop.failure());
+}
+
+// ---- faults ----
+
+/// Loses the peer at every place of an exchange: nothing is ever taken for delivered, and only the loss behind the final
+/// dot may have sent it.
+TEST(Faults, ALostConnectionDefersTheMessageCase119) {
+  const std::vector<std::string> replies{"250 ok\r\n", "250 ok\r\n", "354 go\r\n"};
+  for (std::size_t stop = 0; stop <= replies.size(); ++stop) {
+    for (const bool times_out : {false, true}) {
+      auto hop = ready();
+      hop.send({"b@d"});
+      for (std::size_t i = 0; i < stop; ++i) hop.says(replies[i]);
+      if (times_out) hop.event(client_event::TimedOut{});
+      else hop.event(client_event::Lost{Error{Errc::connection_lost, Fate::transient, "reset"}});
+      EXPECT_EQ(hop.dispositions(), "deferred") << stop;
+      EXPECT_EQ(hop.outcomes().back().may_be_duplicated, stop == replies.size()) << stop;
+      EXPECT_TRUE(hop.is_closed());
+    }
+  }
+}
+
+TEST(Faults, AnIdleConnectionThatWentAwayTriesNoMessageCase119) {
+  auto hop = ready();
+  hop.send({"b@d"});
+  hop.says("250 ok\r\n250 ok\r\n354 go\r\n");
+  hop.says("250 ok\r\n");
+  hop.send({"c@d"});
+  hop.event(client_event::Lost{Error{Errc::connection_lost, Fate::transient, "reset"}});
+  EXPECT_EQ(hop.dispositions(), "untried");
+  auto polite = ready();
+  polite.send({"b@d"});
+  polite.says("250 ok\r\n250 ok\r\n354 go\r\n");
+  polite.says("250 ok\r\n");
+  polite.send({"c@d"});
+  polite.says("421 idle for too long\r\n");
+  EXPECT_EQ(polite.dispositions(), "untried");
+}
+
+TEST(Faults, GarbageDefersAtEveryStageCase120) {
+  const std::vector<std::string> replies{"250 ok\r\n", "250 ok\r\n", "354 go\r\n"};
+  for (const std::string garbage : {"hello\r\n", "2 ok\r\n", "250_ok\r\n", "999 x\r\n", "\r\n", "250-a\r\nxyz b\r\n"}) {
+    for (std::size_t stop = 0; stop <= replies.size(); ++stop) {
+      auto hop = ready();
+      hop.send({"b@d"});
+      for (std::size_t i = 0; i < stop; ++i) hop.says(replies[i]);
+      hop.says(garbage);
+      EXPECT_EQ(hop.dispositions(), "deferred") << garbage << stop;
+      EXPECT_TRUE(hop.is_closed());
+    }
+  }
+}
+
+TEST(Faults, AnEndlessReplyIsGarbageCase120) {
+  auto hop = ready();
+  hop.send({"b@d"});
+  for (int i = 0; i < 100 && !hop.is_closed(); ++i) hop.says(std::string(16'384, '2'));
+  EXPECT_TRUE(hop.is_closed());
+  EXPECT_EQ(hop.dispositions(), "deferred");
+}
+
+TEST(Faults, RepliesMayHoldNulAndOddTextCase120) {
+  auto hop = ready();
+  hop.send({"b@d"});
+  hop.says(std::string("550 no\0such\xff\r\n", 14));
+  hop.says("503 x\r\n503 x\r\n");
+  EXPECT_EQ(hop.dispositions(), "failed");
+  EXPECT_EQ(hop.outcomes().back().recipients[0].reply.text, "no?such?");
+}
+
+TEST(Faults, A421AtAnyTimeDefersAndClosesCase122) {
+  const std::vector<std::string> replies{"250 ok\r\n", "250 ok\r\n", "354 go\r\n"};
+  for (std::size_t stop = 0; stop <= replies.size(); ++stop) {
+    auto hop = ready();
+    hop.send({"b@d"});
+    for (std::size_t i = 0; i < stop; ++i) hop.says(replies[i]);
+    hop.says("421 4.3.2 shutting down\r\n");
+    EXPECT_EQ(hop.dispositions(), "deferred") << stop;
+    EXPECT_TRUE(hop.is_closed()) << stop;
+  }
+}
+
+TEST(Faults, A421KeepsWhatWasAlreadyJudgedCase122) {
+  auto hop = ready();
+  hop.send({"a@d", "b@d"});
+  hop.says("250 ok\r\n550 5.1.1 unknown\r\n421 bye\r\n");
+  EXPECT_EQ(hop.dispositions(), "failed deferred");
+}
+
+TEST(Faults, AnAnswerBeforeTheDotIsNoDeliveryCase125) {
+  auto behind_354 = ready();
+  behind_354.send({"b@d"});
+  EXPECT_EQ(behind_354.says("250 ok\r\n250 ok\r\n354 go\r\n250 queued\r\n"), "") << "no content is sent";
+  EXPECT_EQ(behind_354.dispositions(), "deferred");
+  EXPECT_TRUE(behind_354.is_closed());
+
+  auto during_content = ready();
+  during_content.will_say_early("250 queued\r\n");
+  during_content.send({"b@d"});
+  EXPECT_EQ(during_content.says("250 ok\r\n250 ok\r\n354 go\r\n"), during_content.content) << "the data is not ended";
+  EXPECT_EQ(during_content.dispositions(), "deferred");
+  EXPECT_FALSE(during_content.outcomes().back().may_be_duplicated);
+  EXPECT_TRUE(during_content.is_closed());
+}
+
+TEST(Faults, ARefusalInTheMiddleOfContentCountsAndClosesCase125) {
+  auto hop = ready();
+  hop.will_say_early("552 5.3.4 too large\r\n");
+  hop.send({"b@d"});
+  EXPECT_EQ(hop.says("250 ok\r\n250 ok\r\n354 go\r\n"), hop.content);
+  EXPECT_EQ(hop.dispositions(), "failed");
+  EXPECT_TRUE(hop.is_closed());
+}
+
+TEST(Faults, AnsweringTwiceEndsTheConnectionNotTheDeliveryCase125) {
+  auto hop = ready();
+  hop.send({"b@d"});
+  hop.says("250 ok\r\n250 ok\r\n354 go\r\n");
+  hop.says("250 queued\r\n250 queued\r\n");
+  EXPECT_EQ(hop.dispositions(), "delivered");
+  EXPECT_TRUE(hop.is_closed());
+}
+
+TEST(Faults, ContentThatCannotBeReadIsNeverEnded) {
+  auto hop = ready();
+  hop.send({"b@d"});
+  // The driver reports it in place of ContentSent; the harness always sends, so the event comes before the dot here.
+  ClientSession session(plain());
+  (void)session.resume(client_event::Opened{});
+  (void)session.resume(client_event::Received{"220 hop\r\n"});
+  (void)session.resume(client_event::Written{});
+  (void)session.resume(client_event::Received{kEhlo});
+  (void)session.resume(client_event::Message{OutgoingMessage{test::address("a@b"), {test::address("c@d")}, 1, mail::Body::undeclared}});
+  (void)session.resume(client_event::Written{});
+  auto step = session.resume(client_event::Received{"250 ok\r\n250 ok\r\n354 go\r\n"});
+  ASSERT_TRUE(std::holds_alternative<client_step::SendContent>(step));
+  step = session.resume(client_event::ContentUnreadable{Error{Errc::corrupt, Fate::permanent, "checksum"}});
+  ASSERT_TRUE(std::holds_alternative<client_step::Report>(step));
+  EXPECT_EQ(std::get<client_step::Report>(step).outcome.recipients[0].disposition, Disposition::deferred);
+  EXPECT_TRUE(std::holds_alternative<client_step::Close>(session.resume(client_event::Reported{})));
+}
+
+TEST(Faults, TimeoutsAreThoseOfRfc5321Case123) {
+  HopPolicy policy = plain();
+  policy.timeouts = {1s, 2s, 3s, 4s, 5s};
+  Exchange hop(policy);
+  hop.open();
+  EXPECT_EQ(hop.timeout(), 1s);
+  hop.says("220 hop\r\n");
+  EXPECT_EQ(hop.timeout(), 2s);
+  hop.says("250 hop\r\n");
+  hop.send({"b@d"});
+  EXPECT_EQ(hop.timeout(), 2s);
+  hop.says("250 ok\r\n");
+  hop.says("250 ok\r\n");
+  EXPECT_EQ(hop.timeout(), 3s);
+  hop.says("354 go\r\n");
+  EXPECT_EQ(hop.timeout(), 5s);
+  hop.event(client_event::TimedOut{});
+  EXPECT_THAT(hop.failure()->error.context, HasSubstr("message may be sent more than once"));
+}
+
+TEST(Faults, NoNameOrAddressCanWriteASecondCommandCase047) {
+  for (const auto& name : {std::string("a\r\nRCPT TO:<evil@d>"), std::string("a\nb"), std::string("a\0b", 3)}) {
+    HopPolicy policy = plain();
+    policy.helo_name = name;
+    Exchange hop(policy);
+    hop.open();
+    EXPECT_EQ(hop.says("220 hop\r\n"), "");
+    EXPECT_TRUE(hop.is_closed());
+  }
+  EXPECT_FALSE(mail::Address::parse("a@b>\r\nRCPT TO:<evil@d"));
+  EXPECT_FALSE(mail::Address::parse("a\nb@c"));
+}
+
+}  // namespace
+}  // namespace relay::smtp
