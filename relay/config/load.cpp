@@ -1,0 +1,132 @@
+#include "relay/config/load.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "relay/base/text.hpp"
+
+namespace relay::config {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::string_view kEnvironmentPrefix = "SMTP_RELAY_";
+
+void apply(const Setting& row, std::string_view text, std::string where, Loaded& loaded) {
+  const auto set = row.set(loaded.settings, text);
+  if (set) return;
+  loaded.faults.push_back(
+    {std::move(where),
+     "'" + printable(text, 200) + "' is not accepted (" + set.error().context + "); accepted: " + std::string(row.accepted)}
+  );
+}
+
+/// A JSON value as the text that a row reads; nothing when its shape does not fit.
+std::optional<std::string> as_text(const ordered_json& value, Shape shape) {
+  if (value.is_string()) return value.get<std::string>();
+  if (shape == Shape::list && value.is_array()) {
+    std::string text;
+    for (const auto& item : value) {
+      if (!item.is_string()) return std::nullopt;
+      text += (text.empty() ? "" : ",") + item.get<std::string>();
+    }
+    return text;
+  }
+  // A size may be a bare number of octets.
+  if (shape != Shape::list && value.is_number_unsigned()) return std::to_string(value.get<std::uint64_t>());
+  return std::nullopt;
+}
+
+void apply_file(const Sources& sources, Loaded& loaded) {
+  if (!sources.json) return;
+  const auto document = ordered_json::parse(*sources.json, nullptr, false);
+  if (!document.is_object()) {
+    loaded.faults.push_back({sources.json_name, "not a JSON object"});
+    return;
+  }
+  for (const auto& [key, value] : document.items()) {
+    const auto where = sources.json_name + ": " + printable(key, 100);
+    const auto* row = find_setting(key);
+    if (row == nullptr) {
+      loaded.faults.push_back({where, "unknown key"});
+      continue;
+    }
+    if (const auto text = as_text(value, row->shape)) apply(*row, *text, where, loaded);
+    else loaded.faults.push_back({where, "not a value of the right shape; accepted: " + std::string(row->accepted)});
+  }
+}
+
+void apply_environment(const Sources& sources, Loaded& loaded) {
+  for (const auto& [name, value] : sources.environment) {
+    if (!name.starts_with(kEnvironmentPrefix)) continue;
+    const auto where = "environment: " + printable(name, 100);
+    const auto* row = find_setting(lower(std::string_view(name).substr(kEnvironmentPrefix.size())));
+    if (row != nullptr && row->environment_name() == name) apply(*row, value, where, loaded);
+    else loaded.faults.push_back({where, "unknown setting"});
+  }
+}
+
+void check_together(Loaded& loaded) {
+  const auto& s = loaded.settings;
+  const auto require = [&](bool holds, std::string where, std::string what) {
+    if (!holds) loaded.faults.push_back({std::move(where), std::move(what)});
+  };
+  require(
+    s.retry_initial_delay <= s.retry_max_delay && s.retry_max_delay <= s.retry_max_age,
+    "retry_initial_delay, retry_max_delay, retry_max_age",
+    "need to be in this order: " + to_text(s.retry_initial_delay) + " <= " + to_text(s.retry_max_delay) +
+      " <= " + to_text(s.retry_max_age)
+  );
+  require(
+    !s.smarthost.empty(), "smarthost",
+    "none is set; accepted: host:port (delivery by MX lookup is not available yet)"
+  );
+  require(s.smarthost.empty() || s.smarthost.front().port != 0, "smarthost", "needs a port from 1 to 65535");
+}
+
+}  // namespace
+
+Loaded load(const Sources& sources) {
+  Loaded loaded;
+  for (const auto& row : settings_table()) apply(row, row.default_value, "default of " + std::string(row.key), loaded);
+  apply_file(sources, loaded);
+  apply_environment(sources, loaded);
+  check_together(loaded);
+  return loaded;
+}
+
+std::string print(const Settings& settings) {
+  ordered_json document;
+  for (const auto& row : settings_table()) {
+    const auto text = row.get(settings);
+    auto& value = document[std::string(row.key)];
+    switch (row.shape) {
+      case Shape::text: value = text; break;
+      case Shape::number: value = parse_number(text).value_or(0); break;
+      case Shape::list:
+        value = ordered_json::array();
+        for (const auto item : split(text, ',')) value.push_back(item);
+        break;
+    }
+  }
+  return document.dump(2) + "\n";
+}
+
+std::vector<std::string> changed_keys(const Settings& before, const Settings& after, Reload reload) {
+  std::vector<std::string> keys;
+  for (const auto& row : settings_table()) {
+    if (row.reload == reload && row.get(before) != row.get(after)) keys.emplace_back(row.key);
+  }
+  return keys;
+}
+
+Settings with_live_settings(const Settings& before, const Settings& after) {
+  Settings merged = before;
+  for (const auto& row : settings_table()) {
+    if (row.reload != Reload::live) continue;
+    // What `get` writes, `set` reads: it cannot fail here.
+    (void)row.set(merged, row.get(after));
+  }
+  return merged;
+}
+
+}  // namespace relay::config

@@ -1,0 +1,78 @@
+#pragma once
+/// The queue of one destination: all of it on disk, the part that is due soonest also in memory.
+
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "relay/queue/item.hpp"
+
+namespace relay::queue {
+
+/// Messages of one destination held in memory at most, those in flight and those of one commit not counted.
+inline constexpr std::size_t kWindow = 1000;
+/// Below this many the window is filled from disk again.
+inline constexpr std::size_t kLowWater = kWindow / 2;
+
+/// Keeps apart what is in memory and what is only on disk by one bound: every message on disk with a key up to
+/// `loaded_through` is in memory or in flight. Commits and loads run on other threads, so what they report may cross:
+/// - announce() comes before a commit makes a message visible on disk, admit() or withdraw() after it, so a load that
+///   already sees the message does not take it a second time;
+/// - a message that finished while a load ran is not taken from that load's result.
+///
+/// Input and output are values; the owner does the reading and writing. Thread: one at a time.
+class Backlog {
+ public:
+  /// @param longest_wait  a due time further ahead than this comes from a clock that was set back: due at once
+  explicit Backlog(milliseconds longest_wait) : longest_wait_(longest_wait) {}
+
+  void announce(const QueueId& id) { announced_.insert(id); }
+  void withdraw(const QueueId& id) { announced_.erase(id); }
+  /// The message is on disk under this key: newly accepted, or deferred (then finish() came before).
+  void admit(const Item& item, WallTime now);
+
+  struct Load {
+    std::optional<ItemKey> after;  ///< read keys behind this one,
+    WallTime until;                ///< due up to this time,
+    std::size_t limit;             ///< and no more than this many
+  };
+  /// What to read from disk now. While one is under way there is no other; answer it with loaded().
+  [[nodiscard]] std::optional<Load> want_load(WallTime now);
+  /// @param next_due  the due time of the first key that was not read, if there is one
+  void loaded(const std::vector<Item>& items, std::optional<WallTime> next_due);
+
+  /// The message that is due soonest, now in flight; nothing when none is due.
+  [[nodiscard]] std::optional<Item> take(WallTime now);
+  /// All in the window that arrived before `oldest`, now in flight.
+  [[nodiscard]] std::vector<Item> take_older_than(WallTime oldest);
+  /// From flight back to waiting: it was not tried.
+  void put_back(const QueueId& id);
+  /// From flight, gone: its record on disk is deleted or has another key.
+  void finish(const QueueId& id);
+
+  /// When take() or want_load() will next have something, as far as is known; not earlier than `now`.
+  [[nodiscard]] std::optional<WallTime> next_due(WallTime now) const;
+  [[nodiscard]] std::size_t waiting() const { return window_.size(); }
+  [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
+
+ private:
+  [[nodiscard]] bool is_due(WallTime due, WallTime now) const { return due <= now || due - now > longest_wait_; }
+  [[nodiscard]] bool is_known(const QueueId& id) const;
+  void hold(const Item& item);
+
+  milliseconds longest_wait_;
+  std::map<ItemKey, Item> window_;
+  std::unordered_set<QueueId, QueueIdHash> in_window_;
+  std::unordered_map<QueueId, Item, QueueIdHash> in_flight_;
+  std::unordered_set<QueueId, QueueIdHash> announced_;
+  std::optional<ItemKey> loaded_through_;
+  bool has_more_ = true;                    // the disk holds due messages behind loaded_through_, as far as is known
+  std::optional<WallTime> next_on_disk_;    // no message that is only on disk is due before this
+  std::optional<WallTime> loading_until_;   // set while a load is under way
+  std::size_t loading_limit_ = 0;
+  std::unordered_set<QueueId, QueueIdHash> finished_while_loading_;
+};
+
+}  // namespace relay::queue

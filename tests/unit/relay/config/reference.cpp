@@ -1,0 +1,44 @@
+#include "relay/config/reference.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+
+namespace relay::config {
+namespace {
+
+TEST(SettingsTable, HasEachKeyOnceAndEachDefaultValid) {
+  std::set<std::string_view> keys;
+  for (const auto& row : settings_table()) {
+    EXPECT_TRUE(keys.insert(row.key).second) << row.key;
+    Settings settings;
+    EXPECT_TRUE(row.set(settings, row.default_value)) << row.key;
+    const auto text = row.get(settings);
+    EXPECT_TRUE(row.set(settings, text)) << row.key;
+    EXPECT_EQ(row.get(settings), text) << row.key;
+  }
+}
+
+TEST(SettingsTable, KeepsTheNamesThatOthersDependOn) {
+  for (const auto* name : {"HOSTNAME", "LISTEN", "HTTP_LISTEN", "METRICS_LISTEN", "SPOOL_PATH", "ALLOWED_NETWORKS", "PROXY_TRUSTED",
+                           "SMARTHOST", "SMARTHOST_TLS", "SMARTHOST_CA", "PASSWD_CLIENT", "HIDDEN_SOURCES", "MAX_MESSAGE_SIZE",
+                           "RETRY_INITIAL_DELAY", "LAME_DUCK", "BARE_LINE_ENDINGS", "ADMIN_LISTEN", "NODE_NAME", "POD_NAME",
+                           "POD_NAMESPACE"}) {
+    const auto names = settings_table();
+    EXPECT_TRUE(std::any_of(names.begin(), names.end(), [&](const auto& row) {
+      return row.environment_name() == "SMTP_RELAY_" + std::string(name);
+    })) << name;
+  }
+}
+
+TEST(SettingsTable, IsWhatTheReferencePageSays) {
+  std::ifstream file("docs/configuration.md");
+  std::stringstream page;
+  page << file.rdbuf();
+  EXPECT_EQ(page.str(), reference_page()) << "run `make docs`";
+}
+
+}  // namespace
+}  // namespace relay::config
