@@ -1,0 +1,35 @@
+"""Waiting for something that takes a while, with a failure that says what was seen last."""
+
+import subprocess
+import time
+
+
+def wait_until(predicate, seconds, what, every=0.2):
+    """Returns the predicate's first true value. An exception of the predicate counts as "not yet".
+
+    Fails with `what`, the time waited and the last value or exception.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            seen = predicate()
+            if seen:
+                return seen
+        except (AssertionError, LookupError, OSError, ValueError, subprocess.SubprocessError) as error:
+            seen = described(error)
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what}; seen last: {seen!r}")
+        time.sleep(every)
+
+
+def stays_true(predicate, seconds, what, every=0.5):
+    """Fails as soon as the predicate is no longer true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert predicate(), f"no longer true: {what}"
+        time.sleep(every)
+
+
+def described(error):
+    output = getattr(error, "stderr", None)
+    return f"{error} {output.strip()}" if output else repr(error)
