@@ -1,0 +1,127 @@
+#pragma once
+/// NAME      metrics -- what the relay counts, and how it is exposed
+/// USES      base
+/// INVARIANT every series exists from the start with value 0, and every label value stands in a table: none comes from
+///           outside, so their number is bounded
+/// FAILURES  none
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace relay::metrics {
+
+/// One series each; name, labels and help stand in counters.cpp, in the same order, and in docs/metrics.md.
+enum class Counter : std::uint8_t {
+  connections_accepted,
+  connections_refused_too_many,
+  connections_refused_stopping,
+  connections_refused_proxy_header,
+  refusals,
+  recipients_refused_not_listed,
+  recipients_refused_hidden,
+  recipients_refused_literal,
+  messages_received,
+  octets_received,
+  messages_refused_storage,
+  recipients_delivered,
+  recipients_deferred,
+  recipients_failed,
+  messages_delivered,
+  messages_failed,
+  possible_duplicates_in,
+  possible_duplicates_out,
+  delivery_connections_ready,
+  delivery_connections_failed,
+  delivery_connections_tls,
+  credentials_refused,
+  spool_commits,
+  spool_syncs,
+  spool_errors_full,
+  spool_errors_failed,
+  spool_quarantined,
+  spool_repairs,
+  config_reloads_applied,
+  config_reloads_refused,
+  count,
+};
+
+/// Values that rise and fall.
+enum class Gauge : std::uint8_t {
+  connections_open,
+  delivery_connections_open,
+  queue_messages,
+  queue_octets,
+  failed_messages,
+  spool_free_octets,
+  ready,
+  draining,
+  durable,
+  credentials_are_refused,
+  log_records_dropped,
+  start_time_seconds,
+  count,
+};
+
+enum class Duration : std::uint8_t {
+  spool_commit,   ///< from the commit's submission to its answer
+  delivery,       ///< from acceptance to the last recipient's delivery
+  delivery_attempt,
+  count,
+};
+
+/// Upper bounds in seconds; one more bucket takes the rest.
+inline constexpr std::array kBounds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,  0.25,  0.5,
+                                    1.0,   2.5,    5.0,   10.0, 30.0,  60.0, 300.0, 3600.0};
+
+/// The counters of one thread. That thread alone adds; any thread reads.
+class Shard {
+ public:
+  void add(Counter counter, std::uint64_t amount = 1) { bump(counters_[static_cast<std::size_t>(counter)], amount); }
+  void observe(Duration duration, std::chrono::nanoseconds value);
+
+  struct Histogram {
+    std::array<std::uint64_t, kBounds.size() + 1> buckets{};  ///< not cumulative
+    double sum = 0;                                           ///< seconds
+  };
+  [[nodiscard]] std::uint64_t read(Counter counter) const;
+  [[nodiscard]] Histogram read(Duration duration) const;
+
+ private:
+  using Cell = std::atomic<std::uint64_t>;
+  struct Buckets {
+    std::array<Cell, kBounds.size() + 1> counts{};
+    Cell nanoseconds{};
+  };
+  // One writer: a plain load and store, no locked instruction.
+  static void bump(Cell& cell, std::uint64_t amount) {
+    cell.store(cell.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
+  std::array<Cell, static_cast<std::size_t>(Counter::count)> counters_{};
+  std::array<Buckets, static_cast<std::size_t>(Duration::count)> durations_{};
+};
+
+/// All shards' counters and the gauges. Lives as long as any thread that counts.
+class Registry {
+ public:
+  explicit Registry(std::size_t shards);
+  [[nodiscard]] std::size_t shards() const { return shards_.size(); }
+  [[nodiscard]] Shard& shard(std::size_t index) { return *shards_[index]; }
+  [[nodiscard]] const Shard& shard(std::size_t index) const { return *shards_[index]; }
+
+  void set(Gauge gauge, double value) { gauges_[static_cast<std::size_t>(gauge)].store(value, std::memory_order_relaxed); }
+  [[nodiscard]] double read(Gauge gauge) const { return gauges_[static_cast<std::size_t>(gauge)].load(std::memory_order_relaxed); }
+  /// Over all shards.
+  [[nodiscard]] std::uint64_t total(Counter counter) const;
+  [[nodiscard]] Shard::Histogram total(Duration duration) const;
+
+ private:
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::array<std::atomic<double>, static_cast<std::size_t>(Gauge::count)> gauges_{};
+};
+
+}  // namespace relay::metrics

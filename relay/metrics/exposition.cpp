@@ -1,0 +1,170 @@
+#include "relay/metrics/exposition.hpp"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <span>
+#include <sstream>
+#include <string_view>
+
+namespace relay::metrics {
+namespace {
+
+struct Row {
+  std::string_view name;
+  std::string_view label;  // "reason=too_many", or nothing
+  std::string_view help;
+};
+
+// In the order of the enums. Rows of one name stand together and share the first one's help.
+constexpr std::array kCounters{
+  Row{"connections_total", "", "Inbound connections that were accepted."},
+  Row{"connections_refused_total", "reason=too_many", "Inbound connections that were greeted with a refusal or closed."},
+  Row{"connections_refused_total", "reason=stopping", ""},
+  Row{"connections_refused_total", "reason=proxy_header", ""},
+  Row{"refusals_total", "", "Replies of 400 and above to clients."},
+  Row{"recipients_refused_total", "reason=not_listed", "Recipients refused by policy."},
+  Row{"recipients_refused_total", "reason=hidden_source", ""},
+  Row{"recipients_refused_total", "reason=address_literal", ""},
+  Row{"messages_received_total", "", "Messages accepted and stored."},
+  Row{"received_bytes_total", "", "Octets of content of accepted messages."},
+  Row{"messages_refused_total", "reason=storage", "Messages refused because they could not be stored."},
+  Row{"recipients_total", "result=delivered", "Outcomes of delivery attempts, a recipient each."},
+  Row{"recipients_total", "result=deferred", ""},
+  Row{"recipients_total", "result=failed", ""},
+  Row{"messages_settled_total", "result=delivered", "Messages whose last recipient was settled."},
+  Row{"messages_settled_total", "result=failed", ""},
+  Row{"possible_duplicates_total", "side=in", "Messages that may exist twice: the other side left before the last answer."},
+  Row{"possible_duplicates_total", "side=out", ""},
+  Row{"delivery_connections_total", "result=ready", "Outbound connections, by whether they became ready for mail."},
+  Row{"delivery_connections_total", "result=failed", ""},
+  Row{"delivery_connections_tls_total", "", "Outbound connections with verified TLS."},
+  Row{"credentials_refused_total", "", "Times a next hop refused our credentials, or asked for some."},
+  Row{"spool_commits_total", "", "Messages and outcomes committed to the spool."},
+  Row{"spool_syncs_total", "", "Disk syncs of the spool; fewer than commits when many come at a time."},
+  Row{"spool_errors_total", "kind=full", "Writes to the spool that failed."},
+  Row{"spool_errors_total", "kind=failed", ""},
+  Row{"spool_quarantined_total", "", "Messages set aside because a record did not verify."},
+  Row{"spool_repairs_total", "", "Starts at which the spool had to be repaired."},
+  Row{"config_reloads_total", "result=applied", "Changed settings or credentials, by whether they are in force."},
+  Row{"config_reloads_total", "result=refused", ""},
+};
+static_assert(kCounters.size() == static_cast<std::size_t>(Counter::count));
+
+constexpr std::array kGauges{
+  Row{"connections", "", "Inbound connections that are open."},
+  Row{"delivery_connections", "", "Outbound connections that are open."},
+  Row{"queue_messages", "", "Messages that wait for delivery."},
+  Row{"queue_bytes", "", "Octets of content that wait for delivery."},
+  Row{"failed_messages", "", "Messages kept in the spool because a recipient failed for good."},
+  Row{"spool_free_bytes", "", "Free space of the spool's file system."},
+  Row{"ready", "", "1 while new mail would be accepted."},
+  Row{"draining", "", "1 while the relay is drained or stops."},
+  Row{"durable", "", "1 when a 250 means synced to disk, 0 with durability: relaxed."},
+  Row{"credentials_refused", "", "1 while the smarthost refuses our credentials."},
+  Row{"log_records_dropped_total", "", "Log lines that gave way because standard output could not keep up."},
+  Row{"start_time_seconds", "", "When the process started, in seconds since 1970."},
+};
+static_assert(kGauges.size() == static_cast<std::size_t>(Gauge::count));
+
+constexpr std::array kDurations{
+  Row{"spool_commit_seconds", "", "From handing a commit to the spool to its answer."},
+  Row{"delivery_seconds", "", "From acceptance of a message to the delivery of its last recipient."},
+  Row{"delivery_attempt_seconds", "", "From taking a message up for an attempt to its outcome."},
+};
+static_assert(kDurations.size() == static_cast<std::size_t>(Duration::count));
+
+constexpr std::string_view kPrefix = "smtp_relay_";
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+/// The family a row belongs to; rows of one name share one.
+MetricFamily& family_of(std::vector<MetricFamily>& families, const Row& row, MetricType type) {
+  const auto name = std::string(kPrefix) + std::string(row.name);
+  if (families.empty() || families.back().name != name) {
+    families.push_back({name, std::string(row.help), type, {}});
+  }
+  return families.back();
+}
+
+ClientMetric labelled(const Row& row) {
+  ClientMetric metric;
+  const auto equals = row.label.find('=');
+  if (equals != std::string_view::npos) {
+    metric.label.push_back({std::string(row.label.substr(0, equals)), std::string(row.label.substr(equals + 1))});
+  }
+  return metric;
+}
+
+void add_counters(const Registry& registry, std::vector<MetricFamily>& families) {
+  for (std::size_t i = 0; i < kCounters.size(); ++i) {
+    auto metric = labelled(kCounters[i]);
+    metric.counter.value = static_cast<double>(registry.total(static_cast<Counter>(i)));
+    family_of(families, kCounters[i], MetricType::Counter).metric.push_back(metric);
+  }
+}
+
+void add_gauges(const Registry& registry, std::vector<MetricFamily>& families) {
+  for (std::size_t i = 0; i < kGauges.size(); ++i) {
+    auto metric = labelled(kGauges[i]);
+    const auto value = registry.read(static_cast<Gauge>(i));
+    // Some come from outside as a running total: a counter to Prometheus, a gauge to us.
+    const bool is_total = kGauges[i].name.ends_with("_total");
+    (is_total ? metric.counter.value : metric.gauge.value) = value;
+    family_of(families, kGauges[i], is_total ? MetricType::Counter : MetricType::Gauge).metric.push_back(metric);
+  }
+}
+
+void add_durations(const Registry& registry, std::vector<MetricFamily>& families) {
+  for (std::size_t i = 0; i < kDurations.size(); ++i) {
+    const auto histogram = registry.total(static_cast<Duration>(i));
+    ClientMetric metric;
+    std::uint64_t cumulative = 0;
+    for (std::size_t bucket = 0; bucket < histogram.buckets.size(); ++bucket) {
+      cumulative += histogram.buckets[bucket];
+      const double bound = bucket < kBounds.size() ? kBounds[bucket] : std::numeric_limits<double>::infinity();
+      metric.histogram.bucket.push_back({cumulative, bound});
+    }
+    metric.histogram.sample_count = cumulative;
+    metric.histogram.sample_sum = histogram.sum;
+    family_of(families, kDurations[i], MetricType::Histogram).metric.push_back(metric);
+  }
+}
+
+void append_rows(std::string& table, std::span<const Row> rows, std::string_view kind) {
+  std::string_view help;
+  for (const auto& row : rows) {
+    if (!row.help.empty()) help = row.help;
+    const auto label = row.label.empty() ? "" : "{" + std::string(row.label) + "}";
+    table += "| `" + std::string(kPrefix) + std::string(row.name) + label + "` | " + std::string(kind) + " | " +
+             std::string(help) + " |\n";
+  }
+}
+
+}  // namespace
+
+std::string exposition(const Registry& registry, const std::string& version) {
+  std::vector<MetricFamily> families;
+  add_counters(registry, families);
+  add_gauges(registry, families);
+  add_durations(registry, families);
+  ClientMetric build;
+  build.label.push_back({"version", version});
+  build.gauge.value = 1;
+  families.push_back({std::string(kPrefix) + "build_info", "The program's version.", MetricType::Gauge, {build}});
+  std::ostringstream text;
+  prometheus::TextSerializer{}.Serialize(text, families);
+  return text.str();
+}
+
+std::string metrics_table() {
+  std::string table = "| series | kind | meaning |\n|---|---|---|\n";
+  append_rows(table, kCounters, "counter");
+  append_rows(table, kGauges, "gauge");
+  append_rows(table, kDurations, "histogram");
+  return table + "| `smtp_relay_build_info{version}` | gauge | The program's version; always 1. |\n";
+}
+
+}  // namespace relay::metrics

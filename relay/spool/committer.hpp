@@ -1,0 +1,68 @@
+#pragma once
+/// One thread that writes for everyone: takes all that waits, writes one batch, syncs once, answers all.
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "relay/metrics/counters.hpp"
+#include "relay/spool/store.hpp"
+
+namespace relay::spool {
+
+/// Whether syncs are done: config::Durability as this module sees it.
+enum class Durable : std::uint8_t { yes, no };
+
+struct Commit {
+  Operations operations;
+  Sync sync = Sync::yes;
+  /// Called once on the committer's thread; must not block and must not throw: post to where you belong.
+  std::function<void(Result<void>)> done;
+};
+
+/// Group commit (docs/spool.md). Commits are applied in the order of submit(). A batch that meets storage_full fails as a
+/// whole, and writing resumes by itself once there is space; behind storage_failed every commit fails until restart.
+///
+/// Lifetime: `store` and `counters` outlive it. The destructor writes what waits, syncs, and ends the thread.
+class Committer {
+ public:
+  Committer(Store& store, Durable durable, metrics::Shard& counters);
+  ~Committer();
+  Committer(const Committer&) = delete;
+  Committer& operator=(const Committer&) = delete;
+
+  /// Thread: any; never blocks for disk.
+  void submit(Commit commit);
+
+  /// Why nothing can be written; nothing while all is well. Thread: any.
+  [[nodiscard]] std::optional<Error> failure() const;
+  /// Makes the committer try again to write, when it waits for space.
+  void nudge();
+  /// How long the write under way has lasted; zero when there is none. A disk that hangs shows here. Thread: any.
+  [[nodiscard]] std::chrono::steady_clock::duration busy_for() const;
+
+ private:
+  void run();
+  void serve(std::vector<Commit>& commits);
+  [[nodiscard]] Result<void> write(const std::vector<Commit>& commits);
+  void note_failure(const Error& error);
+
+  Store& store_;
+  Durable durable_;
+  metrics::Shard& counters_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Commit> waiting_;      // under mutex_
+  bool is_stopping_ = false;         // under mutex_
+  std::optional<Error> failure_;     // under mutex_
+  bool has_unsynced_ = false;        // the committer's own
+  std::atomic<std::chrono::steady_clock::rep> busy_since_{0};
+  std::thread thread_;
+};
+
+}  // namespace relay::spool

@@ -1,0 +1,129 @@
+#include "relay/spool/database.hpp"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/table_properties_collectors.h>
+
+#include <filesystem>
+
+namespace relay::spool {
+namespace {
+
+constexpr std::size_t kCacheOctets = 8U << 20U;
+constexpr std::size_t kContentBuffer = 16U << 20U;
+constexpr std::size_t kBuffer = 4U << 20U;
+constexpr std::uint64_t kMaxLogs = 128ULL << 20U;  // octets of write-ahead log kept for families that seldom change
+
+rocksdb::Options database_options(Recovery recovery) {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  options.paranoid_checks = true;
+  options.wal_recovery_mode = recovery == Recovery::strict ? rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords
+                                                           : rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
+  options.max_total_wal_size = kMaxLogs;
+  options.max_open_files = 256;
+  options.max_background_jobs = 2;
+  options.info_log_level = rocksdb::WARN_LEVEL;
+  options.keep_log_file_num = 4;
+  options.max_log_file_size = 1U << 20U;
+  options.stats_dump_period_sec = 0;
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions family_options(Family family, const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::ColumnFamilyOptions options;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.cache_index_and_filter_blocks = true;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  options.write_buffer_size = family == Family::content ? kContentBuffer : kBuffer;
+  options.compression = family == Family::content ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
+  // Deleted mail gives its space back without waiting for more to come.
+  options.table_properties_collector_factories.push_back(rocksdb::NewCompactOnDeletionCollectorFactory(1024, 512, 0.5));
+  return options;
+}
+
+Errc code_of(const rocksdb::Status& status) {
+  if (status.IsNotFound()) return Errc::not_found;
+  if (status.IsNoSpace()) return Errc::storage_full;
+  if (status.IsCorruption()) return Errc::corrupt;
+  const auto text = status.ToString();
+  const bool is_locked = text.find("While lock file") != std::string::npos && text.find("Resource temporarily") != std::string::npos;
+  if (is_locked || text.find("lock hold by current process") != std::string::npos) return Errc::conflict;
+  return Errc::storage_failed;
+}
+
+Fate fate_of(Errc code) {
+  switch (code) {
+    case Errc::storage_full:
+    case Errc::conflict: return Fate::transient;
+    case Errc::not_found:
+    case Errc::corrupt: return Fate::permanent;
+    default: return Fate::terminal;
+  }
+}
+
+}  // namespace
+
+OpenDatabase::~OpenDatabase() {
+  if (!db) return;
+  for (auto* handle : families) {
+    if (handle != nullptr) (void)db->DestroyColumnFamilyHandle(handle);
+  }
+  (void)db->Close();
+}
+
+Error to_error(const rocksdb::Status& status, const std::string& what) {
+  const auto code = code_of(status);
+  return Error{code, fate_of(code), what + ": " + status.ToString()};
+}
+
+Result<OpenDatabase> open_database(const std::string& path, Recovery recovery) {
+  const auto cache = rocksdb::NewLRUCache(kCacheOctets);
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  OpenDatabase opened;
+  for (std::size_t i = 0; i < opened.families.size(); ++i) {
+    const auto family = static_cast<Family>(i);
+    descriptors.emplace_back(std::string(name(family)), family_options(family, cache));
+  }
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const auto status = rocksdb::DB::Open(database_options(recovery), path, descriptors, &handles, &db);
+  if (!status.ok()) return tl::unexpected(to_error(status, "open the spool " + path));
+  opened.db.reset(db);
+  std::copy(handles.begin(), handles.end(), opened.families.begin());
+  return opened;
+}
+
+Result<void> repair_database(const std::string& path) {
+  const auto cache = rocksdb::NewLRUCache(kCacheOctets);
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(Family::count); ++i) {
+    const auto family = static_cast<Family>(i);
+    descriptors.emplace_back(std::string(name(family)), family_options(family, cache));
+  }
+  const auto status = rocksdb::RepairDB(path, rocksdb::DBOptions(database_options(Recovery::skip_damaged)), descriptors);
+  if (!status.ok()) return tl::unexpected(to_error(status, "repair the spool " + path));
+  return {};
+}
+
+Result<void> copy_aside(const std::string& path, const std::string& aside) {
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  fs::create_directory(aside, failed);
+  for (fs::directory_iterator entry(path, failed), end; !failed && entry != end; entry.increment(failed)) {
+    if (!entry->is_regular_file() || entry->path().filename() == "LOCK") continue;
+    const auto target = fs::path(aside) / entry->path().filename();
+    if (entry->path().extension() == ".sst") fs::create_hard_link(entry->path(), target, failed);
+    else fs::copy_file(entry->path(), target, failed);
+  }
+  if (failed) {
+    return tl::unexpected(Error{Errc::storage_failed, Fate::terminal, "copy the damaged spool to " + aside + ": " + failed.message()});
+  }
+  return {};
+}
+
+}  // namespace relay::spool

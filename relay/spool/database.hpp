@@ -1,0 +1,46 @@
+#pragma once
+/// RocksDB as the store uses it: options, column families, statuses as Errors.
+
+#include <rocksdb/db.h>
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "relay/base/result.hpp"
+#include "relay/spool/keys.hpp"
+
+namespace relay::spool {
+
+/// How much damage opening may overlook.
+enum class Recovery : std::uint8_t {
+  strict,        ///< only a torn end of the log, which nobody was promised
+  skip_damaged,  ///< also damaged records in its middle
+};
+
+/// An open database with its column families; closes at destruction.
+struct OpenDatabase {
+  std::unique_ptr<rocksdb::DB> db;
+  std::array<rocksdb::ColumnFamilyHandle*, static_cast<std::size_t>(Family::count)> families{};
+
+  OpenDatabase() = default;
+  OpenDatabase(OpenDatabase&&) = default;
+  OpenDatabase& operator=(OpenDatabase&&) = default;
+  ~OpenDatabase();
+
+  [[nodiscard]] rocksdb::ColumnFamilyHandle* family(Family which) const { return families[static_cast<std::size_t>(which)]; }
+};
+
+/// Errors: conflict when another process holds the lock; corrupt; storage_full; storage_failed.
+[[nodiscard]] Result<OpenDatabase> open_database(const std::string& path, Recovery recovery);
+
+/// Rebuilds what can be read of a database that does not open. Errors as open_database().
+[[nodiscard]] Result<void> repair_database(const std::string& path);
+
+/// Copies a database's files into `aside` (which must not exist): table files as hard links, since they never change.
+[[nodiscard]] Result<void> copy_aside(const std::string& path, const std::string& aside);
+
+/// A RocksDB failure as an Error. `what` says what was tried.
+[[nodiscard]] Error to_error(const rocksdb::Status& status, const std::string& what);
+
+}  // namespace relay::spool

@@ -1,0 +1,149 @@
+#include "relay/spool/record.hpp"
+
+#include <xxhash.h>
+
+#include <nlohmann/json.hpp>
+
+namespace relay::spool {
+namespace {
+
+using nlohmann::json;
+
+constexpr char kFormat = 1;
+constexpr std::size_t kHeadOctets = 1 + 4;
+constexpr std::size_t kChecksumOctets = 8;
+
+std::uint64_t checksum(Family family, std::string_view key, std::string_view head_and_payload) {
+  // Distinct seeds for distinct places: a value that stands under a key it was not written for does not verify.
+  const auto place = XXH3_64bits_withSeed(key.data(), key.size(), static_cast<std::uint64_t>(family));
+  return XXH3_64bits_withSeed(head_and_payload.data(), head_and_payload.size(), place);
+}
+
+tl::unexpected<Error> corrupt(std::string what) { return permanent(Errc::corrupt, std::move(what)); }
+
+std::string to_cbor(const json& fields) {
+  std::string payload;
+  json::to_cbor(fields, payload);
+  return payload;
+}
+
+std::int64_t ms(WallTime time) { return time.time_since_epoch().count(); }
+WallTime time_of(const json& fields, const char* key) { return WallTime{milliseconds{fields.at(key).get<std::int64_t>()}}; }
+
+/// Runs a reader over the fields; a missing or mistyped field makes the record corrupt.
+template <class Reader>
+auto parse(std::string_view payload, const char* what, Reader reader) -> Result<decltype(reader(json{}))> {
+  const auto fields = json::from_cbor(payload, true, false);
+  if (!fields.is_object()) return corrupt(std::string(what) + " is no CBOR map");
+  try {
+    return reader(fields);
+  } catch (const json::exception&) {
+    return corrupt(std::string(what) + " lacks a field");
+  }
+}
+
+mail::Address address_of(const json& value) {
+  const auto text = value.get<std::string>();
+  if (text.empty()) return {};
+  auto address = mail::Address::parse(text);
+  // Written from an Address, so this cannot be: treat it like any field that does not fit.
+  if (!address) throw json::other_error::create(599, "address", nullptr);
+  return std::move(*address);
+}
+
+}  // namespace
+
+std::string seal(Family family, std::string_view key, std::string_view payload) {
+  std::string value;
+  value.reserve(kHeadOctets + payload.size() + kChecksumOctets);
+  value += kFormat;
+  value += big_endian(payload.size(), 4);
+  value += payload;
+  value += big_endian(checksum(family, key, value), kChecksumOctets);
+  return value;
+}
+
+Result<std::string_view> open_record(Family family, std::string_view key, std::string_view value) {
+  if (value.size() < kHeadOctets + kChecksumOctets) return corrupt("a record is too short");
+  const auto body = value.substr(0, value.size() - kChecksumOctets);
+  if (parse_big_endian(value.substr(body.size())) != checksum(family, key, body)) return corrupt("a record's checksum does not hold");
+  if (body.front() != kFormat) return corrupt("a record has an unknown format");
+  const auto payload = body.substr(kHeadOctets);
+  if (parse_big_endian(body.substr(1, 4)) != payload.size()) return corrupt("a record's length does not hold");
+  return payload;
+}
+
+std::string to_payload(const StoredEnvelope& stored) {
+  const auto& envelope = stored.envelope;
+  auto to = json::array();
+  for (const auto& recipient : envelope.recipients) to.push_back(recipient.to_text());
+  return to_cbor({
+    {"from", envelope.reverse_path.to_text()},
+    {"to", std::move(to)},
+    {"body", static_cast<int>(envelope.body)},
+    {"client", envelope.origin.client},
+    {"helo", envelope.origin.helo},
+    {"esmtp", envelope.origin.extended},
+    {"arrival", ms(envelope.arrival)},
+    {"size", envelope.size},
+    {"chunks", stored.chunks},
+    {"received", envelope.received},
+  });
+}
+
+Result<StoredEnvelope> parse_envelope(std::string_view payload) {
+  return parse(payload, "an envelope", [](const json& fields) {
+    StoredEnvelope stored;
+    auto& envelope = stored.envelope;
+    envelope.reverse_path = address_of(fields.at("from"));
+    for (const auto& recipient : fields.at("to")) envelope.recipients.push_back(address_of(recipient));
+    envelope.body = static_cast<mail::Body>(fields.at("body").get<std::uint8_t>());
+    envelope.origin = {fields.at("client").get<std::string>(), fields.at("helo").get<std::string>(), fields.at("esmtp").get<bool>()};
+    envelope.arrival = time_of(fields, "arrival");
+    envelope.size = fields.at("size").get<std::uint64_t>();
+    stored.chunks = fields.at("chunks").get<std::uint32_t>();
+    envelope.received = fields.at("received").get<std::string>();
+    return stored;
+  });
+}
+
+std::string to_payload(const Waiting& waiting) {
+  return to_cbor({{"arrival", ms(waiting.arrival)}, {"size", waiting.size}, {"attempts", waiting.attempts}, {"last", waiting.last}});
+}
+
+Result<Waiting> parse_waiting(std::string_view payload) {
+  return parse(payload, "a queue entry", [](const json& fields) {
+    return Waiting{
+      time_of(fields, "arrival"), fields.at("size").get<std::uint64_t>(), fields.at("attempts").get<std::uint32_t>(),
+      fields.at("last").get<std::string>()
+    };
+  });
+}
+
+std::string to_payload(const Settled& settled) {
+  return to_cbor({{"delivered", settled.is_delivered}, {"reply", settled.reply}, {"hop", settled.hop}, {"at", ms(settled.at)}});
+}
+
+Result<Settled> parse_settled(std::string_view payload) {
+  return parse(payload, "a result", [](const json& fields) {
+    return Settled{
+      fields.at("delivered").get<bool>(), fields.at("reply").get<std::string>(), fields.at("hop").get<std::string>(),
+      time_of(fields, "at")
+    };
+  });
+}
+
+std::string to_payload(const Failed& failed) {
+  return to_cbor({{"arrival", ms(failed.arrival)}, {"size", failed.size}, {"at", ms(failed.at)}, {"recipients", failed.recipients}});
+}
+
+Result<Failed> parse_failed(std::string_view payload) {
+  return parse(payload, "a failed message", [](const json& fields) {
+    return Failed{
+      time_of(fields, "arrival"), fields.at("size").get<std::uint64_t>(), time_of(fields, "at"),
+      fields.at("recipients").get<std::uint32_t>()
+    };
+  });
+}
+
+}  // namespace relay::spool

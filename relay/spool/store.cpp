@@ -1,0 +1,350 @@
+#include "relay/spool/store.hpp"
+
+#include <rocksdb/write_batch.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <random>
+
+#include "relay/base/text.hpp"
+#include "relay/spool/database.hpp"
+
+namespace relay::spool {
+namespace {
+
+constexpr std::string_view kFormat = "1";
+constexpr unsigned kStartBits = 24;
+constexpr unsigned kSequenceBits = 40;
+
+/// Visits keys from `from` on until `visit` says false. The status tells whether the table blocks could be read.
+template <class Visit>
+rocksdb::Status for_each_key(const OpenDatabase& database, Family family, const std::string& from, Visit visit) {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> at(database.db->NewIterator(options, database.family(family)));
+  for (at->Seek(from); at->Valid(); at->Next()) {
+    if (!visit(at->key().ToStringView(), at->value().ToStringView())) break;
+  }
+  return at->status();
+}
+
+/// The key behind every key that starts with `prefix`, which ends in NUL.
+std::string behind_prefix(std::string prefix) {
+  prefix.back() = '\x01';
+  return prefix;
+}
+
+}  // namespace
+
+struct Store::Database {
+  OpenDatabase open;
+};
+
+Operation put(Family family, std::string key, std::string value) {
+  return {Operation::Kind::put, family, std::move(key), std::move(value)};
+}
+Operation put_record(Family family, std::string key, std::string_view payload) {
+  auto value = seal(family, key, payload);
+  return put(family, std::move(key), std::move(value));
+}
+Operation remove(Family family, std::string key) { return {Operation::Kind::remove, family, std::move(key), {}}; }
+
+// ---- opening ----
+
+namespace {
+
+log::Record damage_record(const Error& error, const std::string& aside) {
+  return log::error("spool_damaged").with("error", error.message()).with("copy", aside).with(
+    "message", "the spool was damaged: what could be read is in use, a copy of all as it was found is kept for a person"
+  );
+}
+
+/// Stands in the folder while the tables are known to be damaged: opening alone would not notice.
+std::string repair_mark(const std::string& path) { return path + "/repair-wanted"; }
+
+/// Opens a database that is damaged: first without the log's damaged records, then with rebuilt tables.
+Result<OpenDatabase> open_damaged(const OpenOptions& options, const Error& damage) {
+  const auto aside = options.path + "/aside-" + std::to_string(std::time(nullptr));
+  if (auto copied = copy_aside(options.path, aside); !copied) return tl::unexpected(copied.error());
+  if (options.log != nullptr) options.log->write(damage_record(damage, aside));
+  if (options.metrics != nullptr) options.metrics->shard(0).add(metrics::Counter::spool_repairs);
+  const bool tables_are_damaged = access(repair_mark(options.path).c_str(), F_OK) == 0;
+  if (!tables_are_damaged) {
+    auto opened = open_database(options.path, Recovery::skip_damaged);
+    if (opened || opened.error().code != Errc::corrupt) return opened;
+  }
+  if (auto repaired = repair_database(options.path); !repaired) return tl::unexpected(repaired.error());
+  auto opened = open_database(options.path, Recovery::skip_damaged);
+  if (opened) (void)unlink(repair_mark(options.path).c_str());
+  return opened;
+}
+
+Result<OpenDatabase> open_when_free(const OpenOptions& options) {
+  while (true) {
+    auto opened = open_database(options.path, Recovery::strict);
+    if (opened && access(repair_mark(options.path).c_str(), F_OK) == 0) {
+      opened = permanent(Errc::corrupt, "a table of the spool was found damaged while it was in use");
+    }
+    if (opened) return opened;
+    if (opened.error().code == Errc::corrupt) return open_damaged(options, opened.error());
+    if (opened.error().code != Errc::conflict) return opened;
+    if (!options.keep_waiting || !options.keep_waiting()) {
+      return transient(Errc::cancelled, "gave up waiting for the process that holds " + options.path);
+    }
+  }
+}
+
+Result<void> make_folder(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    return tl::unexpected(Error{Errc::storage_failed, Fate::terminal, "make " + path + ": " + std::strerror(errno)});
+  }
+  // Only who owns the folder may change its mode; a stricter owner has done so already.
+  if (chmod(path.c_str(), 0700) != 0 && errno != EPERM) {
+    return tl::unexpected(Error{Errc::storage_failed, Fate::terminal, "chmod " + path + ": " + std::strerror(errno)});
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> Store::open(OpenOptions options) {
+  if (auto made = make_folder(options.path); !made) return tl::unexpected(made.error());
+  auto opened = open_when_free(options);
+  if (!opened) return tl::unexpected(opened.error());
+  auto database = std::make_unique<Database>(Database{std::move(*opened)});
+  std::unique_ptr<Store> store(new Store(std::move(options), std::move(database)));
+  if (auto begun = store->begin(); !begun) return tl::unexpected(begun.error());
+  return store;
+}
+
+Store::Store(OpenOptions options, std::unique_ptr<Database> database)
+    : options_(std::move(options)), database_(std::move(database)) {}
+
+Store::~Store() = default;
+
+/// Format, identity, and a new range of ids, synced before any is given.
+Result<void> Store::begin() {
+  const auto format = read_meta("format");
+  if (format && *format != kFormat) {
+    return tl::unexpected(Error{
+      Errc::conflict, Fate::terminal,
+      "the spool has format " + printable(*format, 20) + " and this program knows " + std::string(kFormat) +
+        ": run the version that wrote it"
+    });
+  }
+  auto spool = read_meta("spool");
+  const auto starts = read_meta("starts");
+  if (!spool) spool = big_endian(std::random_device{}(), 4);
+  spool_ = static_cast<std::uint32_t>(parse_big_endian(*spool));
+  const auto start = (starts ? parse_big_endian(*starts) : 0) + 1;
+  if (start >> kStartBits != 0) return tl::unexpected(Error{Errc::conflict, Fate::terminal, "the spool has no ids left"});
+  next_number_ = start << kSequenceBits;
+
+  // These few are counters and identity, put again and again: written here and nowhere else.
+  auto& db = *database_->open.db;
+  rocksdb::WriteBatch batch;
+  (void)batch.Put(database_->open.family(Family::meta), "format", std::string(kFormat));
+  (void)batch.Put(database_->open.family(Family::meta), "spool", *spool);
+  (void)batch.Put(database_->open.family(Family::meta), "starts", big_endian(start, 8));
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  if (const auto status = db.Write(options, &batch); !status.ok()) return tl::unexpected(to_error(status, "count the start"));
+  return sweep_incoming();
+}
+
+Result<void> Store::sweep_incoming() {
+  std::vector<QueueId> unfinished;
+  (void)for_each_key(database_->open, Family::incoming, "", [&](std::string_view key, std::string_view) {
+    if (const auto id = parse_id_key(key)) unfinished.push_back(*id);
+    return true;
+  });
+  for (const auto& id : unfinished) {
+    Operations operations{remove(Family::incoming, id_key(id))};
+    (void)for_each_key(database_->open, Family::content, id_key(id), [&](std::string_view key, std::string_view) {
+      if (!key.starts_with(id_key(id))) return false;
+      operations.push_back(remove(Family::content, std::string(key)));
+      return true;
+    });
+    if (auto removed = write(operations, Sync::no); !removed) return removed;
+  }
+  return {};
+}
+
+QueueId Store::next_id() { return {spool_, next_number_.fetch_add(1, std::memory_order_relaxed)}; }
+
+// ---- writing ----
+
+Result<void> Store::write(const Operations& operations, Sync sync) {
+  rocksdb::WriteBatch batch;
+  for (const auto& operation : operations) {
+    auto* family = database_->open.family(operation.family);
+    (void)(operation.kind == Operation::Kind::put ? batch.Put(family, operation.key, operation.value)
+                                                  : batch.SingleDelete(family, operation.key));
+  }
+  rocksdb::WriteOptions options;
+  options.sync = sync == Sync::yes;
+  const auto status = database_->open.db->Write(options, &batch);
+  if (!status.ok()) return tl::unexpected(beyond_repair_here(to_error(status, "write to the spool")));
+  return {};
+}
+
+/// Whatever is not a full disk ends our use of the database. Damaged tables are left for the next start to repair.
+Error Store::beyond_repair_here(Error error) const {
+  if (error.code == Errc::storage_full) return error;
+  if (error.code == Errc::corrupt) std::ofstream(repair_mark(options_.path)).put('\n');
+  return Error{Errc::storage_failed, Fate::terminal, std::move(error.context)};
+}
+
+Result<void> Store::resume_writing() {
+  const auto status = database_->open.db->Resume();
+  if (!status.ok()) return tl::unexpected(beyond_repair_here(to_error(status, "resume the spool")));
+  return {};
+}
+
+// ---- reading ----
+
+Result<std::string> Store::read_meta(const std::string& key) const {
+  std::string value;
+  const auto status = database_->open.db->Get({}, database_->open.family(Family::meta), key, &value);
+  if (!status.ok()) return tl::unexpected(to_error(status, "read " + key));
+  return value;
+}
+
+Result<std::string> Store::read_record(Family family, const std::string& key) const {
+  std::string value;
+  const auto status = database_->open.db->Get({}, database_->open.family(family), key, &value);
+  if (!status.ok()) return tl::unexpected(to_error(status, "read " + std::string(name(family))));
+  const auto payload = open_record(family, key, value);
+  if (!payload) return tl::unexpected(payload.error());
+  return std::string(*payload);
+}
+
+Result<StoredEnvelope> Store::envelope(const QueueId& id) const {
+  return read_record(Family::envelope, id_key(id)).and_then([](const std::string& payload) { return parse_envelope(payload); });
+}
+
+Result<std::string> Store::chunk(const QueueId& id, std::uint32_t index) const {
+  return read_record(Family::content, indexed_key(id, index));
+}
+
+Result<Failed> Store::failed(const QueueId& id) const {
+  return read_record(Family::failed, id_key(id)).and_then([](const std::string& payload) { return parse_failed(payload); });
+}
+
+Result<std::map<std::uint32_t, Settled>> Store::results(const QueueId& id) const {
+  Result<std::map<std::uint32_t, Settled>> results{std::map<std::uint32_t, Settled>{}};
+  const auto status = for_each_key(database_->open, Family::result, id_key(id), [&](std::string_view key, std::string_view value) {
+    const auto parsed = parse_indexed_key(key);
+    if (!parsed || parsed->first != id) return false;
+    auto settled = open_record(Family::result, key, value).and_then([](std::string_view payload) { return parse_settled(payload); });
+    if (settled) results->emplace(parsed->second, std::move(*settled));
+    else results = tl::unexpected(settled.error());
+    return results.has_value();
+  });
+  if (!status.ok()) return tl::unexpected(to_error(status, "read results"));
+  return results;
+}
+
+std::vector<std::string> Store::destinations() const {
+  std::vector<std::string> destinations;
+  std::string from;
+  while (true) {
+    std::optional<DueKey> found;
+    (void)for_each_key(database_->open, Family::due, from, [&](std::string_view key, std::string_view) {
+      found = parse_due_key(key);
+      return !found;
+    });
+    if (!found) return destinations;
+    destinations.push_back(found->destination);
+    from = behind_prefix(due_prefix(found->destination));
+  }
+}
+
+Result<DuePage> Store::due(
+  const std::string& destination, const std::optional<queue::ItemKey>& after, WallTime until, std::size_t limit
+) const {
+  DuePage page;
+  const auto from = after ? due_key(destination, after->due, after->id) : due_prefix(destination);
+  const auto status = for_each_key(database_->open, Family::due, from, [&](std::string_view raw, std::string_view value) {
+    const auto key = parse_due_key(raw);
+    if (!key || key->destination != destination) return false;
+    if (after && key->due == after->due && key->id == after->id) return true;
+    if (key->due > until || page.items.size() + page.damaged.size() >= limit) {
+      page.next_due = key->due;
+      return false;
+    }
+    const auto waiting = open_record(Family::due, raw, value).and_then([](std::string_view payload) { return parse_waiting(payload); });
+    if (waiting) page.items.push_back({{key->due, key->id}, waiting->arrival, waiting->attempts, waiting->size});
+    else page.damaged.push_back(key->id);
+    return true;
+  });
+  if (!status.ok()) return tl::unexpected(beyond_repair_here(to_error(status, "read the queue")));
+  return page;
+}
+
+Usage Store::usage() const {
+  Usage usage;
+  (void)for_each_key(database_->open, Family::due, "", [&](std::string_view key, std::string_view value) {
+    const auto waiting = open_record(Family::due, key, value).and_then([](std::string_view payload) { return parse_waiting(payload); });
+    ++usage.messages;
+    usage.octets += waiting ? waiting->size : 0;
+    return true;
+  });
+  (void)for_each_key(database_->open, Family::failed, "", [&](std::string_view, std::string_view) {
+    ++usage.failed;
+    return true;
+  });
+  return usage;
+}
+
+std::vector<WaitingMessage> Store::list_waiting(const std::string& after, std::size_t limit) const {
+  std::vector<WaitingMessage> list;
+  (void)for_each_key(database_->open, Family::due, after, [&](std::string_view raw, std::string_view value) {
+    const auto key = parse_due_key(raw);
+    const auto waiting = open_record(Family::due, raw, value).and_then([](std::string_view payload) { return parse_waiting(payload); });
+    if (raw != after && key && waiting) list.push_back({*key, *waiting});
+    return list.size() < limit;
+  });
+  return list;
+}
+
+std::vector<std::pair<QueueId, Failed>> Store::list_failed(const std::optional<QueueId>& after, std::size_t limit) const {
+  std::vector<std::pair<QueueId, Failed>> list;
+  (void)for_each_key(database_->open, Family::failed, after ? id_key(*after) : "", [&](std::string_view raw, std::string_view value) {
+    const auto id = parse_id_key(raw);
+    const auto failed = open_record(Family::failed, raw, value).and_then([](std::string_view payload) { return parse_failed(payload); });
+    if (id && failed && id != after) list.emplace_back(*id, *failed);
+    return list.size() < limit;
+  });
+  return list;
+}
+
+// ---- damage ----
+
+Operations Store::quarantine(const QueueId& id) const {
+  Operations operations;
+  const auto set_aside = [&](Family family, std::string_view key, std::string_view value) {
+    operations.push_back(put(Family::quarantine, std::string(name(family)) + '\0' + std::string(key), std::string(value)));
+    operations.push_back(remove(family, std::string(key)));
+  };
+  for (const auto family : {Family::envelope, Family::content, Family::result, Family::failed}) {
+    (void)for_each_key(database_->open, family, id_key(id), [&](std::string_view key, std::string_view value) {
+      if (!key.starts_with(id_key(id))) return false;
+      set_aside(family, key, value);
+      return true;
+    });
+  }
+  // The due key holds a time that nobody else knows: found by a search, which only damage pays for.
+  (void)for_each_key(database_->open, Family::due, "", [&](std::string_view key, std::string_view value) {
+    const auto parsed = parse_due_key(key);
+    if (parsed && parsed->id == id) set_aside(Family::due, key, value);
+    return true;
+  });
+  return operations;
+}
+
+}  // namespace relay::spool

@@ -1,0 +1,125 @@
+#pragma once
+/// The database behind the spool: opening, repairing, reading, and one atomic write at a time.
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "relay/base/log.hpp"
+#include "relay/metrics/counters.hpp"
+#include "relay/queue/item.hpp"
+#include "relay/spool/record.hpp"
+
+namespace rocksdb {
+class ColumnFamilyHandle;
+class DB;
+class Iterator;
+class Status;
+}  // namespace rocksdb
+
+namespace relay::spool {
+
+/// One change of a batch. Keys are put once and removed once (docs/spool.md).
+struct Operation {
+  enum class Kind : std::uint8_t { put, remove } kind = Kind::put;
+  Family family = Family::meta;
+  std::string key;
+  std::string value;  ///< of put, sealed where the family holds records
+};
+using Operations = std::vector<Operation>;
+[[nodiscard]] Operation put(Family family, std::string key, std::string value);
+/// put() of a sealed payload.
+[[nodiscard]] Operation put_record(Family family, std::string key, std::string_view payload);
+[[nodiscard]] Operation remove(Family family, std::string key);
+
+enum class Sync : std::uint8_t { no, yes };
+
+/// What waits at start, or is listed.
+struct WaitingMessage {
+  DueKey key;
+  Waiting waiting;
+};
+
+struct DuePage {
+  std::vector<queue::Item> items;
+  std::optional<WallTime> next_due;  ///< of the first key that was not read
+  std::vector<QueueId> damaged;      ///< their records did not verify: quarantine() them
+};
+
+struct Usage {
+  std::uint64_t messages = 0;
+  std::uint64_t octets = 0;  ///< of their content
+  std::uint64_t failed = 0;  ///< messages kept because recipients failed
+};
+
+struct OpenOptions {
+  std::string path;
+  /// Called while another process holds the spool: waits about a second and says whether to try again.
+  std::function<bool()> keep_waiting;
+  log::Sink* log = nullptr;             ///< outlives the store
+  metrics::Registry* metrics = nullptr; ///< outlives the store
+};
+
+/// Threads: write() and resume_writing() belong to the committer; all else may be called from any thread but blocks for
+/// disk reads, so never on a shard.
+class Store {
+ public:
+  /// Opens or makes the spool, repairs it when RocksDB says Corruption (docs/spool.md, "Starting"), counts the start and
+  /// sweeps chunks without an envelope. Errors: Errc::cancelled when `keep_waiting` gave up; storage_failed, corrupt.
+  [[nodiscard]] static Result<std::unique_ptr<Store>> open(OpenOptions options);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  /// A queue id that no message of this spool had or will have. Thread: any, never blocks.
+  [[nodiscard]] QueueId next_id();
+
+  /// All of it or nothing. With Sync::yes, this and everything written before is on stable storage when it returns.
+  /// Errors: storage_full (transient: call resume_writing() once there is space); storage_failed (terminal) for all else.
+  [[nodiscard]] Result<void> write(const Operations& operations, Sync sync);
+  /// Behind storage_full: makes the database writable again. Errors as write().
+  [[nodiscard]] Result<void> resume_writing();
+
+  /// Errors of the readers: not_found; corrupt, when the record or the table block that holds it does not verify;
+  /// storage_failed.
+  [[nodiscard]] Result<StoredEnvelope> envelope(const QueueId& id) const;
+  [[nodiscard]] Result<std::string> chunk(const QueueId& id, std::uint32_t index) const;
+  [[nodiscard]] Result<std::map<std::uint32_t, Settled>> results(const QueueId& id) const;
+  [[nodiscard]] Result<Failed> failed(const QueueId& id) const;
+
+  /// Destinations with waiting mail.
+  [[nodiscard]] std::vector<std::string> destinations() const;
+  /// Waiting messages of a destination behind `after`, due up to `until`, at most `limit`. Errors: storage_failed when the
+  /// index itself cannot be read; then the spool is repaired at the next start.
+  [[nodiscard]] Result<DuePage> due(
+    const std::string& destination, const std::optional<queue::ItemKey>& after, WallTime until, std::size_t limit
+  ) const;
+  /// Counts all that waits. Reads every queue entry: for the start.
+  [[nodiscard]] Usage usage() const;
+  /// Up to `limit` waiting messages in key order behind the key `after` (empty: from the start).
+  [[nodiscard]] std::vector<WaitingMessage> list_waiting(const std::string& after, std::size_t limit) const;
+  [[nodiscard]] std::vector<std::pair<QueueId, Failed>> list_failed(const std::optional<QueueId>& after, std::size_t limit) const;
+
+  /// The batch that sets a damaged message aside: its raw values to `quarantine`, its keys removed.
+  [[nodiscard]] Operations quarantine(const QueueId& id) const;
+
+ private:
+  struct Database;
+  Store(OpenOptions options, std::unique_ptr<Database> database);
+  [[nodiscard]] Result<void> begin();
+  [[nodiscard]] Result<void> sweep_incoming();
+  [[nodiscard]] Result<std::string> read_meta(const std::string& key) const;
+  [[nodiscard]] Result<std::string> read_record(Family family, const std::string& key) const;
+  [[nodiscard]] Error beyond_repair_here(Error error) const;
+
+  OpenOptions options_;
+  std::unique_ptr<Database> database_;
+  std::uint32_t spool_ = 0;
+  std::atomic<std::uint64_t> next_number_{0};
+};
+
+}  // namespace relay::spool
