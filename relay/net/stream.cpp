@@ -1,0 +1,238 @@
+#include "relay/net/stream.hpp"
+
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+
+#include <array>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/write.hpp>
+
+namespace relay::net {
+namespace {
+
+using std::chrono::steady_clock;
+constexpr auto kNever = steady_clock::time_point::max();
+constexpr std::chrono::seconds kLinger{2};
+constexpr std::size_t kLingerOctets = 1U << 20U;
+
+Error timeout_error() { return Error{Errc::timed_out, Fate::transient, "timed out"}; }
+
+}  // namespace
+
+/// One timer a connection: operations move the deadline, the timer looks at it when it fires.
+struct Stream::State : std::enable_shared_from_this<Stream::State> {
+  using TlsStream = asio::ssl::stream<tcp::socket&>;
+
+  explicit State(tcp::socket from) : socket(std::move(from)), timer(socket.get_executor()) {}
+
+  tcp::socket socket;
+  std::unique_ptr<TlsStream> tls;
+  std::unique_ptr<std::array<char, kReceiveSize>> tls_buffer;
+  asio::steady_timer timer;
+  steady_clock::time_point deadline = kNever;
+  bool timer_is_set = false;
+  bool has_timed_out = false;
+  bool is_reading = false;
+  bool is_interrupted = false;
+
+  void make_ready() {
+    error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    socket.non_blocking(true, ignored);  // for the reads that do not wait
+  }
+
+  void arm(milliseconds timeout) {
+    has_timed_out = false;
+    deadline = steady_clock::now() + timeout;
+    if (timer_is_set && timer.expiry() <= deadline) return;
+    set_timer();
+  }
+  void disarm() { deadline = kNever; }
+
+  void set_timer() {
+    timer_is_set = true;
+    timer.expires_at(deadline);
+    timer.async_wait([weak = weak_from_this()](error_code ec) {
+      const auto self = weak.lock();
+      if (ec || !self) return;
+      self->timer_is_set = false;
+      if (self->deadline == kNever) return;
+      if (steady_clock::now() < self->deadline) return self->set_timer();
+      self->has_timed_out = true;
+      self->cancel();
+    });
+  }
+
+  void cancel() {
+    error_code ignored;
+    socket.cancel(ignored);
+  }
+
+  /// The outcome of an operation that was guarded by arm().
+  Result<void> outcome(const error_code& ec, std::string_view what) {
+    disarm();
+    if (has_timed_out) return tl::unexpected(timeout_error());
+    if (ec) return tl::unexpected(to_error(ec, what));
+    return {};
+  }
+};
+
+Stream::Stream(tcp::socket socket) : state_(std::make_shared<State>(std::move(socket))) {
+  state_->make_ready();
+}
+Stream::~Stream() = default;
+Stream::Stream(Stream&&) noexcept = default;
+Stream& Stream::operator=(Stream&&) noexcept = default;
+
+Awaitable<Result<Stream>> Stream::connect(IpAddress address, std::uint16_t port, milliseconds timeout) {
+  auto executor = co_await asio::this_coro::executor;
+  Stream stream{tcp::socket(executor)};
+  const tcp::endpoint endpoint(to_asio(address), port);
+  error_code ec;
+  stream.state_->socket.open(endpoint.protocol(), ec);
+  stream.state_->arm(timeout);
+  if (!ec) co_await stream.state_->socket.async_connect(endpoint, into(ec));
+  auto outcome = stream.state_->outcome(ec, "connect to " + Endpoint{address.to_text(), port}.to_text());
+  if (!outcome) co_return tl::unexpected(std::move(outcome.error()));
+  stream.state_->make_ready();
+  co_return std::move(stream);
+}
+
+Awaitable<Result<std::string_view>> Stream::receive(milliseconds timeout) {
+  // A copy keeps the state alive when the stream is destroyed while the wait is being cancelled.
+  const auto state = state_;
+  static thread_local std::array<char, kReceiveSize> shared_buffer;
+  error_code ec;
+  state->arm(timeout);
+  while (!state->is_interrupted) {
+    std::size_t count = 0;
+    auto* into_octets = shared_buffer.data();
+    if (state->tls) {
+      // OpenSSL may need several turns of the socket for one octet: it reads into a buffer that stays.
+      if (!state->tls_buffer) state->tls_buffer = std::make_unique<std::array<char, kReceiveSize>>();
+      into_octets = state->tls_buffer->data();
+      const auto buffer = asio::buffer(*state->tls_buffer);
+      state->is_reading = true;
+      count = co_await state->tls->async_read_some(buffer, into(ec));
+      state->is_reading = false;
+    } else {
+      count = state->socket.read_some(asio::buffer(shared_buffer), ec);
+    }
+    if (count > 0) {
+      state->disarm();
+      co_return std::string_view(into_octets, count);
+    }
+    if (ec != asio::error::would_block) break;
+    state->is_reading = true;
+    co_await state->socket.async_wait(tcp::socket::wait_read, into(ec));
+    state->is_reading = false;
+    if (ec) break;
+  }
+  if (std::exchange(state->is_interrupted, false)) {
+    state->disarm();
+    co_return transient(Errc::cancelled, "interrupted");
+  }
+  auto outcome = state->outcome(ec, "read");
+  if (!outcome) co_return tl::unexpected(std::move(outcome.error()));
+  co_return transient(Errc::connection_lost, "read nothing");
+}
+
+Result<std::string> Stream::read_available(std::size_t limit) {
+  std::string octets(limit, '\0');
+  error_code ec;
+  std::size_t count = 0;
+  if (state_->tls) count = state_->tls->read_some(asio::buffer(octets), ec);
+  else count = state_->socket.read_some(asio::buffer(octets), ec);
+  octets.resize(count);
+  if (ec == asio::error::would_block || ec == asio::error::try_again) return octets;
+  if (ec) return tl::unexpected(to_error(ec, "read"));
+  return octets;
+}
+
+Awaitable<Result<void>> Stream::write_all(std::string_view octets, milliseconds timeout) {
+  const auto state = state_;
+  error_code ec;
+  state->arm(timeout);
+  const auto buffer = asio::buffer(octets.data(), octets.size());
+  if (state->tls) co_await asio::async_write(*state->tls, buffer, into(ec));
+  else co_await asio::async_write(state->socket, buffer, into(ec));
+  auto outcome = state->outcome(ec, "write");
+  co_return outcome;
+}
+
+namespace {
+
+/// What went wrong in a handshake, in words that name the certificate's fault when there is one.
+std::string handshake_error(SSL* ssl, const error_code& ec) {
+  const auto verdict = SSL_get_verify_result(ssl);
+  if (verdict == X509_V_OK) return ec.message();
+  return std::string("certificate: ") + X509_verify_cert_error_string(verdict);
+}
+
+}  // namespace
+
+Awaitable<Result<TlsInfo>> Stream::start_tls(
+  std::shared_ptr<TlsClient> client, std::string host, bool must_verify, milliseconds timeout
+) {
+  const auto state = state_;
+  state->tls = std::make_unique<State::TlsStream>(state->socket, client->context());
+  auto* ssl = state->tls->native_handle();
+  const bool is_name = !IpAddress::parse(host);
+  if (is_name) SSL_set_tlsext_host_name(ssl, host.c_str());
+  state->tls->set_verify_mode(must_verify ? asio::ssl::verify_peer : asio::ssl::verify_none);
+  if (must_verify) state->tls->set_verify_callback(asio::ssl::host_name_verification(host));
+  error_code ec;
+  state->arm(timeout);
+  co_await state->tls->async_handshake(asio::ssl::stream_base::client, into(ec));
+  state->disarm();
+  if (state->has_timed_out) co_return tl::unexpected(timeout_error());
+  if (ec) co_return transient(Errc::tls_failed, "TLS with " + host + ": " + handshake_error(ssl, ec));
+  TlsInfo info;
+  info.version = SSL_get_version(ssl);
+  info.cipher = SSL_get_cipher_name(ssl);
+  info.is_verified = must_verify;
+  co_return info;
+}
+
+Awaitable<void> Stream::close_gently() {
+  const auto state = state_;
+  error_code ec;
+  state->socket.shutdown(tcp::socket::shutdown_send, ec);
+  std::array<char, 16384> discarded{};
+  const auto until = steady_clock::now() + kLinger;
+  std::size_t total = 0;
+  while (!ec && total < kLingerOctets) {
+    const auto left = std::chrono::duration_cast<milliseconds>(until - steady_clock::now());
+    if (left.count() <= 0) break;
+    state->arm(left);
+    const auto count = co_await state->socket.async_read_some(asio::buffer(discarded), into(ec));
+    total += count;
+  }
+  state->disarm();
+  state->socket.close(ec);
+}
+
+IpAddress Stream::peer() const {
+  error_code ec;
+  const auto endpoint = state_->socket.remote_endpoint(ec);
+  return ec ? IpAddress{} : from_asio(endpoint.address());
+}
+
+Stream::Handle Stream::handle() const { return Handle(state_); }
+
+void Stream::Handle::interrupt() const {
+  const auto state = state_.lock();
+  if (!state) return;
+  state->is_interrupted = true;
+  if (state->is_reading) state->cancel();
+}
+
+void Stream::Handle::close() const {
+  const auto state = state_.lock();
+  if (!state) return;
+  error_code ignored;
+  state->socket.close(ignored);
+}
+
+}  // namespace relay::net

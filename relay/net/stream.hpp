@@ -1,0 +1,68 @@
+#pragma once
+/// One TCP connection, in the clear or with TLS, whose every wait has a deadline.
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "relay/net/asio.hpp"
+#include "relay/net/tls.hpp"
+
+namespace relay::net {
+
+inline constexpr std::size_t kReceiveSize = 16U << 10U;
+
+/// Owns its socket; moved into the coroutine that serves it. Thread: its shard's.
+///
+/// Errors of all operations: timed_out, connection_lost, connection_failed, tls_failed; cancelled when interrupt() was
+/// called. Behind any of them the stream can still be written to and closed, but TLS state may be broken.
+class Stream {
+  struct State;
+
+ public:
+  explicit Stream(tcp::socket socket);
+  ~Stream();
+  Stream(Stream&&) noexcept;
+  Stream& operator=(Stream&&) noexcept;
+
+  /// Connects to one address. Errors: as above.
+  [[nodiscard]] static Awaitable<Result<Stream>> connect(IpAddress address, std::uint16_t port, milliseconds timeout);
+
+  /// At least one octet, at most kReceiveSize. The view is of a buffer that all streams of the shard share: it is valid
+  /// until the caller suspends again, and an idle connection costs no buffer. An orderly end of the peer's side is
+  /// connection_lost.
+  [[nodiscard]] Awaitable<Result<std::string_view>> receive(milliseconds timeout);
+  /// What is there without waiting, perhaps nothing; at most `limit` octets.
+  [[nodiscard]] Result<std::string> read_available(std::size_t limit);
+  /// All of it. `octets` must live until the result is there.
+  [[nodiscard]] Awaitable<Result<void>> write_all(std::string_view octets, milliseconds timeout);
+  /// Client handshake. With `must_verify`, certificate and name are checked; else neither.
+  [[nodiscard]] Awaitable<Result<TlsInfo>> start_tls(
+    std::shared_ptr<TlsClient> client, std::string host, bool must_verify, milliseconds timeout
+  );
+  /// Says that nothing more comes and reads what the peer still sends, at most 1 MiB or 2 s: closing at once with input
+  /// unread would reset the connection and take our last reply with it.
+  [[nodiscard]] Awaitable<void> close_gently();
+
+  [[nodiscard]] IpAddress peer() const;
+
+  /// Reaches the stream from outside its coroutine, on the same shard, as long as it lives.
+  class Handle {
+   public:
+    /// The read that waits, or else the next one, returns cancelled. Once for each call.
+    void interrupt() const;
+    /// Everything that waits returns connection_lost.
+    void close() const;
+
+   private:
+    friend class Stream;
+    explicit Handle(std::weak_ptr<State> state) : state_(std::move(state)) {}
+    std::weak_ptr<State> state_;
+  };
+  [[nodiscard]] Handle handle() const;
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace relay::net
