@@ -4,7 +4,7 @@
 
 namespace relay::queue {
 
-void Backlog::admit(const Item& item, WallTime now) {
+bool Backlog::admit(const Item& item, WallTime now) {
   announced_.erase(item.key.id);
   const bool is_behind_bound = loaded_through_ && item.key <= *loaded_through_;
   const bool load_may_pass_it = loading_until_ && item.key.due <= *loading_until_;
@@ -15,11 +15,14 @@ void Backlog::admit(const Item& item, WallTime now) {
     return hold(item);
   }
   next_on_disk_ = std::min(next_on_disk_.value_or(item.key.due), item.key.due);
+  return false;
 }
 
-void Backlog::hold(const Item& item) {
+/// Always true: the message is in the window.
+bool Backlog::hold(const Item& item) {
   window_.emplace(item.key, item);
   in_window_.insert(item.key.id);
+  return true;
 }
 
 std::optional<Backlog::Load> Backlog::want_load(WallTime now) {

@@ -30,8 +30,9 @@ class Backlog {
 
   void announce(const QueueId& id) { announced_.insert(id); }
   void withdraw(const QueueId& id) { announced_.erase(id); }
-  /// The message is on disk under this key: newly accepted, or deferred (then finish() came before).
-  void admit(const Item& item, WallTime now);
+  /// The message is on disk under this key: newly accepted, or deferred (then finish() came before). True when it is in
+  /// the window now, false when it will be read from disk in its time.
+  bool admit(const Item& item, WallTime now);
 
   struct Load {
     std::optional<ItemKey> after;  ///< read keys behind this one,
@@ -60,7 +61,7 @@ class Backlog {
  private:
   [[nodiscard]] bool is_due(WallTime due, WallTime now) const { return due <= now || due - now > longest_wait_; }
   [[nodiscard]] bool is_known(const QueueId& id) const;
-  void hold(const Item& item);
+  bool hold(const Item& item);
 
   milliseconds longest_wait_;
   std::map<ItemKey, Item> window_;

@@ -25,8 +25,8 @@ Scheduler::Queue& Scheduler::queue(const Destination& destination) {
   return queues_.emplace(destination, std::move(fresh)).first->second;
 }
 
-void Scheduler::admit(const Destination& destination, const Item& item, const Now& now) {
-  queue(destination).backlog.admit(item, now.wall);
+bool Scheduler::admit(const Destination& destination, const Item& item, const Now& now) {
+  return queue(destination).backlog.admit(item, now.wall);
 }
 
 void Scheduler::loaded(
@@ -65,7 +65,7 @@ void Scheduler::hop_failed(const Destination& destination, std::string why, cons
 
 std::vector<ScheduleStep> Scheduler::plan(const Now& now) {
   std::vector<ScheduleStep> steps;
-  if (is_stopped_) return steps;
+  if (is_paused_) return steps;
   plan_expiry(now, steps);
   for (auto& [destination, queue] : queues_) {
     if (auto load = queue.backlog.want_load(now.wall)) steps.emplace_back(schedule_step::Load{destination, *load});
@@ -116,7 +116,7 @@ std::optional<std::size_t> Scheduler::choose_shard(const Queue& queue, bool may_
 std::optional<SteadyTime> Scheduler::wake_at(const Now& now) const {
   std::optional<SteadyTime> next;
   const auto consider = [&](SteadyTime at) { next = std::min(next.value_or(at), at); };
-  if (is_stopped_) return next;
+  if (is_paused_) return next;
   for (const auto& [destination, queue] : queues_) {
     if (queue.backlog.waiting() > 0) consider(std::max(next_expiry_, now.steady));
     if (queue.health.is_suspended(now.steady)) {

@@ -57,7 +57,8 @@ class Scheduler {
 
   void announce(const Destination& destination, const QueueId& id) { queue(destination).backlog.announce(id); }
   void withdraw(const Destination& destination, const QueueId& id) { queue(destination).backlog.withdraw(id); }
-  void admit(const Destination& destination, const Item& item, const Now& now);
+  /// As Backlog::admit.
+  bool admit(const Destination& destination, const Item& item, const Now& now);
   void loaded(const Destination& destination, const std::vector<Item>& items, std::optional<WallTime> next_due);
   /// @param shard  the one that Start named; kNoShard behind Expire
   void finished(const Destination& destination, const QueueId& id, std::size_t shard);
@@ -66,8 +67,8 @@ class Scheduler {
   void connection_closed(const Destination& destination, std::size_t shard);
   void hop_failed(const Destination& destination, std::string why, const Now& now);
   void resume(const Destination& destination) { queue(destination).health.resume(); }
-  /// No message starts any more; those in flight end as they do.
-  void stop() { is_stopped_ = true; }
+  /// While paused no message starts; those in flight end as they do.
+  void pause(bool is_paused) { is_paused_ = is_paused; }
 
   [[nodiscard]] std::vector<ScheduleStep> plan(const Now& now);
   /// When plan() may have something new without any event before.
@@ -89,7 +90,7 @@ class Scheduler {
 
   SchedulerLimits limits_;
   Jitter& jitter_;
-  bool is_stopped_ = false;
+  bool is_paused_ = false;
   SteadyTime next_expiry_{};  // the windows are searched for what is too old no more often than need be
   std::map<Destination, Queue> queues_;
 };

@@ -142,11 +142,13 @@ TEST_F(SchedulerTest, GivesUpWhatIsTooOldAlsoWhileTheHopIsDown) {
   EXPECT_EQ(expired, 2U);
 }
 
-TEST_F(SchedulerTest, StartsNothingOnceStopped) {
+TEST_F(SchedulerTest, StartsNothingWhilePaused) {
   accept(5);
-  scheduler.stop();
+  scheduler.pause(true);
   EXPECT_TRUE(starts().empty());
   EXPECT_FALSE(scheduler.wake_at(now));
+  scheduler.pause(false);
+  EXPECT_EQ(total(starts()), 5U);
 }
 
 }  // namespace

@@ -1,0 +1,77 @@
+#include "relay/engine/admission.hpp"
+
+#include <sys/statvfs.h>
+
+#include "relay/smtp/reply.hpp"
+
+namespace relay::engine {
+namespace {
+
+/// A load balancer should send mail elsewhere when 250 takes this long.
+constexpr std::chrono::seconds kSlowWrite{10};
+
+}  // namespace
+
+Admission::Admission(const Context& context, std::string spool_path) : context_(context), spool_path_(std::move(spool_path)) {}
+
+std::optional<Error> Admission::obstacle() const {
+  if (auto failure = context_.committer.failure()) return failure;
+  const auto limits = context_.limits.limits();
+  const auto free_percent = free_percent_.load(std::memory_order_relaxed);
+  if (free_percent < limits->spool_min_free_percent) {
+    return Error{
+      Errc::storage_full, Fate::transient,
+      "the spool's file system has " + std::to_string(free_percent) + " % free, below spool_min_free_percent " +
+        std::to_string(limits->spool_min_free_percent)
+    };
+  }
+  if (waiting_octets_.load(std::memory_order_relaxed) >= limits->spool_max_size.count) {
+    return Error{
+      Errc::storage_full, Fate::transient, "waiting mail has reached spool_max_size " + to_text(limits->spool_max_size)
+    };
+  }
+  return std::nullopt;
+}
+
+std::optional<mail::Reply> Admission::refuse_message() {
+  const auto error = obstacle();
+  if (!error) return std::nullopt;
+  return smtp::reply_for(*error);
+}
+
+std::optional<std::string> Admission::unready_reason() const {
+  if (const auto error = obstacle()) return error->context;
+  const auto busy_for = context_.committer.busy_for();
+  if (busy_for < kSlowWrite) return std::nullopt;
+  return "a write to the spool has lasted " + to_text(std::chrono::duration_cast<milliseconds>(busy_for));
+}
+
+void Admission::measure() {
+  struct statvfs status{};
+  if (statvfs(spool_path_.c_str(), &status) == 0 && status.f_blocks > 0) {
+    // Counted as an ordinary user may use them: root's reserve is not ours.
+    const auto free = static_cast<std::uint64_t>(status.f_bavail);
+    free_percent_.store(free * 100 / status.f_blocks, std::memory_order_relaxed);
+    publish(metrics::Gauge::spool_free_octets, free * status.f_frsize);
+  }
+  const auto failure = context_.committer.failure();
+  if (failure && failure->fate == Fate::transient) context_.committer.nudge();
+}
+
+void Admission::start_with(const spool::Usage& usage) {
+  add_waiting(usage.messages, usage.octets);
+  failed_messages_ = usage.failed;
+  publish(metrics::Gauge::failed_messages, usage.failed);
+}
+
+void Admission::add_waiting(std::uint64_t messages, std::uint64_t octets) {
+  publish(metrics::Gauge::queue_messages, waiting_messages_ += messages);
+  publish(metrics::Gauge::queue_octets, waiting_octets_ += octets);
+}
+
+void Admission::remove_waiting(std::uint64_t messages, std::uint64_t octets) {
+  publish(metrics::Gauge::queue_messages, waiting_messages_ -= messages);
+  publish(metrics::Gauge::queue_octets, waiting_octets_ -= octets);
+}
+
+}  // namespace relay::engine

@@ -1,0 +1,45 @@
+#pragma once
+/// Whether new mail can be stored.
+
+#include <atomic>
+#include <optional>
+#include <string>
+
+#include "relay/engine/context.hpp"
+#include "relay/session/ports.hpp"
+
+namespace relay::engine {
+
+/// Refuses mail before the disk does: deletions need space too.
+class Admission : public session::RecipientGate {
+ public:
+  Admission(const Context& context, std::string spool_path);
+
+  /// 452 4.3.1 when space runs out, 451 4.3.0 when the spool has failed.
+  [[nodiscard]] std::optional<mail::Reply> refuse_message() override;
+  /// The same in words, for /readyz; nothing while mail can be stored. Thread: any.
+  [[nodiscard]] std::optional<std::string> unready_reason() const;
+
+  /// Measures the file system and wakes a committer that waits for space. Blocks for the disk: on a worker, about once a
+  /// second.
+  void measure();
+
+  /// Content that waits came or went. Thread: any.
+  void add_waiting(std::uint64_t messages, std::uint64_t octets);
+  void remove_waiting(std::uint64_t messages, std::uint64_t octets);
+  void add_failed() { publish(metrics::Gauge::failed_messages, ++failed_messages_); }
+  void start_with(const spool::Usage& usage);
+
+ private:
+  [[nodiscard]] std::optional<Error> obstacle() const;
+  void publish(metrics::Gauge gauge, std::uint64_t value) { context_.metrics.set(gauge, static_cast<double>(value)); }
+
+  Context context_;
+  std::string spool_path_;
+  std::atomic<std::uint64_t> free_percent_{100};
+  std::atomic<std::uint64_t> waiting_messages_{0};
+  std::atomic<std::uint64_t> waiting_octets_{0};
+  std::atomic<std::uint64_t> failed_messages_{0};
+};
+
+}  // namespace relay::engine

@@ -1,0 +1,81 @@
+#pragma once
+/// The engine as the app sees it: intake of each shard on one side, deliveries on the other.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "relay/engine/intake.hpp"
+#include "relay/engine/outbox.hpp"
+
+namespace relay::engine {
+
+/// What the engine is made from. All references outlive it; threads are started and stopped by their owner.
+struct Parts {
+  spool::Store& store;
+  const Clock& clock;
+  const LimitsSource& limits;
+  const delivery::HopSource& hops;
+  log::Sink& log;
+  metrics::Registry& metrics;                  ///< a shard each, then one for the committer
+  std::vector<net::IoThread*> shards;
+  net::IoThread& scheduler;
+  std::string spool_path;
+  spool::Durable durable = spool::Durable::yes;
+  Octets content_memory;
+  std::size_t delivery_connections = 20;       ///< over all shards
+};
+
+class Engine {
+ public:
+  explicit Engine(const Parts& parts);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Counts what waits and begins to deliver it. Blocks for the spool: at start only.
+  void start();
+
+  [[nodiscard]] session::RecipientGate& gate() { return admission_; }
+  [[nodiscard]] session::MessageSink& sink(std::size_t shard) { return *intakes_[shard]; }
+  /// Why no mail could be stored now. Thread: any.
+  [[nodiscard]] std::optional<std::string> unready_reason() const { return admission_.unready_reason(); }
+  [[nodiscard]] std::chrono::steady_clock::duration write_lasts() const { return committer_.busy_for(); }
+  /// Measures the disk: about once a second, off the shards.
+  void measure() { admission_.measure(); }
+  [[nodiscard]] const spool::Store& store() const { return store_; }
+  [[nodiscard]] net::WorkerPool& workers() { return workers_; }
+
+  /// Retry settings changed.
+  void reload() { dispatcher_.reload(); }
+  /// The hop or its credentials changed: its mail is due at once.
+  void resume_deliveries() { dispatcher_.resume(route::smarthost_destination()); }
+  void describe(std::function<void(std::vector<queue::DestinationState>, std::size_t)> answer) {
+    dispatcher_.describe(std::move(answer));
+  }
+
+  /// Deliveries under way finish, none begins. Thread: any.
+  void stop_deliveries();
+  /// Connections that still deliver are closed; their messages are deferred. Thread: any.
+  void close_deliveries();
+  /// Deliveries under way, all shards. Blocks until each shard has answered: not on a shard.
+  [[nodiscard]] std::size_t busy_deliveries();
+
+ private:
+  spool::Store& store_;
+  std::vector<net::IoThread*> shards_;
+  net::WorkerPool workers_{2};
+  QueueClock clock_;
+  spool::Committer committer_;
+  Context context_;
+  Admission admission_;
+  ContentMemory memory_;
+  std::unique_ptr<Jitter> jitter_;
+  net::Resolver resolver_;
+  Dispatcher dispatcher_;
+  std::vector<std::unique_ptr<Intake>> intakes_;
+  std::vector<std::unique_ptr<Outbox>> outboxes_;
+};
+
+}  // namespace relay::engine
