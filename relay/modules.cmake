@@ -8,3 +8,21 @@ module(relay/policy PURE DEPENDS relay/mail)
 module(relay/route PURE DEPENDS relay/smtp)
 module(relay/queue PURE DEPENDS relay/route)
 module(relay/config PURE DEPENDS relay/smtp relay/policy relay/queue LIBRARIES nlohmann_json::nlohmann_json)
+module(relay/metrics PURE DEPENDS relay/base LIBRARIES prometheus-cpp::core)
+module(relay/spool DEPENDS relay/mail relay/queue relay/metrics LIBRARIES RocksDB::rocksdb-shared PkgConfig::XXHASH)
+module(relay/net DEPENDS relay/base LIBRARIES OpenSSL::SSL ${UNBOUND_LIBRARY} Boost::headers
+  PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
+module(relay/session DEPENDS relay/smtp relay/policy relay/net relay/metrics
+  PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
+module(relay/delivery DEPENDS relay/smtp relay/route relay/net relay/metrics
+  PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
+module(relay/engine DEPENDS relay/session relay/delivery relay/queue relay/spool
+  PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
+module(relay/http DEPENDS relay/net PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
+module(relay/app DEPENDS relay/engine relay/session relay/http relay/config
+  PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
+target_compile_definitions(relay_app PUBLIC SMTP_RELAY_VERSION="${PROJECT_VERSION}")
+program(smtp-relay relay/app)
+module(relay/ctl DEPENDS relay/base LIBRARIES Boost::headers)
+target_compile_definitions(relay_ctl PUBLIC SMTP_RELAY_VERSION="${PROJECT_VERSION}")
+program(relayctl relay/ctl)

@@ -3,6 +3,8 @@
 #include <spdlog/async.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include <thread>
+
 namespace relay::log {
 
 std::string_view name(Level level) {
@@ -32,7 +34,6 @@ struct StdoutSink::Writer {
 StdoutSink::StdoutSink(const Clock& clock, Level lowest)
     : clock_(clock), lowest_(lowest), writer_(std::make_unique<Writer>()) {
   writer_->logger->set_pattern("%v");
-  writer_->logger->flush_on(spdlog::level::info);
 }
 
 StdoutSink::~StdoutSink() = default;
@@ -40,6 +41,12 @@ StdoutSink::~StdoutSink() = default;
 void StdoutSink::write(const Record& record) {
   if (record.level() < lowest_) return;
   writer_->logger->info(record.to_line(clock_.wall()));
+}
+
+void StdoutSink::flush() {
+  for (int tenths = 0; tenths < 10 && writer_->pool->queue_size() > 0; ++tenths) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{100});
+  }
 }
 
 std::uint64_t StdoutSink::dropped() const { return writer_->pool->overrun_counter(); }

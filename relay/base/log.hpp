@@ -56,6 +56,8 @@ class StdoutSink : public Sink {
   StdoutSink& operator=(const StdoutSink&) = delete;
 
   void write(const Record& record) override;
+  /// Waits, for a second at most, until what was written is out. For a process that ends without destructors.
+  void flush();
   /// Lines that gave way since start.
   [[nodiscard]] std::uint64_t dropped() const;
 

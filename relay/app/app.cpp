@@ -1,0 +1,349 @@
+#include "relay/app/app.hpp"
+
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "relay/app/host_facts.hpp"
+#include "relay/app/version.hpp"
+
+namespace relay::app {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kControlInterval{1};
+constexpr std::chrono::milliseconds kPoll{50};
+/// Behind the drain timeout: how long closed connections may take to notice.
+constexpr std::chrono::seconds kCloseTimeout{5};
+
+class SystemClock : public Clock {
+ public:
+  [[nodiscard]] WallTime wall() const override {
+    return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+  }
+  [[nodiscard]] SteadyTime steady() const override { return steady_clock::now(); }
+};
+
+std::size_t shard_count(const config::Settings& settings) {
+  if (settings.shards > 0) return settings.shards;
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+std::vector<std::unique_ptr<net::IoThread>> make_threads(std::size_t count) {
+  std::vector<std::unique_ptr<net::IoThread>> threads;
+  for (std::size_t i = 0; i < count; ++i) threads.push_back(std::make_unique<net::IoThread>("shard-" + std::to_string(i)));
+  return threads;
+}
+
+std::vector<net::IoThread*> pointers(const std::vector<std::unique_ptr<net::IoThread>>& threads) {
+  std::vector<net::IoThread*> all;
+  for (const auto& thread : threads) all.push_back(thread.get());
+  return all;
+}
+
+class App {
+ public:
+  App(ConfigSource source, const config::Settings& settings)
+      : source_(std::move(source)),
+        settings_(settings),
+        shards_(make_threads(shard_count(settings))),
+        metrics_(shards_.size() + 2),
+        files_(read_files(settings_)),
+        live_(settings_, files_, read_default_gateways(), log_),
+        subject_{state_, settings_, clock_, clock_.wall(), log_, metrics_, pointers(shards_)} {
+    subject_.loops.push_back(&scheduler_);
+    metrics_.set(metrics::Gauge::start_time_seconds, static_cast<double>(subject_.start.time_since_epoch().count()) / 1000);
+    metrics_.set(metrics::Gauge::durable, settings_.durability == config::Durability::strict ? 1 : 0);
+  }
+
+  int run() {
+    std::signal(SIGPIPE, SIG_IGN);
+    watch_signals();
+    control_.start();
+    log_start();
+    if (auto begun = begin(); !begun) return fail(begun.error());
+    while (!stop_requested_) control();
+    return stop();
+  }
+
+ private:
+  metrics::Shard& counters() { return metrics_.shard(shards_.size() + 1); }
+
+  // ---- start ----
+
+  void watch_signals() {
+    signals_.async_wait([this](net::error_code ec, int) {
+      if (ec) return;
+      if (stop_requested_.exchange(true)) hurry_ = true;
+      watch_signals();
+    });
+  }
+
+  void log_start() {
+    log_.write(log::info("start")
+                 .with("version", kVersion)
+                 .with("hostname", settings_.hostname)
+                 .with("node", settings_.node_name)
+                 .with("pod", settings_.pod_name)
+                 .with("listen", settings_.listen.front().to_text())
+                 .with("smarthost", settings_.smarthost.front().to_text())
+                 .with("shards", shards_.size())
+                 .with("spool", settings_.spool_path));
+    if (settings_.durability == config::Durability::relaxed) {
+      log_.write(log::warning("durability_relaxed").with("message", "a 250 does not mean synced to disk: a power cut may lose the last moments"));
+    }
+    if (settings_.allowed_networks.empty()) {
+      log_.write(log::warning("nobody_may_relay").with("message", "allowed_networks is empty: every recipient is refused with 550 5.7.1"));
+    }
+  }
+
+  Result<void> begin() {
+    net::asio::io_context probe;
+    for (const auto* endpoints : {&settings_.listen, &settings_.http_listen, &settings_.metrics_listen, &settings_.admin_listen}) {
+      if (auto free = net::check_are_free(probe, *endpoints); !free) return free;
+    }
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      fronts_.push_back(std::make_unique<Front>(Front::Services{*shards_[i], i, live_, subject_, log_, connections_}));
+      if (auto opened = fronts_.back()->open_pages(settings_); !opened) return opened;
+    }
+    for (auto& shard : shards_) shard->start();
+    scheduler_.start();
+    auto store = open_spool();
+    if (!store) return tl::unexpected(store.error());
+    store_ = std::move(*store);
+    return begin_mail();
+  }
+
+  Result<std::unique_ptr<spool::Store>> open_spool() {
+    spool::OpenOptions options;
+    options.path = settings_.spool_path;
+    options.log = &log_;
+    options.metrics = &metrics_;
+    options.keep_waiting = [this, said = false]() mutable {
+      const auto* words = "waiting for another process to let go of the spool";
+      if (!std::exchange(said, true)) log_.write(log::warning("spool_locked").with("spool", settings_.spool_path).with("message", words));
+      state_.set_starting(words);
+      return !wait_for_stop(kControlInterval);
+    };
+    return spool::Store::open(std::move(options));
+  }
+
+  Result<void> begin_mail() {
+    auto token = make_admin_token(settings_.spool_path);
+    if (!token) return tl::unexpected(token.error());
+    engine_ = std::make_unique<engine::Engine>(engine::Parts{
+      *store_, clock_, live_, live_, log_, metrics_, pointers(shards_), scheduler_, settings_.spool_path,
+      settings_.durability == config::Durability::strict ? spool::Durable::yes : spool::Durable::no,
+      settings_.content_memory, settings_.delivery_connections
+    });
+    engine_->start();
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      auto opened = net::ask(*shards_[i], [this, i, &token] { return fronts_[i]->open_mail(settings_, *engine_, *token); });
+      if (!opened) return opened;
+    }
+    subject_.engine = engine_.get();
+    follow_annotations();
+    state_.set_running();
+    log_.write(log::info("ready").with("listen", net::ask(*shards_[0], [this] { return fronts_[0]->mail_endpoints().front().to_text(); })));
+    return {};
+  }
+
+  int fail(const Error& error) {
+    if (stop_requested_) return end(0);
+    log_.write(log::error("start_failed").with("error", error.message()));
+    return end(1);
+  }
+
+  // ---- control ----
+
+  /// One turn: what a person or Kubernetes changed since the last.
+  void control() {
+    if (wait_for_stop(kControlInterval)) return;
+    engine_->measure();
+    reload();
+    follow_annotations();
+    follow_drain();
+  }
+
+  /// True when the process is to stop.
+  bool wait_for_stop(milliseconds duration) {
+    const auto until = steady_clock::now() + duration;
+    while (!stop_requested_ && steady_clock::now() < until) std::this_thread::sleep_for(kPoll);
+    return stop_requested_;
+  }
+
+  void reload() {
+    auto loaded = load_config(source_);
+    if (!loaded.faults.empty()) return refuse_reload(loaded.faults);
+    last_faults_.clear();
+    auto& settings = loaded.settings;
+    if (settings.hostname.empty()) settings.hostname = settings_.hostname;
+    auto files = read_files(settings);
+    const auto changed = config::changed_keys(live_.settings(), settings, config::Reload::live);
+    if (changed.empty() && files == files_) return warn_of_restart(settings);
+    const bool hop_changed = live_.apply(settings, files);
+    files_ = std::move(files);
+    engine_->reload();
+    if (hop_changed) engine_->resume_deliveries();
+    counters().add(metrics::Counter::config_reloads_applied);
+    log_.write(log::info("reload").with("changed", changed).with("next_hop_changed", hop_changed));
+    warn_of_restart(settings);
+  }
+
+  void refuse_reload(const std::vector<config::Fault>& faults) {
+    std::vector<std::string> texts;
+    for (const auto& fault : faults) texts.push_back(fault.to_text());
+    if (texts == last_faults_) return;
+    last_faults_ = texts;
+    counters().add(metrics::Counter::config_reloads_refused);
+    log_.write(log::error("reload_refused").with("faults", texts).with("message", "the last good settings stay in force"));
+  }
+
+  void warn_of_restart(const config::Settings& settings) {
+    auto keys = config::changed_keys(live_.settings(), settings, config::Reload::restart);
+    if (keys == keys_that_wait_) return;
+    keys_that_wait_ = std::move(keys);
+    if (!keys_that_wait_.empty()) log_.write(log::warning("restart_needed").with("keys", keys_that_wait_));
+  }
+
+  void follow_annotations() {
+    if (settings_.pod_annotations.empty()) return;
+    std::ifstream file(settings_.pod_annotations);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    state_.set_drained_by_annotation(asks_for_drain(text));
+  }
+
+  /// A drain does all that a stop does but exit: refuse probes, wait for the load balancer, finish, turn away.
+  void follow_drain() {
+    const bool is_drained = state_.is_drained();
+    if (is_drained != drained_since_.has_value()) {
+      drained_since_ = is_drained ? std::optional(steady_clock::now()) : std::nullopt;
+      log_.write(log::info(is_drained ? "drain" : "resume").with("lame_duck", to_text(live_.settings().lame_duck)));
+      if (!is_drained) state_.set_turning_away(false);
+    }
+    const bool is_over = drained_since_ && steady_clock::now() - *drained_since_ >= live_.settings().lame_duck;
+    if (!is_over || state_.is_turning_away()) return;
+    turn_away();
+    log_.write(log::info("drained").with("message", "new connections get 421 until the drain ends; waiting mail is delivered on"));
+  }
+
+  void turn_away() {
+    state_.set_turning_away(true);
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      net::asio::post(shards_[i]->context(), [front = fronts_[i].get()] { front->interrupt_sessions(); });
+    }
+  }
+
+  // ---- stop ----
+
+  int stop() {
+    state_.set_stopping();
+    const auto lame_duck = live_.settings().lame_duck;
+    log_.write(log::info("stopping").with("lame_duck", to_text(lame_duck)).with("message", "probes get 503, mail is still accepted"));
+    wait_until(steady_clock::now() + lame_duck, [this] { return hurry_.load(); });
+    turn_away();
+    engine_->stop_deliveries();
+    const auto deadline = steady_clock::now() + live_.settings().session_drain_timeout;
+    const bool has_finished = wait_until(deadline, [this] { return busy() == 0 || hurry_; });
+    if (!has_finished) log_.write(log::warning("drain_timeout").with("busy", busy()).with("message", "connections that did not finish are closed"));
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      net::asio::post(shards_[i]->context(), [front = fronts_[i].get()] {
+        front->close();
+        front->close_sessions();
+      });
+    }
+    engine_->close_deliveries();
+    if (!wait_until(steady_clock::now() + kCloseTimeout, [this] { return busy() == 0; })) return abandon();
+    log_.write(log::info("stopped").with("waiting", metrics_.read(metrics::Gauge::queue_messages)));
+    return end(0);
+  }
+
+  /// Sessions and deliveries that are not done.
+  std::size_t busy() {
+    std::size_t sum = engine_->busy_deliveries();
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      sum += net::ask(*shards_[i], [front = fronts_[i].get()] { return front->sessions(); });
+    }
+    return sum;
+  }
+
+  template <class Condition>
+  bool wait_until(steady_clock::time_point deadline, Condition condition) {
+    while (!condition()) {
+      if (steady_clock::now() >= deadline) return false;
+      std::this_thread::sleep_for(kPoll);
+    }
+    return true;
+  }
+
+  /// Something waits for a disk that does not answer. All that was acknowledged is on it; the rest was not.
+  [[noreturn]] void leave(int code) {
+    log_.flush();
+    std::_Exit(code);
+  }
+  int abandon() {
+    log_.write(log::error("stop_abandoned").with("busy", busy()).with("message", "something waits for the disk"));
+    leave(1);
+  }
+
+  int end(int code) {
+    subject_.engine = nullptr;
+    control_.stop();
+    for (std::size_t i = 0; i < fronts_.size() && engine_ == nullptr; ++i) fronts_[i]->close();
+    scheduler_.stop();
+    for (auto& shard : shards_) shard->stop();
+    engine_.reset();
+    store_.reset();
+    return code;
+  }
+
+  ConfigSource source_;
+  config::Settings settings_;
+  SystemClock clock_;
+  log::StdoutSink log_{clock_};
+  State state_;
+  ConnectionCount connections_{0};
+  net::IoThread control_{"control"};
+  net::asio::signal_set signals_{control_.context(), SIGTERM, SIGINT};
+  std::atomic<bool> stop_requested_{false};
+  std::atomic<bool> hurry_{false};
+
+  net::IoThread scheduler_{"scheduler"};
+  std::vector<std::unique_ptr<net::IoThread>> shards_;
+  metrics::Registry metrics_;
+  Files files_;
+  Live live_;
+  Subject subject_;
+  std::unique_ptr<spool::Store> store_;
+  std::unique_ptr<engine::Engine> engine_;
+  std::vector<std::unique_ptr<Front>> fronts_;
+
+  std::vector<std::string> last_faults_;
+  std::vector<std::string> keys_that_wait_;
+  std::optional<steady_clock::time_point> drained_since_;
+};
+
+}  // namespace
+
+config::Loaded load_config(const ConfigSource& source) {
+  config::Sources sources{std::nullopt, source.file, source.environment};
+  if (source.file.empty()) return config::load(sources);
+  std::ifstream file(source.file);
+  if (!file) {
+    auto loaded = config::load(sources);
+    loaded.faults.push_back({source.file, std::string("cannot be read: ") + std::strerror(errno)});
+    return loaded;
+  }
+  sources.json = std::string(std::istreambuf_iterator<char>(file), {});
+  return config::load(sources);
+}
+
+int run(const ConfigSource& source, const config::Settings& settings) {
+  App app(source, settings);
+  return app.run();
+}
+
+}  // namespace relay::app

@@ -1,0 +1,89 @@
+#include "relay/app/front.hpp"
+
+#include <utility>
+
+#include "relay/smtp/reply.hpp"
+
+namespace relay::app {
+namespace {
+
+using metrics::Counter;
+
+/// Counts a connection for as long as it lives.
+class Counted {
+ public:
+  Counted(ConnectionCount& count, metrics::Registry& metrics) : count_(count), metrics_(metrics) { publish(++count_); }
+  ~Counted() { publish(--count_); }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  void publish(std::uint64_t value) { metrics_.set(metrics::Gauge::connections_open, static_cast<double>(value)); }
+  ConnectionCount& count_;
+  metrics::Registry& metrics_;
+};
+
+}  // namespace
+
+Front::Front(Services services)
+    : services_(services),
+      counters_(services.subject.metrics.shard(services.shard)),
+      sessions_(services.thread.executor(), [&log = services.log](const std::string& what) {
+        log.write(log::error("exception").with("in", "session").with("error", what));
+      }) {}
+
+Result<void> Front::open_server(const std::vector<Endpoint>& endpoints, http::Handler handler) {
+  if (endpoints.empty()) return {};
+  auto server = http::Server::open(services_.thread.context(), endpoints, std::move(handler), services_.log);
+  if (!server) return tl::unexpected(server.error());
+  (*server)->start();
+  servers_.push_back(std::move(*server));
+  return {};
+}
+
+Result<void> Front::open_pages(const config::Settings& settings) {
+  const bool has_own_metrics = !settings.metrics_listen.empty();
+  auto opened = open_server(settings.http_listen, health_pages(services_.subject, !has_own_metrics));
+  if (!opened) return opened;
+  return open_server(settings.metrics_listen, metrics_page(services_.subject));
+}
+
+Result<void> Front::open_mail(const config::Settings& settings, engine::Engine& engine, const std::string& admin_token) {
+  if (auto opened = open_server(settings.admin_listen, admin_pages(services_.subject, admin_token)); !opened) return opened;
+  auto listener = net::Listener::open(services_.thread.context(), settings.listen);
+  if (!listener) return tl::unexpected(listener.error());
+  mail_ = std::move(*listener);
+  mail_->start([this, &engine](net::Stream stream) { accept(std::move(stream), engine); });
+  return {};
+}
+
+void Front::accept(net::Stream stream, engine::Engine& engine) {
+  const auto& settings = services_.live.settings();
+  const auto hostname = services_.live.rules()->hostname;
+  if (services_.subject.state.is_turning_away()) {
+    counters_.add(Counter::connections_refused_stopping);
+    const auto refusal = smtp::reply(421, {4, 3, 2}, "Service is shutting down, try another host");
+    return sessions_.spawn(session::turn_away(std::move(stream), hostname, refusal));
+  }
+  if (services_.connections.load() >= settings.max_connections) {
+    counters_.add(Counter::connections_refused_too_many);
+    const auto refusal = smtp::reply(421, {4, 3, 2}, "Too many connections, try again later");
+    return sessions_.spawn(session::turn_away(std::move(stream), hostname, refusal));
+  }
+  counters_.add(Counter::connections_accepted);
+  const session::Services services{engine.gate(), engine.sink(services_.shard), services_.log, counters_};
+  sessions_.spawn(serve(std::move(stream), services));
+}
+
+net::Awaitable<void> Front::serve(net::Stream stream, session::Services services) {
+  const Counted counted(services_.connections, services_.subject.metrics);
+  const net::TaskGroup::Membership membership(sessions_, stream.handle());
+  co_await session::serve(std::move(stream), services_.live, services);
+}
+
+void Front::close() {
+  if (mail_) mail_->close();
+  for (auto& server : servers_) server->close();
+}
+
+}  // namespace relay::app

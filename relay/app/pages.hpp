@@ -1,0 +1,39 @@
+#pragma once
+/// What the relay answers over HTTP: health, metrics, admin.
+
+#include <string>
+#include <vector>
+
+#include "relay/app/state.hpp"
+#include "relay/base/clock.hpp"
+#include "relay/config/settings.hpp"
+#include "relay/engine/engine.hpp"
+#include "relay/http/server.hpp"
+
+namespace relay::app {
+
+/// What the pages tell about. References outlive the servers. `engine` is null until the spool is open.
+struct Subject {
+  State& state;
+  const config::Settings& identity;  ///< for /node: settings that never change while the process runs
+  const Clock& clock;
+  WallTime start;
+  const log::StdoutSink& log;
+  metrics::Registry& metrics;
+  std::vector<net::IoThread*> loops;  ///< shards and scheduler: whose heartbeat /livez asks for
+  std::atomic<engine::Engine*> engine{nullptr};
+};
+
+/// Why no mail should be sent here now; nothing when it should. Thread: any.
+[[nodiscard]] std::optional<std::string> unready_reason(const Subject& subject);
+
+/// /livez, /readyz, /health, /node; with `has_metrics` /metrics too.
+[[nodiscard]] http::Handler health_pages(Subject& subject, bool has_metrics);
+[[nodiscard]] http::Handler metrics_page(Subject& subject);
+/// /v1/queue, /v1/drain, /v1/resume, /v1/status for relayctl; every request needs `Authorization: Bearer TOKEN`.
+[[nodiscard]] http::Handler admin_pages(Subject& subject, std::string token);
+
+/// Draws a token and writes it to `admin.token` in the spool folder, mode 0600. Blocks for the disk. Errors: storage_failed.
+[[nodiscard]] Result<std::string> make_admin_token(const std::string& spool_path);
+
+}  // namespace relay::app
