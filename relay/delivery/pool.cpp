@@ -26,9 +26,12 @@ void Pool::open_connections() {
 
 net::Awaitable<std::optional<Job>> Pool::next_job(const Hop& hop) {
   const auto deadline = std::chrono::steady_clock::now() + hop.idle_time;
-  while (jobs_.empty()) {
+  while (true) {
+    // What changed (credentials, the host itself) is in force for the very next message.
     const bool is_outdated = services_.hops.hop()->generation != hop.generation;
-    if (is_stopped_ || is_outdated || std::chrono::steady_clock::now() >= deadline) co_return std::nullopt;
+    if (is_stopped_ || is_outdated) co_return std::nullopt;
+    if (!jobs_.empty()) break;
+    if (std::chrono::steady_clock::now() >= deadline) co_return std::nullopt;
     net::asio::steady_timer timer(context_, deadline);
     const auto at = idle_.insert(idle_.end(), &timer);
     net::error_code ec;

@@ -77,9 +77,11 @@ Awaitable<void> Listener::accept_loop(tcp::acceptor& acceptor) {
   asio::steady_timer pause(context_);
   while (acceptor.is_open()) {
     error_code ec;
-    auto socket = co_await acceptor.async_accept(into(ec));
+    tcp::socket socket(context_);
+    tcp::endpoint peer;
+    co_await acceptor.async_accept(socket, peer, into(ec));
     if (!ec) {
-      on_accept_(Stream(std::move(socket)));
+      on_accept_(Stream(std::move(socket), from_asio(peer.address())));
       continue;
     }
     if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor) co_return;

@@ -24,9 +24,10 @@ Error timeout_error() { return Error{Errc::timed_out, Fate::transient, "timed ou
 struct Stream::State : std::enable_shared_from_this<Stream::State> {
   using TlsStream = asio::ssl::stream<tcp::socket&>;
 
-  explicit State(tcp::socket from) : socket(std::move(from)), timer(socket.get_executor()) {}
+  State(tcp::socket from, IpAddress address) : socket(std::move(from)), peer(address), timer(socket.get_executor()) {}
 
   tcp::socket socket;
+  IpAddress peer;
   std::unique_ptr<TlsStream> tls;
   std::unique_ptr<std::array<char, kReceiveSize>> tls_buffer;
   asio::steady_timer timer;
@@ -78,7 +79,7 @@ struct Stream::State : std::enable_shared_from_this<Stream::State> {
   }
 };
 
-Stream::Stream(tcp::socket socket) : state_(std::make_shared<State>(std::move(socket))) {
+Stream::Stream(tcp::socket socket, IpAddress peer) : state_(std::make_shared<State>(std::move(socket), peer)) {
   state_->make_ready();
 }
 Stream::~Stream() = default;
@@ -87,7 +88,7 @@ Stream& Stream::operator=(Stream&&) noexcept = default;
 
 Awaitable<Result<Stream>> Stream::connect(IpAddress address, std::uint16_t port, milliseconds timeout) {
   auto executor = co_await asio::this_coro::executor;
-  Stream stream{tcp::socket(executor)};
+  Stream stream(tcp::socket(executor), address);
   const tcp::endpoint endpoint(to_asio(address), port);
   error_code ec;
   stream.state_->socket.open(endpoint.protocol(), ec);
@@ -213,11 +214,7 @@ Awaitable<void> Stream::close_gently() {
   state->socket.close(ec);
 }
 
-IpAddress Stream::peer() const {
-  error_code ec;
-  const auto endpoint = state_->socket.remote_endpoint(ec);
-  return ec ? IpAddress{} : from_asio(endpoint.address());
-}
+IpAddress Stream::peer() const { return state_->peer; }
 
 Stream::Handle Stream::handle() const { return Handle(state_); }
 

@@ -20,7 +20,9 @@ class Stream {
   struct State;
 
  public:
-  explicit Stream(tcp::socket socket);
+  /// @param peer  as accept(2) named it: a client that has reset the connection meanwhile has no address any more, though
+  ///              what it sent can still be read
+  Stream(tcp::socket socket, IpAddress peer);
   ~Stream();
   Stream(Stream&&) noexcept;
   Stream& operator=(Stream&&) noexcept;

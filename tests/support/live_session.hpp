@@ -1,0 +1,96 @@
+#pragma once
+/// session::serve() behind a real listening socket on loopback, with a sink that keeps what was committed.
+
+#include <mutex>
+
+#include "relay/net/listener.hpp"
+#include "relay/net/task_group.hpp"
+#include "relay/session/serve.hpp"
+#include "tests/support/conversation.hpp"
+#include "tests/support/loop.hpp"
+#include "tests/support/peer.hpp"
+#include "tests/support/quiet_log.hpp"
+
+namespace relay::test {
+
+class LiveSession : public session::RulesSource, public session::RecipientGate, public session::MessageSink {
+ public:
+  explicit LiveSession(session::Rules rules = allowing_loopback()) : rules_(std::make_shared<session::Rules>(std::move(rules))) {
+    listener_ = std::move(*net::Listener::open(loop.thread.context(), {{"127.0.0.1", 0}}));
+    net::ask(loop.thread, [this] {
+      listener_->start([this](net::Stream stream) { tasks_->spawn(serve_one(std::move(stream))); });
+    });
+  }
+  ~LiveSession() override {
+    net::ask(loop.thread, [this] {
+      listener_->close();
+      tasks_->close_all();
+    });
+    eventually([this] { return sessions() == 0; }, "the end of all sessions");
+    loop.thread.stop();
+  }
+
+  static session::Rules allowing_loopback() {
+    session::Rules rules;
+    rules.hostname = "node1.example";
+    rules.access.allowed = {*Cidr::parse("127.0.0.0/8")};
+    return rules;
+  }
+
+  Peer client() { return Peer::connect(listener_->endpoints().front().port); }
+  std::vector<StoredMessage> messages() {
+    const std::scoped_lock lock(mutex_);
+    return messages_;
+  }
+  std::size_t sessions() {
+    return net::ask(loop.thread, [this] { return tasks_->count(); });
+  }
+  void stop() {
+    net::ask(loop.thread, [this] { tasks_->interrupt_all(); });
+  }
+
+  std::optional<mail::Reply> refusal;  ///< of the gate; set before clients come
+  QuietLog log;
+  metrics::Registry metrics{1};
+  Loop loop;
+
+  std::shared_ptr<const session::Rules> rules() const override { return rules_; }
+  std::optional<mail::Reply> refuse_message() override { return refusal; }
+  std::unique_ptr<session::IncomingMessage> begin() override { return std::make_unique<Incoming>(*this); }
+
+ private:
+  class Incoming : public session::IncomingMessage {
+   public:
+    explicit Incoming(LiveSession& owner) : owner_(owner) {}
+    net::Awaitable<Result<void>> append(std::string chunk) override {
+      content_ += chunk;
+      Result<void> stored;
+      co_return stored;
+    }
+    net::Awaitable<Result<QueueId>> commit(mail::Envelope envelope, std::string last_chunk) override {
+      const std::scoped_lock lock(owner_.mutex_);
+      owner_.messages_.push_back({std::move(envelope), content_ + last_chunk});
+      co_return QueueId{1, owner_.messages_.size()};
+    }
+
+   private:
+    LiveSession& owner_;
+    std::string content_;
+  };
+
+  net::Awaitable<void> serve_one(net::Stream stream) {
+    const net::TaskGroup::Membership membership(*tasks_, stream.handle());
+    const session::Services services{*this, *this, log, metrics.shard(0)};
+    co_await session::serve(std::move(stream), *this, services);
+  }
+
+  std::shared_ptr<const session::Rules> rules_;
+  std::unique_ptr<net::TaskGroup> tasks_ = std::make_unique<net::TaskGroup>(
+    loop.thread.executor(), [](const std::string& what) { ADD_FAILURE() << "a session threw " << what; }
+  );
+  std::unique_ptr<net::Listener> listener_;
+  std::mutex mutex_;
+  std::vector<StoredMessage> messages_;
+};
+
+}  // namespace relay::test

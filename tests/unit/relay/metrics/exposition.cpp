@@ -1,0 +1,53 @@
+#include "relay/metrics/exposition.hpp"
+
+#include <gmock/gmock.h>
+
+namespace relay::metrics {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Exposition, HasEverySeriesFromTheStartWithValueZero) {
+  const Registry registry(2);
+  const auto text = exposition(registry, "1.2.3");
+  for (const auto* series : {"smtp_relay_messages_received_total 0\n", "smtp_relay_recipients_total{result=\"failed\"} 0\n",
+                             "smtp_relay_connections_refused_total{reason=\"proxy_header\"} 0\n", "smtp_relay_ready 0\n",
+                             "smtp_relay_spool_commit_seconds_count 0\n", "smtp_relay_build_info{version=\"1.2.3\"} 1\n"}) {
+    EXPECT_THAT(text, HasSubstr(series));
+  }
+}
+
+TEST(Exposition, AddsUpTheShards) {
+  Registry registry(3);
+  registry.shard(0).add(Counter::messages_received, 2);
+  registry.shard(2).add(Counter::messages_received);
+  registry.set(Gauge::queue_messages, 7);
+  const auto text = exposition(registry, "");
+  EXPECT_THAT(text, HasSubstr("smtp_relay_messages_received_total 3\n"));
+  EXPECT_THAT(text, HasSubstr("smtp_relay_queue_messages 7\n"));
+}
+
+TEST(Exposition, CountsDurationsInCumulativeBuckets) {
+  Registry registry(1);
+  registry.shard(0).observe(Duration::delivery, std::chrono::milliseconds{3});
+  registry.shard(0).observe(Duration::delivery, std::chrono::hours{5});
+  const auto text = exposition(registry, "");
+  EXPECT_THAT(text, HasSubstr("smtp_relay_delivery_seconds_bucket{le=\"0.0025\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("smtp_relay_delivery_seconds_bucket{le=\"0.005\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("smtp_relay_delivery_seconds_bucket{le=\"+Inf\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("smtp_relay_delivery_seconds_count 2\n"));
+}
+
+TEST(Exposition, NamesEachFamilyOnce) {
+  const auto text = exposition(Registry(1), "");
+  std::size_t families = 0;
+  std::set<std::string> names;
+  for (std::size_t at = text.find("# TYPE "); at != std::string::npos; at = text.find("# TYPE ", at + 1)) {
+    ++families;
+    names.insert(text.substr(at, text.find('\n', at) - at));
+  }
+  EXPECT_EQ(names.size(), families);
+}
+
+}  // namespace
+}  // namespace relay::metrics

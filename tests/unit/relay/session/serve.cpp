@@ -1,0 +1,218 @@
+#include "relay/session/serve.hpp"
+
+#include <gmock/gmock.h>
+
+#include "tests/support/live_session.hpp"
+
+namespace relay::session {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using metrics::Counter;
+using test::LiveSession;
+
+constexpr std::string_view kQuickTest =
+  "HELO 1\nMAIL FROM: marc@buildinglink.com\nRCPT TO: codemarc@gmail.com\nDATA\nSubject: A Test\n"
+  "This is just a test\n.\nQUIT\n";
+constexpr std::string_view kQuickContent = "Subject: A Test\r\n\r\nThis is just a test\r\n";
+
+Rules behind_a_proxy() {
+  auto rules = LiveSession::allowing_loopback();
+  rules.proxy_trusted = {*Cidr::parse("127.0.0.1/32")};
+  rules.access.allowed = {*Cidr::parse("10.1.40.0/24")};
+  rules.access.hidden = rules.proxy_trusted;
+  return rules;
+}
+
+TEST(Serve, TheQuickTestFromAClientThatSendsAllAtOnce) {
+  LiveSession relay;
+  auto client = relay.client();
+  client.send(kQuickTest);
+  EXPECT_THAT(client.rest(), HasSubstr("250 2.0.0 OK queued as"));
+  ASSERT_EQ(relay.messages().size(), 1U);
+  EXPECT_EQ(relay.messages().front().content, kQuickContent);
+  EXPECT_EQ(relay.messages().front().envelope.origin.client, "127.0.0.1");
+}
+
+TEST(Serve, TheQuickTestFromAClientThatClosesWithoutReadingCase074) {
+  LiveSession relay;
+  auto client = relay.client();
+  client.send(kQuickTest);
+  client.close();  // with our banner unread: a reset
+  test::eventually([&] { return relay.messages().size() == 1; }, "the message");
+  EXPECT_EQ(relay.messages().front().content, kQuickContent);
+}
+
+TEST(Serve, TheQuickTestFromAClientThatResetsTheConnectionCase075) {
+  LiveSession relay;
+  for (int i = 0; i < 20; ++i) {
+    auto client = relay.client();
+    client.send(kQuickTest);
+    client.reset();
+  }
+  test::eventually([&] { return relay.messages().size() == 20; }, "all messages");
+}
+
+TEST(Serve, CommitsWhatIsCompleteWhenTheClientHalfClosesCase075) {
+  LiveSession relay;
+  auto client = relay.client();
+  client.send(kQuickTest);
+  client.half_close();
+  EXPECT_THAT(client.rest(), HasSubstr("221 2.0.0"));
+}
+
+TEST(Serve, ForgetsWhatIsNotCompleteCase073) {
+  LiveSession relay;
+  {
+    auto client = relay.client();
+    client.send("HELO 1\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n" + std::string(200'000, 'x') + "\r\nand no end");
+    client.half_close();
+    client.rest();
+  }
+  test::eventually([&] { return relay.sessions() == 0; });
+  EXPECT_TRUE(relay.messages().empty());
+}
+
+/// Cases 1 to 14 over a real socket, the end of data cut at every octet (case 15): one message each, and no other
+/// recipient than the client named (case 16).
+TEST(Serve, NoSmugglingOverARealSocketCase001ToCase016) {
+  using namespace std::string_literals;
+  LiveSession relay;
+  const std::vector<std::string> sequences{
+    "\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\n", "\n.\r", "\r.\r\n", "\r\n.\rx", "\r\n.\r\r\n", "\r\r\n.\r\r\n",
+    "\r\n\0.\r\n"s, "\r\n.\0\r\n"s, "\r\0\n.\r\n"s, "\r\n.\r\0\n"s
+  };
+  std::size_t expected = 0;
+  for (const auto& sequence : sequences) {
+    for (std::size_t cut = 0; cut <= sequence.size(); ++cut) {
+      auto client = relay.client();
+      client.reply();
+      client.send("EHLO app\r\n");
+      client.reply();
+      client.send("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nbody" + sequence.substr(0, cut));
+      for (int i = 0; i < 3; ++i) client.reply();
+      client.send(sequence.substr(cut) + "MAIL FROM:<evil@x>\r\nRCPT TO:<victim@x>\r\nDATA\r\nsmuggled\r\n.\r\nQUIT\r\n");
+      EXPECT_THAT(client.reply(), StartsWith("250 2.0.0"));
+      EXPECT_THAT(client.reply(), StartsWith("221"));
+      ++expected;
+    }
+  }
+  ASSERT_EQ(relay.messages().size(), expected);
+  for (const auto& message : relay.messages()) {
+    ASSERT_EQ(message.envelope.recipients.size(), 1U);
+    EXPECT_EQ(message.envelope.recipients.front().to_text(), "c@d");
+  }
+}
+
+TEST(Serve, RefusesStrangersWithTheReason) {
+  auto rules = LiveSession::allowing_loopback();
+  rules.access.allowed = {*Cidr::parse("10.0.0.0/8")};
+  LiveSession relay(rules);
+  auto client = relay.client();
+  client.reply();
+  client.send("EHLO stranger\r\n");
+  client.reply();
+  client.send("MAIL FROM:<a@b>\r\n");
+  EXPECT_THAT(client.reply(), StartsWith("250"));
+  client.send("RCPT TO:<c@d>\r\n");
+  EXPECT_EQ(client.reply(), "550 5.7.1 Relaying denied: 127.0.0.1 is not in the allowed networks");
+  EXPECT_EQ(relay.metrics.total(Counter::recipients_refused_not_listed), 1U);
+  ASSERT_EQ(relay.log.records("rejection").size(), 1U);
+  EXPECT_EQ(relay.log.records("rejection").front().at("recipient"), "c@d");
+}
+
+TEST(Serve, TellsAHiddenClientThatTheNetworkHidesIt) {
+  auto rules = LiveSession::allowing_loopback();
+  rules.access.hidden = {*Cidr::parse("127.0.0.1/32")};
+  LiveSession relay(rules);
+  auto client = relay.client();
+  client.send("HELO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nQUIT\r\n");
+  // It is greeted like a stranger, so it must not speak first.
+  EXPECT_THAT(client.rest(), StartsWith("554 5.5.0"));
+  auto patient = relay.client();
+  patient.reply();
+  patient.send("HELO x\r\n");
+  patient.reply();
+  patient.send("MAIL FROM:<a@b>\r\n");
+  patient.reply();
+  patient.send("RCPT TO:<c@d>\r\n");
+  EXPECT_THAT(patient.reply(), StartsWith("550 5.7.1 Relaying denied: the network hides the client behind 127.0.0.1"));
+  EXPECT_EQ(relay.metrics.total(Counter::recipients_refused_hidden), 1U);
+}
+
+TEST(Serve, TakesTheClientFromATrustedProxysHeader) {
+  LiveSession relay(behind_a_proxy());
+  const std::string v2("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x0a\x01\x28\x46\x0a\x01\x28\x3c\x30\x39\0\x19", 28);
+  for (const auto& header : {std::string("PROXY TCP4 10.1.40.70 10.1.40.60 12345 25\r\n"), v2}) {
+    auto client = relay.client();
+    client.send(header + std::string(kQuickTest));
+    EXPECT_THAT(client.rest(), HasSubstr("250 2.0.0 OK queued"));
+    EXPECT_EQ(relay.messages().back().envelope.origin.client, "10.1.40.70");
+  }
+}
+
+TEST(Serve, JudgesTheClientBehindTheProxyNotTheProxy) {
+  LiveSession relay(behind_a_proxy());
+  auto stranger = relay.client();
+  stranger.send("PROXY TCP4 203.0.113.9 10.1.40.60 12345 25\r\n");
+  stranger.reply();
+  stranger.send("EHLO x\r\n");
+  stranger.reply();
+  stranger.send("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n");
+  stranger.reply();
+  EXPECT_THAT(stranger.reply(), HasSubstr("203.0.113.9 is not in the allowed networks"));
+  auto own = relay.client();  // LOCAL: the balancer itself, which may not relay
+  own.send(std::string("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16));
+  own.reply();
+  own.send("EHLO x\r\n");
+  own.reply();
+  own.send("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n");
+  own.reply();
+  EXPECT_THAT(own.reply(), StartsWith("550 5.7.1"));
+}
+
+TEST(Serve, ClosesOnATrustedProxyThatSendsNoHeaderCase070) {
+  LiveSession relay(behind_a_proxy());
+  for (const std::string first : {"EHLO a\r\n", "PROXY TCP4 nonsense\r\n"}) {
+    auto client = relay.client();
+    client.send(first);
+    EXPECT_EQ(client.rest(), "550 5.7.1 This peer must send a PROXY protocol header\r\n");
+  }
+  EXPECT_EQ(relay.metrics.total(Counter::connections_refused_proxy_header), 2U);
+  EXPECT_EQ(relay.log.records("proxy_header_refused").size(), 2U);
+}
+
+TEST(Serve, RefusesAProxyHeaderFromAnyoneElseCase070) {
+  LiveSession relay;
+  auto client = relay.client();
+  client.send("PROXY TCP4 10.1.40.70 10.1.40.60 12345 25\r\n");
+  EXPECT_THAT(client.rest(), HasSubstr("550 5.7.1"));
+}
+
+TEST(Serve, AnswersTheGatesRefusalToMail) {
+  LiveSession relay;
+  relay.refusal = mail::Reply{452, mail::EnhancedStatus{4, 3, 1}, "Insufficient system storage, try again later"};
+  auto client = relay.client();
+  client.send("HELO x\r\nMAIL FROM:<a@b>\r\nQUIT\r\n");
+  EXPECT_THAT(client.rest(), HasSubstr("452 4.3.1 Insufficient system storage"));
+}
+
+TEST(Serve, LetsTransactionsFinishWhenItStops) {
+  LiveSession relay;
+  auto idle = relay.client();
+  idle.reply();
+  auto busy = relay.client();
+  busy.reply();
+  busy.send("HELO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nhalf");
+  for (int i = 0; i < 4; ++i) busy.reply();
+  relay.stop();
+  EXPECT_THAT(idle.rest(), StartsWith("421 4.3.2"));
+  busy.send(" and the rest\r\n.\r\n");
+  EXPECT_THAT(busy.reply(), StartsWith("250 2.0.0"));
+  EXPECT_THAT(busy.rest(), StartsWith("421 4.3.2"));
+  EXPECT_EQ(relay.messages().size(), 1U);
+}
+
+}  // namespace
+}  // namespace relay::session

@@ -1,0 +1,76 @@
+#include "relay/spool/record.hpp"
+
+#include <gtest/gtest.h>
+
+namespace relay::spool {
+namespace {
+
+StoredEnvelope envelope() {
+  StoredEnvelope stored;
+  stored.envelope.reverse_path = *mail::Address::parse("a@example.com");
+  stored.envelope.recipients = {*mail::Address::parse("b@example.net"), *mail::Address::parse("Postmaster")};
+  stored.envelope.body = mail::Body::eight_bit_mime;
+  stored.envelope.origin = {"10.1.40.70", "app \x01\xff with \"odd\" text", true};
+  stored.envelope.arrival = WallTime{milliseconds{1'767'268'800'123}};
+  stored.envelope.size = 40;
+  stored.envelope.received = "Received: from a\r\n\tby b; date\r\n";
+  stored.chunks = 3;
+  return stored;
+}
+
+TEST(Records, RoundTrip) {
+  EXPECT_EQ(parse_envelope(to_payload(envelope())), envelope());
+  StoredEnvelope null_sender = envelope();
+  null_sender.envelope.reverse_path = {};
+  EXPECT_EQ(parse_envelope(to_payload(null_sender)), null_sender);
+  const Waiting waiting{WallTime{milliseconds{1}}, 2, 3, "451 later"};
+  EXPECT_EQ(parse_waiting(to_payload(waiting)), waiting);
+  const Settled settled{true, "250 ok", "smtp.example.net:587", WallTime{milliseconds{4}}};
+  EXPECT_EQ(parse_settled(to_payload(settled)), settled);
+  const Failed failed{WallTime{milliseconds{1}}, 2, WallTime{milliseconds{3}}, 4};
+  EXPECT_EQ(parse_failed(to_payload(failed)), failed);
+}
+
+TEST(Records, KeepAThousandRecipientsAndLargeFieldsCase045) {
+  auto stored = envelope();
+  for (int i = 0; i < 1000; ++i) stored.envelope.recipients.push_back(*mail::Address::parse("r" + std::to_string(i) + "@example.net"));
+  stored.envelope.origin.helo = std::string("line\r\nbreak\0and length ", 23) + std::string(20'000, 'x');
+  EXPECT_EQ(parse_envelope(to_payload(stored)), stored);
+}
+
+TEST(Records, VerifyOnlyAsTheyWereWritten) {
+  const std::string key = "key";
+  const auto value = seal(Family::content, key, "payload");
+  EXPECT_EQ(open_record(Family::content, key, value), "payload");
+  EXPECT_FALSE(open_record(Family::envelope, key, value)) << "another family";
+  EXPECT_FALSE(open_record(Family::content, "other", value)) << "another key";
+  EXPECT_EQ(open_record(Family::content, key, seal(Family::content, key, "")), "");
+}
+
+TEST(Records, NeverVerifyWhenTruncatedFlippedOrExtended) {
+  const std::string key = "key";
+  const auto value = seal(Family::content, key, "a payload of some length");
+  for (std::size_t length = 0; length < value.size(); ++length) {
+    const auto opened = open_record(Family::content, key, value.substr(0, length));
+    ASSERT_FALSE(opened) << "cut at " << length;
+    EXPECT_EQ(opened.error().code, Errc::corrupt);
+  }
+  for (std::size_t bit = 0; bit < value.size() * 8; ++bit) {
+    auto flipped = value;
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
+    ASSERT_FALSE(open_record(Family::content, key, flipped)) << "bit " << bit;
+  }
+  EXPECT_FALSE(open_record(Family::content, key, value + '\0'));
+}
+
+TEST(Records, WithForeignPayloadsAreCorruptNotFatal) {
+  for (const std::string payload : {"", "\x01", "not cbor at all", "\xa1\x61x\x01"}) {
+    EXPECT_EQ(parse_envelope(payload).error().code, Errc::corrupt);
+    EXPECT_EQ(parse_waiting(payload).error().code, Errc::corrupt);
+    EXPECT_EQ(parse_settled(payload).error().code, Errc::corrupt);
+    EXPECT_EQ(parse_failed(payload).error().code, Errc::corrupt);
+  }
+}
+
+}  // namespace
+}  // namespace relay::spool
