@@ -10,6 +10,13 @@ namespace {
 /// A load balancer should send mail elsewhere when 250 takes this long.
 constexpr std::chrono::seconds kSlowWrite{10};
 
+/// Space of deleted mail that may wait for RocksDB's own compactions; less when space is short.
+constexpr std::uint64_t kIdleWaste = 512ULL << 20U;
+constexpr std::uint64_t kLowWaste = 8ULL << 20U;
+/// Between two rewrites of the spool.
+constexpr std::chrono::minutes kReclaimInterval{1};
+constexpr std::chrono::seconds kLowReclaimInterval{5};
+
 }  // namespace
 
 Admission::Admission(const Context& context, std::string spool_path) : context_(context), spool_path_(std::move(spool_path)) {}
@@ -17,20 +24,25 @@ Admission::Admission(const Context& context, std::string spool_path) : context_(
 std::optional<Error> Admission::obstacle() const {
   if (auto failure = context_.committer.failure()) return failure;
   const auto limits = context_.limits.limits();
-  const auto free_percent = free_percent_.load(std::memory_order_relaxed);
-  if (free_percent < limits->spool_min_free_percent) {
+  if (is_low()) {
     return Error{
       Errc::storage_full, Fate::transient,
-      "the spool's file system has " + std::to_string(free_percent) + " % free, below spool_min_free_percent " +
-        std::to_string(limits->spool_min_free_percent)
+      "the spool's file system has " + std::to_string(free_percent_.load(std::memory_order_relaxed)) +
+        " % free, below spool_min_free_percent " + std::to_string(limits->spool_min_free_percent)
     };
   }
-  if (waiting_octets_.load(std::memory_order_relaxed) >= limits->spool_max_size.count) {
+  const auto stored = waiting_octets_.load(std::memory_order_relaxed) + failed_octets_.load(std::memory_order_relaxed);
+  if (stored >= limits->spool_max_size.count) {
     return Error{
-      Errc::storage_full, Fate::transient, "waiting mail has reached spool_max_size " + to_text(limits->spool_max_size)
+      Errc::storage_full, Fate::transient,
+      "waiting and failed mail has reached spool_max_size " + to_text(limits->spool_max_size)
     };
   }
   return std::nullopt;
+}
+
+bool Admission::is_low() const {
+  return free_percent_.load(std::memory_order_relaxed) < context_.limits.limits()->spool_min_free_percent;
 }
 
 std::optional<mail::Reply> Admission::refuse_message() {
@@ -56,12 +68,30 @@ void Admission::measure() {
   }
   const auto failure = context_.committer.failure();
   if (failure && failure->fate == Fate::transient) context_.committer.nudge();
+  if (failure || !should_reclaim()) return;
+  const auto now = context_.clock.clock().steady();
+  if (now < next_reclaim_ || is_reclaiming_.exchange(true)) return;
+  next_reclaim_ = now + (is_low() ? std::chrono::seconds{kLowReclaimInterval} : std::chrono::seconds{kReclaimInterval});
+  net::asio::post(context_.workers, [this] {
+    context_.store.reclaim();
+    is_reclaiming_ = false;
+  });
+}
+
+/// Whether more of the disk is taken than what is stored explains: then a rewrite is cheap and gives much.
+bool Admission::should_reclaim() const {
+  const auto stored = waiting_octets_.load(std::memory_order_relaxed) + failed_octets_.load(std::memory_order_relaxed);
+  return context_.store.disk_octets() > 2 * stored + (is_low() ? kLowWaste : kIdleWaste);
 }
 
 void Admission::start_with(const spool::Usage& usage) {
   add_waiting(usage.messages, usage.octets);
-  failed_messages_ = usage.failed;
-  publish(metrics::Gauge::failed_messages, usage.failed);
+  add_failed(usage.failed, usage.failed_octets);
+}
+
+void Admission::add_failed(std::uint64_t messages, std::uint64_t octets) {
+  publish(metrics::Gauge::failed_messages, failed_messages_ += messages);
+  failed_octets_ += octets;
 }
 
 void Admission::add_waiting(std::uint64_t messages, std::uint64_t octets) {

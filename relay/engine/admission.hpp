@@ -27,11 +27,14 @@ class Admission : public session::RecipientGate {
   /// Content that waits came or went. Thread: any.
   void add_waiting(std::uint64_t messages, std::uint64_t octets);
   void remove_waiting(std::uint64_t messages, std::uint64_t octets);
-  void add_failed() { publish(metrics::Gauge::failed_messages, ++failed_messages_); }
+  /// Content that is kept because recipients failed.
+  void add_failed(std::uint64_t messages, std::uint64_t octets);
   void start_with(const spool::Usage& usage);
 
  private:
   [[nodiscard]] std::optional<Error> obstacle() const;
+  [[nodiscard]] bool is_low() const;
+  [[nodiscard]] bool should_reclaim() const;
   void publish(metrics::Gauge gauge, std::uint64_t value) { context_.metrics.set(gauge, static_cast<double>(value)); }
 
   Context context_;
@@ -40,6 +43,9 @@ class Admission : public session::RecipientGate {
   std::atomic<std::uint64_t> waiting_messages_{0};
   std::atomic<std::uint64_t> waiting_octets_{0};
   std::atomic<std::uint64_t> failed_messages_{0};
+  std::atomic<std::uint64_t> failed_octets_{0};
+  std::atomic<bool> is_reclaiming_{false};
+  SteadyTime next_reclaim_{};  // of measure()
 };
 
 }  // namespace relay::engine

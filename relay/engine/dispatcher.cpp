@@ -195,7 +195,7 @@ void Dispatcher::expire_one(const Destination& destination, const queue::Item& i
     counters.add(Counter::recipients_failed, recipients);
     counters.add(Counter::messages_failed);
     admission_.remove_waiting(1, attempt.item.size);
-    admission_.add_failed();
+    admission_.add_failed(1, attempt.item.size);
     context_.log.write(record);
     finished(attempt, queue::kNoShard, std::nullopt);
   };

@@ -165,7 +165,7 @@ void Outbox::recorded(const Unrecorded& outcome) {
   const auto failed = outcome.settlement.failed_recipients;
   if (outcome.settlement.is_complete) {
     services_.admission.remove_waiting(1, outcome.attempt.item.size);
-    if (failed > 0) services_.admission.add_failed();
+    if (failed > 0) services_.admission.add_failed(1, outcome.attempt.item.size);
     counters_.add(failed > 0 ? Counter::messages_failed : Counter::messages_delivered);
   }
   services_.dispatcher.finished(outcome.attempt, services_.shard, outcome.settlement.again);

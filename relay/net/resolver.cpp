@@ -11,6 +11,7 @@
 #include <iterator>
 #include <map>
 #include <random>
+#include <stdexcept>
 
 #include "relay/net/completion.hpp"
 #include "relay/net/resolver_config.hpp"
@@ -73,11 +74,13 @@ class Resolver::Context : public std::enable_shared_from_this<Context> {
         search(parse_search_list(read_file(files.resolv_conf))),
         unbound_(ub_ctx_create()),
         descriptor_(loop) {
-    for (const auto& [option, value] : kOptions) ub_ctx_set_option(unbound_, option, value);
-    for (const auto* zone : kUnblockedZones) ub_ctx_zone_remove(unbound_, zone);
-    ub_ctx_resolvconf(unbound_, files.resolv_conf.c_str());
-    ub_ctx_hosts(unbound_, files.hosts.c_str());
-    ub_ctx_async(unbound_, 1);  // a thread, not a process
+    for (const auto& [option, value] : kOptions) check(ub_ctx_set_option(unbound_, option, value), option);
+    check(ub_ctx_async(unbound_, 1), "threads");  // else it forks, and the child holds our sockets
+    // A missing file leaves its defaults: the root servers, no hosts.
+    (void)ub_ctx_resolvconf(unbound_, files.resolv_conf.c_str());
+    (void)ub_ctx_hosts(unbound_, files.hosts.c_str());
+    // Last: it freezes all that was set before.
+    for (const auto* zone : kUnblockedZones) check(ub_ctx_zone_remove(unbound_, zone), zone);
     descriptor_.assign(ub_fd(unbound_));
   }
   ~Context() {
@@ -118,6 +121,9 @@ class Resolver::Context : public std::enable_shared_from_this<Context> {
     Answer answer;
   };
 
+  static void check(int failed, const char* what) {
+    if (failed != 0) throw std::runtime_error(std::string("libunbound: ") + what + ": " + ub_strerror(failed));
+  }
   static void on_answer(void* data, int failed, ub_result* result) {
     auto& open = *static_cast<Open*>(data);
     open.context.answer(open.question, failed != 0 ? nullptr : result);

@@ -5,6 +5,9 @@
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/table_properties_collectors.h>
 
+#include <array>
+#include <cstdarg>
+#include <cstdio>
 #include <filesystem>
 
 namespace relay::spool {
@@ -13,10 +16,29 @@ namespace {
 constexpr std::size_t kCacheOctets = 8U << 20U;
 constexpr std::size_t kContentBuffer = 16U << 20U;
 constexpr std::size_t kBuffer = 4U << 20U;
-constexpr std::uint64_t kMaxLogs = 128ULL << 20U;  // octets of write-ahead log kept for families that seldom change
+constexpr std::uint64_t kMaxLogs = 64ULL << 20U;  // octets of write-ahead log kept for families that seldom change
 
-rocksdb::Options database_options(Recovery recovery) {
+/// RocksDB's own words, as records of our log.
+class Forwarder : public rocksdb::Logger {
+ public:
+  explicit Forwarder(log::Sink* sink) : rocksdb::Logger(rocksdb::WARN_LEVEL), sink_(sink) {}
+  using rocksdb::Logger::Logv;
+  void Logv(const char* format, va_list arguments) override {
+    if (sink_ == nullptr) return;
+    std::array<char, 1024> text{};
+    std::vsnprintf(text.data(), text.size(), format, arguments);
+    std::string_view message(text.data());
+    while (message.ends_with('\n')) message.remove_suffix(1);
+    sink_->write(log::warning("rocksdb").with("message", message));
+  }
+
+ private:
+  log::Sink* sink_;
+};
+
+rocksdb::Options database_options(Recovery recovery, log::Sink* log) {
   rocksdb::Options options;
+  options.info_log = std::make_shared<Forwarder>(log);
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   options.paranoid_checks = true;
@@ -25,9 +47,6 @@ rocksdb::Options database_options(Recovery recovery) {
   options.max_total_wal_size = kMaxLogs;
   options.max_open_files = 256;
   options.max_background_jobs = 2;
-  options.info_log_level = rocksdb::WARN_LEVEL;
-  options.keep_log_file_num = 4;
-  options.max_log_file_size = 1U << 20U;
   options.stats_dump_period_sec = 0;
   return options;
 }
@@ -48,7 +67,8 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const std::shared_ptr
 
 Errc code_of(const rocksdb::Status& status) {
   if (status.IsNotFound()) return Errc::not_found;
-  if (status.IsNoSpace()) return Errc::storage_full;
+  // Busy: RocksDB recovers from a full disk by itself and is at it.
+  if (status.IsNoSpace() || status.IsBusy()) return Errc::storage_full;
   if (status.IsCorruption()) return Errc::corrupt;
   const auto text = status.ToString();
   const bool is_locked = text.find("While lock file") != std::string::npos && text.find("Resource temporarily") != std::string::npos;
@@ -78,10 +98,11 @@ OpenDatabase::~OpenDatabase() {
 
 Error to_error(const rocksdb::Status& status, const std::string& what) {
   const auto code = code_of(status);
+  if (status.IsBusy()) return Error{code, fate_of(code), what + ": the disk was full, and it waits for space"};
   return Error{code, fate_of(code), what + ": " + status.ToString()};
 }
 
-Result<OpenDatabase> open_database(const std::string& path, Recovery recovery) {
+Result<OpenDatabase> open_database(const std::string& path, Recovery recovery, log::Sink* log) {
   const auto cache = rocksdb::NewLRUCache(kCacheOctets);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   OpenDatabase opened;
@@ -91,21 +112,21 @@ Result<OpenDatabase> open_database(const std::string& path, Recovery recovery) {
   }
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  const auto status = rocksdb::DB::Open(database_options(recovery), path, descriptors, &handles, &db);
+  const auto status = rocksdb::DB::Open(database_options(recovery, log), path, descriptors, &handles, &db);
   if (!status.ok()) return tl::unexpected(to_error(status, "open the spool " + path));
   opened.db.reset(db);
   std::copy(handles.begin(), handles.end(), opened.families.begin());
   return opened;
 }
 
-Result<void> repair_database(const std::string& path) {
+Result<void> repair_database(const std::string& path, log::Sink* log) {
   const auto cache = rocksdb::NewLRUCache(kCacheOctets);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (std::size_t i = 0; i < static_cast<std::size_t>(Family::count); ++i) {
     const auto family = static_cast<Family>(i);
     descriptors.emplace_back(std::string(name(family)), family_options(family, cache));
   }
-  const auto status = rocksdb::RepairDB(path, rocksdb::DBOptions(database_options(Recovery::skip_damaged)), descriptors);
+  const auto status = rocksdb::RepairDB(path, rocksdb::DBOptions(database_options(Recovery::skip_damaged, log)), descriptors);
   if (!status.ok()) return tl::unexpected(to_error(status, "repair the spool " + path));
   return {};
 }

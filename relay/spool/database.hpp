@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "relay/base/result.hpp"
+#include "relay/base/log.hpp"
 #include "relay/spool/keys.hpp"
 
 namespace relay::spool {
@@ -31,11 +31,14 @@ struct OpenDatabase {
   [[nodiscard]] rocksdb::ColumnFamilyHandle* family(Family which) const { return families[static_cast<std::size_t>(which)]; }
 };
 
+/// @param log  told what RocksDB warns of; may be null; outlives the database. RocksDB keeps no log file of its own: it
+///             would lie on the disk that may be full, where a second failed write to it ends the process (an assertion
+///             that Debian's build has switched on).
 /// Errors: conflict when another process holds the lock; corrupt; storage_full; storage_failed.
-[[nodiscard]] Result<OpenDatabase> open_database(const std::string& path, Recovery recovery);
+[[nodiscard]] Result<OpenDatabase> open_database(const std::string& path, Recovery recovery, log::Sink* log);
 
 /// Rebuilds what can be read of a database that does not open. Errors as open_database().
-[[nodiscard]] Result<void> repair_database(const std::string& path);
+[[nodiscard]] Result<void> repair_database(const std::string& path, log::Sink* log);
 
 /// Copies a database's files into `aside` (which must not exist): table files as hard links, since they never change.
 [[nodiscard]] Result<void> copy_aside(const std::string& path, const std::string& aside);

@@ -74,18 +74,18 @@ Result<OpenDatabase> open_damaged(const OpenOptions& options, const Error& damag
   if (options.metrics != nullptr) options.metrics->shard(0).add(metrics::Counter::spool_repairs);
   const bool tables_are_damaged = access(repair_mark(options.path).c_str(), F_OK) == 0;
   if (!tables_are_damaged) {
-    auto opened = open_database(options.path, Recovery::skip_damaged);
+    auto opened = open_database(options.path, Recovery::skip_damaged, options.log);
     if (opened || opened.error().code != Errc::corrupt) return opened;
   }
-  if (auto repaired = repair_database(options.path); !repaired) return tl::unexpected(repaired.error());
-  auto opened = open_database(options.path, Recovery::skip_damaged);
+  if (auto repaired = repair_database(options.path, options.log); !repaired) return tl::unexpected(repaired.error());
+  auto opened = open_database(options.path, Recovery::skip_damaged, options.log);
   if (opened) (void)unlink(repair_mark(options.path).c_str());
   return opened;
 }
 
 Result<OpenDatabase> open_when_free(const OpenOptions& options) {
   while (true) {
-    auto opened = open_database(options.path, Recovery::strict);
+    auto opened = open_database(options.path, Recovery::strict, options.log);
     if (opened && access(repair_mark(options.path).c_str(), F_OK) == 0) {
       opened = permanent(Errc::corrupt, "a table of the spool was found damaged while it was in use");
     }
@@ -205,6 +205,32 @@ Result<void> Store::resume_writing() {
   return {};
 }
 
+// ---- space ----
+
+std::uint64_t Store::disk_octets() const {
+  std::uint64_t sum = 0;
+  for (auto* family : database_->open.families) {
+    std::uint64_t octets = 0;
+    (void)database_->open.db->GetIntProperty(family, rocksdb::DB::Properties::kTotalSstFilesSize, &octets);
+    sum += octets;
+  }
+  rocksdb::VectorLogPtr logs;
+  if (database_->open.db->GetSortedWalFiles(logs).ok()) {
+    for (const auto& log : logs) sum += log->SizeFileBytes();
+  }
+  return sum;
+}
+
+void Store::reclaim() {
+  auto& db = *database_->open.db;
+  // Failures show at the next write; nothing is lost by a compaction that did not happen.
+  const std::vector<rocksdb::ColumnFamilyHandle*> families(database_->open.families.begin(), database_->open.families.end());
+  (void)db.Flush(rocksdb::FlushOptions(), families);
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  for (auto* family : families) (void)db.CompactRange(options, family, nullptr, nullptr);
+}
+
 // ---- reading ----
 
 Result<std::string> Store::read_meta(const std::string& key) const {
@@ -294,8 +320,10 @@ Usage Store::usage() const {
     usage.octets += waiting ? waiting->size : 0;
     return true;
   });
-  (void)for_each_key(database_->open, Family::failed, "", [&](std::string_view, std::string_view) {
+  (void)for_each_key(database_->open, Family::failed, "", [&](std::string_view key, std::string_view value) {
+    const auto failed = open_record(Family::failed, key, value).and_then([](std::string_view payload) { return parse_failed(payload); });
     ++usage.failed;
+    usage.failed_octets += failed ? failed->size : 0;
     return true;
   });
   return usage;

@@ -51,9 +51,10 @@ struct DuePage {
 };
 
 struct Usage {
-  std::uint64_t messages = 0;
-  std::uint64_t octets = 0;  ///< of their content
-  std::uint64_t failed = 0;  ///< messages kept because recipients failed
+  std::uint64_t messages = 0;       ///< that wait
+  std::uint64_t octets = 0;         ///< of their content
+  std::uint64_t failed = 0;         ///< messages kept because recipients failed
+  std::uint64_t failed_octets = 0;  ///< of their content
 };
 
 struct OpenOptions {
@@ -83,6 +84,11 @@ class Store {
   [[nodiscard]] Result<void> write(const Operations& operations, Sync sync);
   /// Behind storage_full: makes the database writable again. Errors as write().
   [[nodiscard]] Result<void> resume_writing();
+
+  /// Octets of table files and logs on disk: more than what is stored, since deleted mail gives its space back later.
+  [[nodiscard]] std::uint64_t disk_octets() const;
+  /// Gives space of deleted mail back now: rewrites what is left. Thread: any, one at a time; may take long.
+  void reclaim();
 
   /// Errors of the readers: not_found; corrupt, when the record or the table block that holds it does not verify;
   /// storage_failed.

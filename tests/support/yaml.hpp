@@ -44,6 +44,12 @@ inline std::string read_text(const std::string& path) {
 
 inline json read_yaml(const std::string& path) { return yaml_to_json(YAML::LoadFile(path)); }
 
+/// True when every reader of YAML, old ones too, takes it for text: `yes` and `1.5` are none.
+inline bool is_plain(const std::string& text) {
+  static const std::regex kOther("|y|n|yes|no|on|off|true|false|null|~|[-+.0-9].*", std::regex::icase);
+  return !std::regex_match(text, kOther);
+}
+
 inline void emit(YAML::Emitter& out, const json& value) {
   if (value.is_object()) {
     out << YAML::BeginMap;
@@ -60,7 +66,7 @@ inline void emit(YAML::Emitter& out, const json& value) {
     out << value.dump();
   } else if (const auto& text = value.get_ref<const std::string&>(); text.find('\n') != std::string::npos) {
     out << YAML::Literal << text;
-  } else if (scalar_to_json(YAML::Load(text)).is_string()) {
+  } else if (is_plain(text)) {
     out << text;
   } else {
     out << YAML::DoubleQuoted << text;

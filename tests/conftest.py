@@ -1,0 +1,6 @@
+"""Tests find the helpers of tests/support."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "support"))

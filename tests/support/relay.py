@@ -1,0 +1,198 @@
+"""smtp-relay as a process of a test: started with settings, watched by its log, metrics and health."""
+
+import http.client
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+
+from waiting import wait_until
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# A build with a sanitizer puts its programs elsewhere.
+BIN = pathlib.Path(os.environ.get("BIN", ROOT / "build/bin"))
+# A sanitized program is slower; deadlines say what a plain one needs.
+PATIENCE = float(os.environ.get("PATIENCE", "1"))
+
+QUICK_TEST = (b"HELO 1\nMAIL FROM: marc@buildinglink.com\nRCPT TO: codemarc@gmail.com\nDATA\n"
+              b"Subject: A Test\nThis is just a test\n.\nQUIT\n")
+
+
+def free_ports(count):
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def patiently(predicate, seconds, what):
+    return wait_until(predicate, seconds * PATIENCE, what, every=0.05)
+
+
+class Relay:
+    """A relay on loopback. Settings are given as in the table: Relay(folder, smarthost="127.0.0.1:25")."""
+
+    def __init__(self, folder, prefix=(), **settings):
+        self.folder = pathlib.Path(folder)
+        self.smtp_port, self.http_port, self.admin_port = free_ports(3)
+        self.settings = {
+            "listen": f"127.0.0.1:{self.smtp_port}",
+            "http_listen": f"127.0.0.1:{self.http_port}",
+            "admin_listen": f"127.0.0.1:{self.admin_port}",
+            "hostname": "relay.test",
+            "spool_path": self.folder / "spool",
+            "passwd_client": self.folder / "passwd.client",
+            "allowed_networks": "127.0.0.0/8",
+            "smarthost_tls": "none",
+            "spool_min_free_percent": "0",
+            "lame_duck": "0s",
+            "session_drain_timeout": "5s",
+            "retry_initial_delay": "200ms",
+            "retry_max_delay": "1s",
+            **settings,
+        }
+        self.prefix = list(prefix)
+        self.log_file = self.folder / "relay.log"
+        self.process = None
+
+    def environment(self):
+        mine = {f"SMTP_RELAY_{key.upper()}": str(value) for key, value in self.settings.items()}
+        return {name: value for name, value in os.environ.items() if not name.startswith("SMTP_RELAY_")} | mine
+
+    def start(self, wait=True, arguments=()):
+        command = [*self.prefix, str(BIN / "smtp-relay"), *arguments]
+        with self.log_file.open("ab") as output:
+            self.process = subprocess.Popen(command, env=self.environment(), stdout=output, stderr=output,
+                                            stdin=subprocess.DEVNULL)
+        if wait:
+            patiently(self.is_ready, 20, "the relay is ready")
+        return self
+
+    def is_ready(self):
+        assert self.process.poll() is None, f"the relay ended: {self.log_file.read_text()[-3000:]}"
+        return self.get("/readyz")[0] == 200
+
+    def get(self, path, port=None):
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.http_port, timeout=10)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    def metric(self, series):
+        """The value of `smtp_relay_<series>`, its labels included."""
+        found = re.search(rf"^smtp_relay_{re.escape(series)} (\S+)$", self.get("/metrics")[1], re.M)
+        assert found, f"there is no series {series}"
+        return float(found[1])
+
+    def records(self, event=None):
+        """The log's records; everything that it writes is one JSON object a line."""
+        lines = self.log_file.read_text().splitlines()
+        records = [json.loads(line) for line in lines]
+        return [record for record in records if event is None or record["event"] == event]
+
+    def ctl(self, *arguments):
+        command = [BIN / "relayctl", "--spool", self.settings["spool_path"], "--admin",
+                   f"127.0.0.1:{self.admin_port}", *arguments]
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout
+
+    def queue(self):
+        return json.loads(self.ctl("queue", "--json"))
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self, seconds=30):
+        """Ends it in the regular way; returns its exit code."""
+        if self.process is None or self.process.poll() is not None:
+            return self.process and self.process.returncode
+        self.signal(signal.SIGTERM)
+        try:
+            return self.process.wait(seconds * PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the relay did not end within {seconds} s:\n{self.log_file.read_text()[-3000:]}")
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Client:
+    """An SMTP client that says what it is told, one step at a time."""
+
+    def __init__(self, port, greet="EHLO client.test"):
+        self.connection = socket.create_connection(("127.0.0.1", port), timeout=20 * PATIENCE)
+        self.reader = self.connection.makefile("rb")
+        self.banner = self.reply()
+        if greet:
+            self.say(greet, 250)
+
+    def reply(self):
+        """The whole next reply, its lines joined; '' when the relay has closed the connection."""
+        lines = []
+        while True:
+            line = self.reader.readline().decode("latin-1").rstrip("\r\n")
+            lines.append(line)
+            if line[3:4] != "-":
+                return "\n".join(lines)
+
+    def write(self, octets):
+        self.connection.sendall(octets)
+
+    def say(self, line, code=None):
+        self.write(line.encode("latin-1") + b"\r\n")
+        reply = self.reply()
+        assert code is None or reply.startswith(str(code)), f"{line} -> {reply}"
+        return reply
+
+    def begin(self, sender, recipients):
+        self.say(f"MAIL FROM:<{sender}>", 250)
+        for recipient in recipients:
+            self.say(f"RCPT TO:<{recipient}>", 250)
+        self.say("DATA", 354)
+
+    def send(self, sender="a@example.com", recipients=("b@example.net",), content=b"Subject: x\r\n\r\nbody\r\n"):
+        """One message; returns its queue id, or the reply that refused it as an AssertionError."""
+        self.begin(sender, recipients)
+        self.write(content + b".\r\n")
+        reply = self.reply()
+        assert reply.startswith("250 2.0.0 OK queued as "), reply
+        return reply.rsplit(" ", 1)[1]
+
+    def close(self):
+        self.reader.close()
+        self.connection.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def send_octets(port, octets, read=True):
+    """Sends all at once, like a script; returns what came back, or closes without reading."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20 * PATIENCE) as connection:
+        connection.sendall(octets)
+        if not read:
+            return ""
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(65536), b"")).decode("latin-1")
