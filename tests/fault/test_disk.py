@@ -1,0 +1,161 @@
+"""Disks that fill up, turn read-only or fail: mail is refused and probes say why; nothing acknowledged is lost."""
+
+import contextlib
+import os
+import subprocess
+
+import pytest
+from disk import Disk
+from raw_sink import RawSink
+from relay import Client, Relay, patiently
+
+BODY = b"Subject: x\r\n\r\n" + (b"x" * 76 + b"\r\n") * 1200  # 94 KB
+
+
+def send_until_refused(relay, most=3000):
+    """Sends until the relay says no; returns what was acknowledged, and the refusal."""
+    acknowledged = []
+    with Client(relay.smtp_port) as client:
+        for number in range(most):
+            name = f"m{number}@example.net"
+            try:
+                client.send(recipients=(name,), content=BODY)
+            except AssertionError as refusal:
+                return acknowledged, str(refusal)
+            acknowledged.append(name)
+    raise AssertionError(f"not refused within {most} messages")
+
+
+def arrive(sink, relay, names):
+    def recipients():
+        return {message.recipients[0] for message in sink.store.messages() if message.accepted}
+    patiently(lambda: recipients() >= set(names), 60, "everything acknowledged at the sink")
+    patiently(lambda: relay.metric("queue_messages") == 0, 20, "the queue is empty")
+
+
+@pytest.fixture
+def sink(tmp_path):
+    with RawSink(tmp_path / "sink") as sink:
+        sink.faults.add("connect:*:reply:421 4.3.2 not now")  # until a test lifts it, so that the spool fills
+        yield sink
+
+
+def relay_on(disk, tmp_path, sink, **settings):
+    return Relay(tmp_path, spool_path=disk.path / "spool", smarthost=f"127.0.0.1:{sink.port}", **settings)
+
+
+def test_mail_is_refused_before_the_disk_is_full(tmp_path, sink):
+    with Disk(tmp_path) as disk, relay_on(disk, tmp_path, sink, spool_min_free_percent="30") as relay:
+        acknowledged, refusal = send_until_refused(relay)
+        assert "452 4.3.1" in refusal
+        patiently(lambda: relay.get("/readyz")[0] == 503, 5, "/readyz is 503")
+        status, reason = relay.get("/health")
+        assert (status, "below spool_min_free_percent 30" in reason) == (503, True), reason
+        assert relay.get("/livez")[0] == 200
+        sink.faults.clear()
+        arrive(sink, relay, acknowledged)
+        patiently(lambda: relay.get("/health")[0] == 200, 30, "/health is 200 once space is back")
+        with Client(relay.smtp_port) as client:
+            client.send()
+
+
+def test_a_spool_that_has_reached_its_size_refuses_mail(tmp_path, sink):
+    with Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}", spool_max_size="2Mi") as relay:
+        acknowledged, refusal = send_until_refused(relay)
+        assert "452 4.3.1" in refusal
+        assert 20 <= len(acknowledged) <= 24
+        assert "spool_max_size 2Mi" in relay.get("/readyz")[1]
+        sink.faults.clear()
+        arrive(sink, relay, acknowledged)
+
+
+def test_a_full_disk_refuses_mail_and_recovers(tmp_path, sink):
+    """ENOSPC itself: the admission limit is off, and somebody else takes the space."""
+    with Disk(tmp_path) as disk, relay_on(disk, tmp_path, sink) as relay:
+        with Client(relay.smtp_port) as client:
+            first = [f"first{number}@example.net" for number in range(20)]
+            for name in first:
+                client.send(recipients=(name,), content=BODY)
+        disk.fill()
+        acknowledged, refusal = send_until_refused(relay)
+        assert "452 4.3.1" in refusal
+        patiently(lambda: relay.get("/readyz")[0] == 503, 5, "/readyz is 503")
+        assert relay.get("/livez")[0] == 200
+        assert relay.metric('spool_errors_total{kind="full"}') >= 1
+        disk.empty()
+        patiently(lambda: relay.get("/readyz")[0] == 200, 20, "/readyz is 200 once space is back")
+        with Client(relay.smtp_port) as client:
+            client.send(recipients=("after@example.net",))
+        sink.faults.clear()
+        arrive(sink, relay, [*first, *acknowledged, "after@example.net"])
+
+
+def test_what_was_acknowledged_before_the_disk_filled_survives_a_kill(tmp_path, sink):
+    with Disk(tmp_path) as disk:
+        relay = relay_on(disk, tmp_path, sink).start()
+        acknowledged, _ = send_until_refused(relay)
+        relay.kill()
+        sink.faults.clear()
+        (disk.path / "spool").stat()
+        # The successor needs room for its own start; an operator makes some.
+        disk.image.open("r+b").truncate(128 << 20)
+        disk.unmount()
+        os.system(f"e2fsck -fp {disk.image} >/dev/null 2>&1; resize2fs {disk.image} >/dev/null 2>&1")
+        disk.mount()
+        with relay:
+            arrive(sink, relay, acknowledged)
+
+
+def test_a_read_only_disk_refuses_mail_until_restart(tmp_path, sink):
+    with Disk(tmp_path) as disk:
+        relay = relay_on(disk, tmp_path, sink).start()
+        with Client(relay.smtp_port) as client:
+            client.send(recipients=("before@example.net",))
+            os.sync()
+            disk.cut_power()  # ext4 that has shut down answers EIO, as one that was remounted after an error does
+            with pytest.raises(AssertionError, match="45[12] 4.3"):
+                client.send()
+            with pytest.raises(AssertionError, match="45[12] 4.3"):
+                client.send()
+        patiently(lambda: relay.get("/readyz")[0] == 503, 5, "/readyz is 503")
+        assert "write to the spool" in relay.get("/health")[1]
+        relay.kill()
+        disk.restore_power()
+        sink.faults.clear()
+        with relay:
+            arrive(sink, relay, ["before@example.net"])
+
+
+@contextlib.contextmanager
+def failing_syncs(relay, folder):
+    """From now on each fdatasync of the relay fails with EIO."""
+    trace = subprocess.Popen(["strace", "-f", "-qq", "-o", str(folder / "strace.log"), "-p", str(relay.process.pid),
+                              "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO"], stderr=subprocess.PIPE)
+    try:
+        attached = f"/proc/{relay.process.pid}/status"
+        patiently(lambda: f"TracerPid:\t{trace.pid}\n" in open(attached).read(), 10, "strace is attached")
+        yield
+    finally:
+        trace.terminate()
+        trace.wait(10)
+
+
+def test_a_failed_sync_is_final(tmp_path, sink):
+    """After an EIO a second fsync would claim success for pages that are gone: no further mail until restart."""
+    relay = Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}").start()
+    with Client(relay.smtp_port) as client:
+        client.send(recipients=("before@example.net",))
+        with failing_syncs(relay, tmp_path):
+            with pytest.raises(AssertionError, match="451 4.3.0"):
+                client.send(recipients=("during@example.net",))
+        # The disk works again, and the relay does not believe it.
+        with pytest.raises(AssertionError, match="451 4.3.0"):
+            client.send(recipients=("behind@example.net",))
+    patiently(lambda: relay.get("/readyz")[0] == 503, 5, "/readyz is 503")
+    assert relay.get("/livez")[0] == 200
+    assert relay.metric('spool_errors_total{kind="failed"}') >= 1
+    sink.faults.clear()
+    assert relay.stop() == 0
+    with relay:
+        arrive(sink, relay, ["before@example.net"])
+    assert "behind@example.net" not in {message.recipients[0] for message in sink.store.messages()}

@@ -1,0 +1,180 @@
+"""Starting, stopping, draining, dying: what was acknowledged stays, and probes tell the truth."""
+
+import json
+import random
+import signal
+import socket
+import threading
+import time
+
+from raw_sink import RawSink
+from relay import Client, Relay, patiently
+
+
+def test_a_stop_refuses_probes_first_and_connections_later(tmp_path):
+    with RawSink(tmp_path / "sink") as sink:
+        relay = Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}", lame_duck="2s").start()
+        busy = Client(relay.smtp_port)
+        busy.begin("busy@example.com", ["b@example.net"])
+        busy.write(b"Subject: half\r\n")
+        idle = Client(relay.smtp_port)
+        begun = time.monotonic()
+        relay.signal(signal.SIGTERM)
+        patiently(lambda: relay.get("/health")[0] == 503, 2, "/health is 503")
+        assert time.monotonic() - begun < 1
+        assert relay.get("/readyz") == (503, "stopping\n")
+        assert relay.get("/livez")[0] == 200
+        with Client(relay.smtp_port) as late:
+            late.send()  # within the lame-duck time mail is still accepted
+        patiently(lambda: relay.records("stopping"), 5, "the record")
+        assert idle.reply().startswith("421 4.3.2")
+        with socket.create_connection(("127.0.0.1", relay.smtp_port), timeout=10) as turned_away:
+            assert turned_away.recv(1000).startswith(b"421 4.3.2")
+        busy.write(b"\r\nthe rest\r\n.\r\n")
+        assert busy.reply().startswith("250 2.0.0")
+        assert relay.process.wait(20) == 0
+        assert 2 <= time.monotonic() - begun < 8
+
+
+def test_a_stop_does_not_wait_longer_than_told_for_a_client_that_does_not_finish(tmp_path):
+    with RawSink(tmp_path / "sink") as sink:
+        relay = Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}", session_drain_timeout="1s").start()
+        stuck = Client(relay.smtp_port)
+        stuck.begin("a@example.com", ["b@example.net"])
+        begun = time.monotonic()
+        assert relay.stop() == 0
+        assert time.monotonic() - begun < 5
+        assert relay.records("drain_timeout")
+        assert stuck.reply() == ""
+
+
+def test_a_drain_lasts_until_resume(tmp_path):
+    with RawSink(tmp_path / "sink") as sink:
+        with Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}", lame_duck="1s") as relay:
+            assert "Draining" in relay.ctl("drain")
+            assert relay.get("/health") == (503, "drained by relayctl, until relayctl resume\n")
+            with Client(relay.smtp_port) as client:
+                client.send()
+
+            def turned_away():
+                with socket.create_connection(("127.0.0.1", relay.smtp_port), timeout=10) as probe:
+                    return probe.recv(1000).startswith(b"421 4.3.2")
+            patiently(turned_away, 10, "new connections get 421")
+            assert relay.process.poll() is None
+            assert relay.metric("draining") == 1
+            relay.ctl("resume")
+            patiently(lambda: relay.get("/health")[0] == 200 and not turned_away(), 10, "it takes mail again")
+
+
+def test_the_pods_annotation_drains_too(tmp_path):
+    annotations = tmp_path / "annotations"
+    annotations.write_text('kubernetes.io/config.seen="x"\n')
+    with RawSink(tmp_path / "sink") as sink:
+        with Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}", pod_annotations=annotations) as relay:
+            annotations.write_text('smtp.buildinglink.com/drain="node1 is cordoned"\n')
+            patiently(lambda: relay.get("/health")[0] == 503, 10, "/health is 503")
+            assert "annotation" in relay.get("/readyz")[1]
+            annotations.write_text("")
+            patiently(lambda: relay.get("/health")[0] == 200, 10, "/health is 200")
+
+
+def test_a_successor_waits_for_the_spool_and_says_so(tmp_path):
+    with RawSink(tmp_path / "sink") as sink:
+        first = Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}").start()
+        second = Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}")
+        second.log_file = tmp_path / "second.log"
+        second.start(wait=False)
+        patiently(lambda: second.records("spool_locked"), 10, "the record")
+        patiently(lambda: "waiting for another process" in second.get("/readyz")[1], 5, "the reason")
+        assert second.get("/livez")[0] == 200
+        with Client(first.smtp_port) as client:
+            client.send()
+        first.kill()
+        patiently(second.is_ready, 20, "the successor is ready")
+        patiently(lambda: len(sink.store.messages()) >= 1, 10, "the message")
+        assert second.stop() == 0
+
+
+def test_a_relay_that_waits_for_the_spool_can_be_stopped(tmp_path):
+    with RawSink(tmp_path / "sink") as sink:
+        with Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}"):
+            second = Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}")
+            second.log_file = tmp_path / "second.log"
+            second.start(wait=False)
+            patiently(lambda: second.records("spool_locked"), 10, "the record")
+            assert second.stop(10) == 0
+
+
+def test_nothing_acknowledged_is_lost_by_kill_9(tmp_path):
+    """Rounds of a killed relay under load: every acknowledged message arrives, whole, most of them once."""
+    rounds, seed = 12, random.randrange(1 << 30)
+    print("seed", seed)
+    chance = random.Random(seed)
+    acknowledged, in_flight = [], 0
+    with RawSink(tmp_path / "sink") as sink:
+        relay = Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}")
+        lock, stop = threading.Lock(), threading.Event()
+
+        def client(number):
+            count = 0
+            while not stop.is_set():
+                try:
+                    with Client(relay.smtp_port) as connection:
+                        while not stop.is_set():
+                            name = f"c{number}-{count}"
+                            count += 1
+                            size = chance.choice([100, 100, 100, 50_000, 200_000])
+                            body = (b"x" * 76 + b"\r\n") * (size // 78 + 1)
+                            connection.send(recipients=(f"{name}@example.net",),
+                                            content=f"Subject: {name}\r\n\r\n".encode() + body)
+                            with lock:
+                                acknowledged.append((name, len(body)))
+                except (OSError, AssertionError):
+                    stop.wait(0.02)
+
+        relay.start()
+        clients = [threading.Thread(target=client, args=(number,)) for number in range(6)]
+        for thread in clients:
+            thread.start()
+        try:
+            for _ in range(rounds):
+                goal = len(acknowledged) + chance.randrange(5, 40)
+                patiently(lambda: len(acknowledged) >= goal, 30, "traffic")
+                relay.kill()
+                in_flight += 40  # what the relay may have had between a next hop's answer and its record
+                relay.start()
+        finally:
+            stop.set()
+            for thread in clients:
+                thread.join()
+        patiently(lambda: relay.metric("queue_messages") == 0, 60, "the queue is empty")
+        assert relay.stop() == 0
+        arrived = {}
+        for message in sink.store.messages():
+            if message.accepted:
+                name = message.recipients[0].split("@")[0]
+                size = len(message.content.split(b"\r\n\r\n", 1)[1])
+                arrived.setdefault(name, []).append(size)
+        for name, size in acknowledged:
+            assert name in arrived, f"{name} was acknowledged and is lost"
+            assert set(arrived[name]) == {size}, f"{name} is not whole"
+        copies = sum(len(sizes) for sizes in arrived.values()) - len(arrived)
+        assert copies <= in_flight
+        print(len(acknowledged), "acknowledged,", copies, "duplicates")
+
+
+def test_the_log_is_one_json_object_a_line(tmp_path):
+    with RawSink(tmp_path / "sink") as sink:
+        with Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}") as relay:
+            with Client(relay.smtp_port, greet='EHLO {"event":"forged"}') as client:
+                client.send()
+            patiently(lambda: relay.records("delivery"), 10, "the delivery")
+        for line in relay.log_file.read_text().splitlines():
+            record = json.loads(line)
+            assert {"time", "level", "event"} <= record.keys()
+        reception = relay.records("reception")[0]
+        assert reception["client"] == "127.0.0.1"
+        assert reception["helo"] == '{"event":"forged"}'
+        delivery = relay.records("delivery")[0]
+        assert delivery["queue_id"] == reception["queue_id"]
+        assert {"host", "address", "reply", "delay", "attempt", "size", "sender", "recipient"} <= delivery.keys()
