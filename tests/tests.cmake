@@ -39,6 +39,8 @@ unit_tests(relay/ctl)
 unit_tests(operator/api DEPENDS operator/kube)
 unit_tests(operator/kube LABELS threaded)
 unit_tests(operator/runtime LABELS threaded)
+unit_tests(operator/resources DEPENDS operator/kube)
+unit_tests(operator/relay LABELS threaded)
 
 add_executable(transcripts tests/transcript/transcripts.cpp)
 target_link_libraries(transcripts PRIVATE relay_session test_support)

@@ -1,11 +1,10 @@
+#include <cerrno>
+#include <cstring>
 #include <fcntl.h>
+#include <nlohmann/json.hpp>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "relay/app/pages.hpp"
 #include "relay/base/text.hpp"
@@ -24,7 +23,9 @@ constexpr std::size_t kTokenOctets = 32;
 constexpr std::size_t kDefaultPage = 100;
 
 Response as_json(const ordered_json& document, unsigned status = 200) {
-  return {status, document.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n", "application/json"};
+  return {
+    status, document.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n", "application/json"
+  };
 }
 
 Response problem(unsigned status, std::string_view what) { return as_json({{"error", what}}, status); }
@@ -47,14 +48,13 @@ Awaitable<std::string> listed(engine::Engine& engine, std::string cursor, std::s
 
 ordered_json destination_facts(const queue::DestinationState& state, SteadyTime now) {
   ordered_json facts{
-    {"destination", state.destination.name},
-    {"in_flight", state.in_flight},
-    {"waiting_in_memory", state.waiting_in_memory},
-    {"last_failure", state.last_failure},
+    {"destination", state.destination.name},        {"in_flight", state.in_flight},
+    {"waiting_in_memory", state.waiting_in_memory}, {"last_failure", state.last_failure},
     {"next_attempt_in_seconds", nullptr},
   };
   if (state.suspended_until && *state.suspended_until > now) {
-    facts["next_attempt_in_seconds"] = std::chrono::duration_cast<std::chrono::seconds>(*state.suspended_until - now).count();
+    facts["next_attempt_in_seconds"] =
+      std::chrono::duration_cast<std::chrono::seconds>(*state.suspended_until - now).count();
   }
   return facts;
 }
@@ -62,9 +62,12 @@ ordered_json destination_facts(const queue::DestinationState& state, SteadyTime 
 Awaitable<std::string> described(Subject& subject, engine::Engine& engine) {
   using Answer = std::function<void(std::string)>;
   std::function<void(Answer)> start = [&subject, &engine](Answer answer) {
-    engine.describe([&subject, answer = std::move(answer)](const std::vector<queue::DestinationState>& states, std::size_t in_flight) {
+    engine.describe([&subject, answer = std::move(answer
+                               )](const std::vector<queue::DestinationState>& states, std::size_t in_flight) {
       using metrics::Gauge;
-      const auto number = [&](Gauge gauge) { return static_cast<std::uint64_t>(subject.metrics.read(gauge)); };
+      const auto number = [&](Gauge gauge) {
+        return static_cast<std::uint64_t>(subject.metrics.read(gauge));
+      };
       ordered_json facts{
         {"ready", !unready_reason(subject)},
         {"reason", unready_reason(subject).value_or("")},
@@ -75,7 +78,8 @@ Awaitable<std::string> described(Subject& subject, engine::Engine& engine) {
         {"in_flight", in_flight},
         {"destinations", ordered_json::array()},
       };
-      for (const auto& state : states) facts["destinations"].push_back(destination_facts(state, subject.clock.steady()));
+      for (const auto& state : states)
+        facts["destinations"].push_back(destination_facts(state, subject.clock.steady()));
       answer(as_json(facts).body);
     });
   };
@@ -88,11 +92,13 @@ Response set_drained(Subject& subject, bool is_drained) {
 }
 
 Awaitable<Response> answer(Subject& subject, const std::string& token, Request request) {
-  if (!is_authorized(request, token)) co_return problem(401, "the token in admin.token of the spool folder is needed");
+  if (!is_authorized(request, token))
+    co_return problem(401, "the token in admin.token of the spool folder is needed");
   auto* engine = subject.engine.load();
   if (engine == nullptr) co_return problem(503, unready_reason(subject).value_or("starting"));
   const auto operation = request.method + " " + request.path;
-  Response response = problem(404, "there are GET /v1/status, GET /v1/queue, POST /v1/drain, POST /v1/resume");
+  Response response =
+    problem(404, "there are GET /v1/status, GET /v1/queue, POST /v1/drain, POST /v1/resume");
   if (operation == "POST /v1/drain") response = set_drained(subject, true);
   else if (operation == "POST /v1/resume") response = set_drained(subject, false);
   else if (operation == "GET /v1/status") {
@@ -110,7 +116,9 @@ Awaitable<Response> answer(Subject& subject, const std::string& token, Request r
 }  // namespace
 
 http::Handler admin_pages(Subject& subject, std::string token) {
-  return [&subject, token = std::move(token)](Request request) { return answer(subject, token, std::move(request)); };
+  return [&subject, token = std::move(token)](Request request) {
+    return answer(subject, token, std::move(request));
+  };
 }
 
 Result<std::string> make_admin_token(const std::string& spool_path) {
@@ -121,7 +129,9 @@ Result<std::string> make_admin_token(const std::string& spool_path) {
   const auto token = base64(octets);
   const auto path = spool_path + "/admin.token";
   const auto failed = [&] {
-    return tl::unexpected(Error{Errc::storage_failed, Fate::terminal, "write " + path + ": " + std::strerror(errno)});
+    return tl::unexpected(
+      Error{Errc::storage_failed, Fate::terminal, "write " + path + ": " + std::strerror(errno)}
+    );
   };
   // A new file, so that its mode holds from its first octet on.
   if (unlink(path.c_str()) != 0 && errno != ENOENT) return failed();

@@ -34,7 +34,8 @@ std::size_t shard_count(const config::Settings& settings) {
 
 std::vector<std::unique_ptr<net::IoThread>> make_threads(std::size_t count) {
   std::vector<std::unique_ptr<net::IoThread>> threads;
-  for (std::size_t i = 0; i < count; ++i) threads.push_back(std::make_unique<net::IoThread>("shard-" + std::to_string(i)));
+  for (std::size_t i = 0; i < count; ++i)
+    threads.push_back(std::make_unique<net::IoThread>("shard-" + std::to_string(i)));
   return threads;
 }
 
@@ -55,7 +56,10 @@ class App {
         live_(settings_, files_, read_default_gateways(), log_),
         subject_{state_, settings_, clock_, clock_.wall(), log_, metrics_, pointers(shards_)} {
     subject_.loops.push_back(&scheduler_);
-    metrics_.set(metrics::Gauge::start_time_seconds, static_cast<double>(subject_.start.time_since_epoch().count()) / 1000);
+    metrics_.set(
+      metrics::Gauge::start_time_seconds,
+      static_cast<double>(subject_.start.time_since_epoch().count()) / 1000
+    );
     metrics_.set(metrics::Gauge::durable, settings_.durability == config::Durability::strict ? 1 : 0);
   }
 
@@ -93,20 +97,27 @@ class App {
                  .with("shards", shards_.size())
                  .with("spool", settings_.spool_path));
     if (settings_.durability == config::Durability::relaxed) {
-      log_.write(log::warning("durability_relaxed").with("message", "a 250 does not mean synced to disk: a power cut may lose the last moments"));
+      log_.write(
+        log::warning("durability_relaxed")
+          .with("message", "a 250 does not mean synced to disk: a power cut may lose the last moments")
+      );
     }
     if (settings_.allowed_networks.empty()) {
-      log_.write(log::warning("nobody_may_relay").with("message", "allowed_networks is empty: every recipient is refused with 550 5.7.1"));
+      log_.write(log::warning("nobody_may_relay")
+                   .with("message", "allowed_networks is empty: every recipient is refused with 550 5.7.1"));
     }
   }
 
   Result<void> begin() {
     net::asio::io_context probe;
-    for (const auto* endpoints : {&settings_.listen, &settings_.http_listen, &settings_.metrics_listen, &settings_.admin_listen}) {
+    for (const auto* endpoints :
+         {&settings_.listen, &settings_.http_listen, &settings_.metrics_listen, &settings_.admin_listen}) {
       if (auto free = net::check_are_free(probe, *endpoints); !free) return free;
     }
     for (std::size_t i = 0; i < shards_.size(); ++i) {
-      fronts_.push_back(std::make_unique<Front>(Front::Services{*shards_[i], i, live_, subject_, log_, connections_}));
+      fronts_.push_back(
+        std::make_unique<Front>(Front::Services{*shards_[i], i, live_, subject_, log_, connections_})
+      );
       if (auto opened = fronts_.back()->open_pages(settings_); !opened) return opened;
     }
     for (auto& shard : shards_) shard->start();
@@ -124,7 +135,8 @@ class App {
     options.metrics = &metrics_;
     options.keep_waiting = [this, said = false]() mutable {
       const auto* words = "waiting for another process to let go of the spool";
-      if (!std::exchange(said, true)) log_.write(log::warning("spool_locked").with("spool", settings_.spool_path).with("message", words));
+      if (!std::exchange(said, true))
+        log_.write(log::warning("spool_locked").with("spool", settings_.spool_path).with("message", words));
       state_.set_starting(words);
       return !wait_for_stop(kControlInterval);
     };
@@ -141,13 +153,17 @@ class App {
     });
     engine_->start();
     for (std::size_t i = 0; i < shards_.size(); ++i) {
-      auto opened = net::ask(*shards_[i], [this, i, &token] { return fronts_[i]->open_mail(settings_, *engine_, *token); });
+      auto opened = net::ask(*shards_[i], [this, i, &token] {
+        return fronts_[i]->open_mail(settings_, *engine_, *token);
+      });
       if (!opened) return opened;
     }
     subject_.engine = engine_.get();
     follow_annotations();
     state_.set_running();
-    log_.write(log::info("ready").with("listen", net::ask(*shards_[0], [this] { return fronts_[0]->mail_endpoints().front().to_text(); })));
+    log_.write(log::info("ready").with("listen", net::ask(*shards_[0], [this] {
+                                         return fronts_[0]->mail_endpoints().front().to_text();
+                                       })));
     return {};
   }
 
@@ -199,7 +215,9 @@ class App {
     if (texts == last_faults_) return;
     last_faults_ = texts;
     counters().add(metrics::Counter::config_reloads_refused);
-    log_.write(log::error("reload_refused").with("faults", texts).with("message", "the last good settings stay in force"));
+    log_.write(log::error("reload_refused")
+                 .with("faults", texts)
+                 .with("message", "the last good settings stay in force"));
   }
 
   void warn_of_restart(const config::Settings& settings) {
@@ -216,18 +234,24 @@ class App {
     state_.set_drained_by_annotation(asks_for_drain(text));
   }
 
-  /// A drain does all that a stop does but exit: refuse probes, wait for the load balancer, finish, turn away.
+  /// A drain does all that a stop does but exit: refuse probes, wait for the load balancer, finish, turn
+  /// away.
   void follow_drain() {
     const bool is_drained = state_.is_drained();
     if (is_drained != drained_since_.has_value()) {
       drained_since_ = is_drained ? std::optional(steady_clock::now()) : std::nullopt;
-      log_.write(log::info(is_drained ? "drain" : "resume").with("lame_duck", to_text(live_.settings().lame_duck)));
+      log_.write(
+        log::info(is_drained ? "drain" : "resume").with("lame_duck", to_text(live_.settings().lame_duck))
+      );
       if (!is_drained) state_.set_turning_away(false);
     }
-    const bool is_over = drained_since_ && steady_clock::now() - *drained_since_ >= live_.settings().lame_duck;
+    const bool is_over =
+      drained_since_ && steady_clock::now() - *drained_since_ >= live_.settings().lame_duck;
     if (!is_over || state_.is_turning_away()) return;
     turn_away();
-    log_.write(log::info("drained").with("message", "new connections get 421 until the drain ends; waiting mail is delivered on"));
+    log_.write(log::info("drained").with(
+      "message", "new connections get 421 until the drain ends; waiting mail is delivered on"
+    ));
   }
 
   void turn_away() {
@@ -242,13 +266,18 @@ class App {
   int stop() {
     state_.set_stopping();
     const auto lame_duck = live_.settings().lame_duck;
-    log_.write(log::info("stopping").with("lame_duck", to_text(lame_duck)).with("message", "probes get 503, mail is still accepted"));
+    log_.write(log::info("stopping")
+                 .with("lame_duck", to_text(lame_duck))
+                 .with("message", "probes get 503, mail is still accepted"));
     wait_until(steady_clock::now() + lame_duck, [this] { return hurry_.load(); });
     turn_away();
     engine_->stop_deliveries();
     const auto deadline = steady_clock::now() + live_.settings().session_drain_timeout;
     const bool has_finished = wait_until(deadline, [this] { return busy() == 0 || hurry_; });
-    if (!has_finished) log_.write(log::warning("drain_timeout").with("busy", busy()).with("message", "connections that did not finish are closed"));
+    if (!has_finished)
+      log_.write(log::warning("drain_timeout")
+                   .with("busy", busy())
+                   .with("message", "connections that did not finish are closed"));
     for (std::size_t i = 0; i < shards_.size(); ++i) {
       net::asio::post(shards_[i]->context(), [front = fronts_[i].get()] {
         front->close();
@@ -285,7 +314,9 @@ class App {
     std::_Exit(code);
   }
   int abandon() {
-    log_.write(log::error("stop_abandoned").with("busy", busy()).with("message", "something waits for the disk"));
+    log_.write(
+      log::error("stop_abandoned").with("busy", busy()).with("message", "something waits for the disk")
+    );
     leave(1);
   }
 

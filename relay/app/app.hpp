@@ -21,11 +21,11 @@ struct ConfigSource {
 
 /// Runs the relay until SIGTERM or SIGINT. Returns the process's exit code. Thread: main's.
 ///
-/// Start: loops, health pages, then the spool (waiting for a predecessor that holds it), then mail. Control, once a second:
-/// changed files are read and put in force, drain requests followed, the disk measured. Stop: /health turns 503 at once;
-/// behind the lame-duck time new connections get 421 and sessions finish their transaction; when all are done or
-/// session_drain_timeout has passed, connections close, the spool is synced, and the process ends. A second signal skips
-/// the waiting.
+/// Start: loops, health pages, then the spool (waiting for a predecessor that holds it), then mail. Control,
+/// once a second: changed files are read and put in force, drain requests followed, the disk measured. Stop:
+/// /health turns 503 at once; behind the lame-duck time new connections get 421 and sessions finish their
+/// transaction; when all are done or session_drain_timeout has passed, connections close, the spool is
+/// synced, and the process ends. A second signal skips the waiting.
 [[nodiscard]] int run(const ConfigSource& source, const config::Settings& settings);
 
 }  // namespace relay::app

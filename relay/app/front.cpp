@@ -12,13 +12,17 @@ using metrics::Counter;
 /// Counts a connection for as long as it lives.
 class Counted {
  public:
-  Counted(ConnectionCount& count, metrics::Registry& metrics) : count_(count), metrics_(metrics) { publish(++count_); }
+  Counted(ConnectionCount& count, metrics::Registry& metrics) : count_(count), metrics_(metrics) {
+    publish(++count_);
+  }
   ~Counted() { publish(--count_); }
   Counted(const Counted&) = delete;
   Counted& operator=(const Counted&) = delete;
 
  private:
-  void publish(std::uint64_t value) { metrics_.set(metrics::Gauge::connections_open, static_cast<double>(value)); }
+  void publish(std::uint64_t value) {
+    metrics_.set(metrics::Gauge::connections_open, static_cast<double>(value));
+  }
   ConnectionCount& count_;
   metrics::Registry& metrics_;
 };
@@ -48,8 +52,11 @@ Result<void> Front::open_pages(const config::Settings& settings) {
   return open_server(settings.metrics_listen, metrics_page(services_.subject));
 }
 
-Result<void> Front::open_mail(const config::Settings& settings, engine::Engine& engine, const std::string& admin_token) {
-  if (auto opened = open_server(settings.admin_listen, admin_pages(services_.subject, admin_token)); !opened) return opened;
+Result<void> Front::open_mail(
+  const config::Settings& settings, engine::Engine& engine, const std::string& admin_token
+) {
+  if (auto opened = open_server(settings.admin_listen, admin_pages(services_.subject, admin_token)); !opened)
+    return opened;
   auto listener = net::Listener::open(services_.thread.context(), settings.listen);
   if (!listener) return tl::unexpected(listener.error());
   mail_ = std::move(*listener);

@@ -14,7 +14,8 @@ namespace relay::app {
 /// Inbound connections of all shards.
 using ConnectionCount = std::atomic<std::uint64_t>;
 
-/// Thread: its shard's, but for construction and the open functions, which come before the shard serves anything.
+/// Thread: its shard's, but for construction and the open functions, which come before the shard serves
+/// anything.
 class Front {
  public:
   struct Services {
@@ -30,7 +31,9 @@ class Front {
   /// Pages that answer before mail can: health, and metrics.
   [[nodiscard]] Result<void> open_pages(const config::Settings& settings);
   /// SMTP, and the admin pages. The engine outlives the sessions.
-  [[nodiscard]] Result<void> open_mail(const config::Settings& settings, engine::Engine& engine, const std::string& admin_token);
+  [[nodiscard]] Result<void> open_mail(
+    const config::Settings& settings, engine::Engine& engine, const std::string& admin_token
+  );
 
   /// Sessions finish their transaction and begin no other.
   void interrupt_sessions() { sessions_.interrupt_all(); }

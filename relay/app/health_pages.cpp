@@ -51,9 +51,12 @@ Response readiness(const Subject& subject) {
 Response node(const Subject& subject) {
   const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(subject.clock.wall() - subject.start);
   const nlohmann::ordered_json facts{
-    {"node", subject.identity.node_name},   {"pod", subject.identity.pod_name},
-    {"namespace", subject.identity.pod_namespace}, {"hostname", subject.identity.hostname},
-    {"version", kVersion},                  {"uptime_seconds", uptime.count()},
+    {"node", subject.identity.node_name},
+    {"pod", subject.identity.pod_name},
+    {"namespace", subject.identity.pod_namespace},
+    {"hostname", subject.identity.hostname},
+    {"version", kVersion},
+    {"uptime_seconds", uptime.count()},
     {"ready", !unready_reason(subject)},
   };
   return {200, facts.dump() + "\n", "application/json"};
@@ -94,7 +97,8 @@ std::optional<std::string> unready_reason(const Subject& subject) {
 }
 
 http::Handler health_pages(Subject& subject, bool has_metrics) {
-  return [&subject, has_metrics](Request request) { return health(subject, has_metrics, std::move(request)); };
+  return
+    [&subject, has_metrics](Request request) { return health(subject, has_metrics, std::move(request)); };
 }
 
 http::Handler metrics_page(Subject& subject) {

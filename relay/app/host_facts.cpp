@@ -1,12 +1,11 @@
 #include "relay/app/host_facts.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <fstream>
 #include <iterator>
+#include <unistd.h>
 
 #include "relay/base/text.hpp"
 
@@ -51,11 +50,13 @@ std::string read_file(const char* path) {
 
 Networks parse_default_gateways(std::string_view route, std::string_view ipv6_route) {
   Networks gateways;
-  // Interface, destination, gateway, ...: addresses as hexadecimal numbers in the machine's (little-endian) order.
+  // Interface, destination, gateway, ...: addresses as hexadecimal numbers in the machine's (little-endian)
+  // order.
   for (const auto line : split(route, '\n')) {
     const auto words = words_of(line);
     std::array<std::uint8_t, 4> octets{};
-    if (words.size() < 3 || words[1] != "00000000" || is_zero(words[2]) || !parse_hex(words[2], octets)) continue;
+    if (words.size() < 3 || words[1] != "00000000" || is_zero(words[2]) || !parse_hex(words[2], octets))
+      continue;
     std::reverse(octets.begin(), octets.end());
     gateways.push_back(single(IpAddress::v4(octets)));
   }
@@ -63,7 +64,9 @@ Networks parse_default_gateways(std::string_view route, std::string_view ipv6_ro
   for (const auto line : split(ipv6_route, '\n')) {
     const auto words = words_of(line);
     std::array<std::uint8_t, 16> octets{};
-    if (words.size() < 5 || !is_zero(words[0]) || words[1] != "00" || is_zero(words[4]) || !parse_hex(words[4], octets)) continue;
+    if (words.size() < 5 || !is_zero(words[0]) || words[1] != "00" || is_zero(words[4]) ||
+        !parse_hex(words[4], octets))
+      continue;
     gateways.push_back(single(IpAddress::v6(octets)));
   }
   return gateways;
@@ -83,7 +86,8 @@ bool asks_for_drain(std::string_view annotations) {
   for (const auto line : split(annotations, '\n')) {
     if (!line.starts_with(kDrain)) continue;
     auto value = line.substr(kDrain.size());
-    if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"')) value = value.substr(1, value.size() - 2);
+    if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"'))
+      value = value.substr(1, value.size() - 2);
     return !value.empty() && !equals_ignoring_case(value, "false");
   }
   return false;

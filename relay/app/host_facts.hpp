@@ -1,8 +1,10 @@
 #pragma once
 /// NAME      app -- wiring, signals, drain and stop
 /// USES      everything of the relay
+///
 /// INVARIANT the only place that knows all modules; no protocol, no policy
-/// FAILURES  at start: one log record that says what to do, exit code 1; later: the last good settings stay in force
+/// FAILURES  at start: one log record that says what to do, exit code 1; later: the last good settings stay
+///           in force
 
 #include <string>
 #include <string_view>
@@ -11,7 +13,8 @@
 
 namespace relay::app {
 
-/// Default gateways of this network namespace, in a pod the CNI's: clients that a network hides arrive from there.
+/// Default gateways of this network namespace, in a pod the CNI's: clients that a network hides arrive from
+/// there.
 /// @param route, ipv6_route  the text of /proc/net/route and /proc/net/ipv6_route
 [[nodiscard]] Networks parse_default_gateways(std::string_view route, std::string_view ipv6_route);
 [[nodiscard]] Networks read_default_gateways();

@@ -16,8 +16,9 @@ std::string read_file(const std::string& path) {
 bool is_same_hop(const delivery::Hop& a, const delivery::Hop& b) {
   const auto& x = a.next_hop;
   const auto& y = b.next_hop;
-  return x.endpoint == y.endpoint && x.policy.tls == y.policy.tls && x.policy.credentials == y.policy.credentials &&
-         x.policy.helo_name == y.policy.helo_name && a.tls == b.tls;
+  return x.endpoint == y.endpoint && x.policy.tls == y.policy.tls &&
+         x.policy.credentials == y.policy.credentials && x.policy.helo_name == y.policy.helo_name &&
+         a.tls == b.tls;
 }
 
 }  // namespace
@@ -70,7 +71,8 @@ std::shared_ptr<const session::Rules> Live::make_rules() const {
   rules->limits.bare_line_endings = settings_.bare_line_endings;
   rules->proxy_trusted = settings_.proxy_trusted;
   rules->access.allowed = settings_.allowed_networks;
-  for (const auto* networks : {&settings_.hidden_sources, &settings_.proxy_trusted, &settings_.host_addresses, &hidden_}) {
+  for (const auto* networks :
+       {&settings_.hidden_sources, &settings_.proxy_trusted, &settings_.host_addresses, &hidden_}) {
     rules->access.hidden.insert(rules->access.hidden.end(), networks->begin(), networks->end());
   }
   return rules;
@@ -85,15 +87,22 @@ std::shared_ptr<const delivery::Hop> Live::make_hop(const Files& files) {
   if (source != tls_source_) {
     auto made = net::TlsClient::make(settings_.smarthost_ca);
     if (made) tls_ = std::move(*made);
-    else log_.write(log::error("smarthost_ca").with("error", made.error().message()).with("message", tls_ ? "the last good authorities stay in force" : "no certificate can be verified: mail waits"));
-    // Without usable authorities none is trusted, and verification fails: better than a relay that does not start.
+    else
+      log_.write(log::error("smarthost_ca")
+                   .with("error", made.error().message())
+                   .with(
+                     "message", tls_ ? "the last good authorities stay in force"
+                                     : "no certificate can be verified: mail waits"
+                   ));
+    // Without usable authorities none is trusted, and verification fails: better than a relay that does not
+    // start.
     if (!tls_) tls_ = net::TlsClient::make_without_authorities();
     tls_source_ = source;
   }
   auto hop = std::make_shared<delivery::Hop>();
   const smtp::ClientTimeouts timeouts{
-    settings_.banner_timeout, settings_.command_timeout, settings_.data_init_timeout, settings_.data_block_timeout,
-    settings_.data_end_timeout
+    settings_.banner_timeout, settings_.command_timeout, settings_.data_init_timeout,
+    settings_.data_block_timeout, settings_.data_end_timeout
   };
   hop->next_hop = route::smarthost(
     {settings_.smarthost.front(), settings_.smarthost_tls, settings_.hostname, timeouts}, passwords

@@ -26,7 +26,8 @@ struct Files {
 class Live : public session::RulesSource, public delivery::HopSource, public engine::LimitsSource {
  public:
   /// @param hidden  addresses that hide clients besides those in the settings: gateways
-  /// @param log     told what is wrong with files: line numbers of passwd.client, never its words; outlives this
+  /// @param log     told what is wrong with files: line numbers of passwd.client, never its words; outlives
+  ///                this
   Live(config::Settings settings, const Files& files, Networks hidden, log::Sink& log);
 
   [[nodiscard]] std::shared_ptr<const session::Rules> rules() const override;
@@ -34,8 +35,8 @@ class Live : public session::RulesSource, public delivery::HopSource, public eng
   [[nodiscard]] std::shared_ptr<const engine::Limits> limits() const override;
   [[nodiscard]] const config::Settings& settings() const { return settings_; }
 
-  /// Puts changed live settings and files in force. True when the next hop changed, its credentials included: then its
-  /// mail is due at once. A CA file that cannot be used leaves the last good one in force.
+  /// Puts changed live settings and files in force. True when the next hop changed, its credentials included:
+  /// then its mail is due at once. A CA file that cannot be used leaves the last good one in force.
   bool apply(const config::Settings& settings, const Files& files);
 
  private:

@@ -24,7 +24,9 @@ std::map<std::string, std::string> environment() {
 
 int report(const std::vector<config::Fault>& faults) {
   for (const auto& fault : faults) std::cerr << fault.to_text() << "\n";
-  if (!faults.empty()) std::cerr << faults.size() << (faults.size() == 1 ? " fault" : " faults") << "; docs/configuration.md lists every setting\n";
+  if (!faults.empty())
+    std::cerr << faults.size() << (faults.size() == 1 ? " fault" : " faults")
+              << "; docs/configuration.md lists every setting\n";
   return faults.empty() ? 0 : 2;
 }
 
@@ -37,13 +39,23 @@ int main(int argc, char** argv) try {
   bool prints = false;
   bool prints_reference = false;
   bool prints_metrics = false;
-  cli.add_option("--config", source.file, "JSON file of settings; SMTP_RELAY_* variables win over it")->type_name("FILE");
-  cli.add_flag("--check-config", checks, "Report every fault of the settings and exit: 0 when there is none, else 2");
+  cli.add_option("--config", source.file, "JSON file of settings; SMTP_RELAY_* variables win over it")
+    ->type_name("FILE");
+  cli.add_flag(
+    "--check-config", checks, "Report every fault of the settings and exit: 0 when there is none, else 2"
+  );
   cli.add_flag("--print-config", prints, "Print the settings in force as JSON and exit");
-  cli.add_flag("--print-reference", prints_reference, "Print the reference of all settings (docs/configuration.md) and exit");
-  cli.add_flag("--print-metrics", prints_metrics, "Print the table of all metrics (docs/metrics.md) and exit");
+  cli.add_flag(
+    "--print-reference", prints_reference,
+    "Print the reference of all settings (docs/configuration.md) and exit"
+  );
+  cli.add_flag(
+    "--print-metrics", prints_metrics, "Print the table of all metrics (docs/metrics.md) and exit"
+  );
   cli.set_version_flag("--version", std::string("smtp-relay ") + app::kVersion);
-  cli.footer("docs/configuration.md lists every setting. Exit code 1: could not start; 2: faults in the settings.");
+  cli.footer(
+    "docs/configuration.md lists every setting. Exit code 1: could not start; 2: faults in the settings."
+  );
   CLI11_PARSE(cli, argc, argv);
   if (prints_reference) return std::cout << config::reference_page(), 0;
   if (prints_metrics) return std::cout << metrics::metrics_table(), 0;
@@ -51,7 +63,8 @@ int main(int argc, char** argv) try {
   source.environment = environment();
   auto loaded = app::load_config(source);
   auto& settings = loaded.settings;
-  if (settings.hostname.empty()) settings.hostname = settings.node_name.empty() ? app::machine_name() : settings.node_name;
+  if (settings.hostname.empty())
+    settings.hostname = settings.node_name.empty() ? app::machine_name() : settings.node_name;
   if (prints) std::cout << config::print(settings);
   if (const int faults = report(loaded.faults); faults != 0 || checks || prints) return faults;
   return app::run(source, settings);

@@ -30,10 +30,12 @@ struct Subject {
 /// /livez, /readyz, /health, /node; with `has_metrics` /metrics too.
 [[nodiscard]] http::Handler health_pages(Subject& subject, bool has_metrics);
 [[nodiscard]] http::Handler metrics_page(Subject& subject);
-/// /v1/queue, /v1/drain, /v1/resume, /v1/status for relayctl; every request needs `Authorization: Bearer TOKEN`.
+/// /v1/queue, /v1/drain, /v1/resume, /v1/status for relayctl; every request needs `Authorization: Bearer
+/// TOKEN`.
 [[nodiscard]] http::Handler admin_pages(Subject& subject, std::string token);
 
-/// Draws a token and writes it to `admin.token` in the spool folder, mode 0600. Blocks for the disk. Errors: storage_failed.
+/// Draws a token and writes it to `admin.token` in the spool folder, mode 0600. Blocks for the disk. Errors:
+/// storage_failed.
 [[nodiscard]] Result<std::string> make_admin_token(const std::string& spool_path);
 
 }  // namespace relay::app

@@ -29,9 +29,9 @@ std::string to_rfc3339(WallTime time) {
   std::array<char, 40> text{};
   std::snprintf(
     text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(at.date.year()),
-    static_cast<unsigned>(at.date.month()), static_cast<unsigned>(at.date.day()), static_cast<int>(at.time.hours().count()),
-    static_cast<int>(at.time.minutes().count()), static_cast<int>(at.time.seconds().count()),
-    static_cast<int>(at.time.subseconds().count())
+    static_cast<unsigned>(at.date.month()), static_cast<unsigned>(at.date.day()),
+    static_cast<int>(at.time.hours().count()), static_cast<int>(at.time.minutes().count()),
+    static_cast<int>(at.time.seconds().count()), static_cast<int>(at.time.subseconds().count())
   );
   return text.data();
 }
@@ -42,8 +42,8 @@ std::string to_rfc5322(WallTime time) {
   std::snprintf(
     text.data(), text.size(), "%s, %u %s %04d %02d:%02d:%02d +0000", kDays[at.weekday.c_encoding()].data(),
     static_cast<unsigned>(at.date.day()), kMonths[static_cast<unsigned>(at.date.month()) - 1].data(),
-    static_cast<int>(at.date.year()), static_cast<int>(at.time.hours().count()), static_cast<int>(at.time.minutes().count()),
-    static_cast<int>(at.time.seconds().count())
+    static_cast<int>(at.date.year()), static_cast<int>(at.time.hours().count()),
+    static_cast<int>(at.time.minutes().count()), static_cast<int>(at.time.seconds().count())
   );
   return text.data();
 }

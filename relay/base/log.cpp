@@ -2,7 +2,6 @@
 
 #include <spdlog/async.h>
 #include <spdlog/sinks/stdout_sinks.h>
-
 #include <thread>
 
 namespace relay::log {
@@ -25,9 +24,11 @@ std::string Record::to_line(WallTime time) const {
 
 struct StdoutSink::Writer {
   static constexpr std::size_t kWaitingLines = 8192;
-  std::shared_ptr<spdlog::details::thread_pool> pool = std::make_shared<spdlog::details::thread_pool>(kWaitingLines, 1);
+  std::shared_ptr<spdlog::details::thread_pool> pool =
+    std::make_shared<spdlog::details::thread_pool>(kWaitingLines, 1);
   std::shared_ptr<spdlog::async_logger> logger = std::make_shared<spdlog::async_logger>(
-    "json", std::make_shared<spdlog::sinks::stdout_sink_mt>(), pool, spdlog::async_overflow_policy::overrun_oldest
+    "json", std::make_shared<spdlog::sinks::stdout_sink_mt>(), pool,
+    spdlog::async_overflow_policy::overrun_oldest
   );
 };
 

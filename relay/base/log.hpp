@@ -13,8 +13,9 @@ namespace relay::log {
 enum class Level : std::uint8_t { debug, info, warning, error };
 [[nodiscard]] std::string_view name(Level level);
 
-/// One record. `event` is a stable word that programs may match (`reception`, `delivery`, `deferral`, `failure`, ...).
-/// Values are escaped by the JSON writer; octets that are no UTF-8 become U+FFFD, so a peer cannot forge a line.
+/// One record. `event` is a stable word that programs may match (`reception`, `delivery`, `deferral`,
+/// `failure`, ...). Values are escaped by the JSON writer; octets that are no UTF-8 become U+FFFD, so a peer
+/// cannot forge a line.
 class Record {
  public:
   Record(Level level, std::string_view event) : level_(level) { fields_["event"] = event; }
@@ -34,7 +35,8 @@ class Record {
   nlohmann::ordered_json fields_;
 };
 
-/// Where records go. Implementations never block and are safe from any thread; a record that cannot be taken is counted.
+/// Where records go. Implementations never block and are safe from any thread; a record that cannot be taken
+/// is counted.
 class Sink {
  public:
   virtual ~Sink() = default;
@@ -46,8 +48,8 @@ inline Record info(std::string_view event) { return {Level::info, event}; }
 inline Record warning(std::string_view event) { return {Level::warning, event}; }
 inline Record error(std::string_view event) { return {Level::error, event}; }
 
-/// Writes lines to standard output from a thread of its own. When standard output cannot keep up, the oldest of 8,192
-/// waiting lines give way: mail is never held up by its log. Flushes at destruction.
+/// Writes lines to standard output from a thread of its own. When standard output cannot keep up, the oldest
+/// of 8,192 waiting lines give way: mail is never held up by its log. Flushes at destruction.
 class StdoutSink : public Sink {
  public:
   explicit StdoutSink(const Clock& clock, Level lowest = Level::info);

@@ -1,8 +1,7 @@
 #include "relay/base/network.hpp"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
+#include <arpa/inet.h>
 
 #include "relay/base/text.hpp"
 
@@ -57,7 +56,8 @@ std::span<const std::uint8_t> IpAddress::octets() const { return std::span(octet
 
 bool IpAddress::is_loopback() const {
   if (is_v4_) return octets_[0] == 127;
-  return std::all_of(octets_.begin(), octets_.end() - 1, [](auto octet) { return octet == 0; }) && octets_[15] == 1;
+  return std::all_of(octets_.begin(), octets_.end() - 1, [](auto octet) { return octet == 0; }) &&
+         octets_[15] == 1;
 }
 
 std::string IpAddress::to_text() const {
@@ -73,7 +73,8 @@ Result<Cidr> Cidr::parse(std::string_view text) {
   auto address = IpAddress::parse(text.substr(0, slash));
   if (!address) {
     return permanent(
-      Errc::invalid_argument, "'" + printable(text, 64) + "' is not a network such as 10.20.0.0/16 or 2001:db8::/32"
+      Errc::invalid_argument,
+      "'" + printable(text, 64) + "' is not a network such as 10.20.0.0/16 or 2001:db8::/32"
     );
   }
   if (slash == std::string_view::npos) return Cidr(*address, address->bits());
@@ -86,7 +87,9 @@ Result<Cidr> Cidr::parse(std::string_view text) {
   }
   const auto length = static_cast<unsigned>(*prefix);
   if (has_host_bits(address->octets(), length)) {
-    return permanent(Errc::invalid_argument, "'" + printable(text, 64) + "' has bits set behind its prefix length");
+    return permanent(
+      Errc::invalid_argument, "'" + printable(text, 64) + "' has bits set behind its prefix length"
+    );
   }
   return Cidr(*address, length);
 }
@@ -98,7 +101,9 @@ bool Cidr::contains(const IpAddress& address) const {
 std::string Cidr::to_text() const { return address_.to_text() + "/" + std::to_string(prefix_); }
 
 bool contains(const Networks& networks, const IpAddress& address) {
-  return std::any_of(networks.begin(), networks.end(), [&](const Cidr& network) { return network.contains(address); });
+  return std::any_of(networks.begin(), networks.end(), [&](const Cidr& network) {
+    return network.contains(address);
+  });
 }
 
 Result<Endpoint> Endpoint::parse(std::string_view text) {
@@ -113,9 +118,13 @@ Result<Endpoint> Endpoint::parse(std::string_view text) {
   const bool in_brackets = host.starts_with('[') && host.ends_with(']');
   if (in_brackets) host = host.substr(1, host.size() - 2);
   const auto address = IpAddress::parse(host);
-  const bool is_valid = in_brackets ? address && !address->is_v4() : address ? address->is_v4() : is_host_name(host);
+  const bool is_valid = in_brackets ? address && !address->is_v4()
+                        : address   ? address->is_v4()
+                                    : is_host_name(host);
   if (!host.empty() && !is_valid) {
-    return permanent(Errc::invalid_argument, "'" + printable(host, 300) + "' is not a host name or an address");
+    return permanent(
+      Errc::invalid_argument, "'" + printable(host, 300) + "' is not a host name or an address"
+    );
   }
   return Endpoint{host.empty() ? "0.0.0.0" : std::string(host), static_cast<std::uint16_t>(*port)};
 }
@@ -130,8 +139,9 @@ bool is_host_name(std::string_view text) {
   while (true) {
     const auto dot = text.find('.');
     const auto label = text.substr(0, dot);
-    const bool is_label = !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
-                          std::all_of(label.begin(), label.end(), [](char c) { return is_alnum(c) || c == '-' || c == '_'; });
+    const bool is_label =
+      !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
+      std::all_of(label.begin(), label.end(), [](char c) { return is_alnum(c) || c == '-' || c == '_'; });
     if (!is_label) return false;
     if (dot == std::string_view::npos) return true;
     text.remove_prefix(dot + 1);

@@ -13,8 +13,8 @@
 
 namespace relay {
 
-/// An IPv4 or IPv6 address. IPv4-mapped IPv6 (::ffff:a.b.c.d) is stored as IPv4, so that one client is one value
-/// whichever socket family it came by. No zone identifiers.
+/// An IPv4 or IPv6 address. IPv4-mapped IPv6 (::ffff:a.b.c.d) is stored as IPv4, so that one client is one
+/// value whichever socket family it came by. No zone identifiers.
 class IpAddress {
  public:
   /// 0.0.0.0
@@ -43,8 +43,8 @@ class IpAddress {
 /// A network: an address and how many of its leading bits count.
 class Cidr {
  public:
-  /// Reads `10.0.0.0/8`, `2001:db8::/32`, or an address alone (/32, /128). Host bits must be zero: `10.0.0.1/8` is
-  /// more likely a slip than a wish. Errors: Errc::invalid_argument, permanent.
+  /// Reads `10.0.0.0/8`, `2001:db8::/32`, or an address alone (/32, /128). Host bits must be zero:
+  /// `10.0.0.1/8` is more likely a slip than a wish. Errors: Errc::invalid_argument, permanent.
   [[nodiscard]] static Result<Cidr> parse(std::string_view text);
 
   [[nodiscard]] bool contains(const IpAddress& address) const;
@@ -70,15 +70,15 @@ struct Endpoint {
   std::string host;
   std::uint16_t port = 0;
 
-  /// Reads `host:port` and `[v6]:port`; an empty host (`:25`) means every address and is stored as `0.0.0.0`. Port 0
-  /// means any free one. Errors: Errc::invalid_argument, permanent.
+  /// Reads `host:port` and `[v6]:port`; an empty host (`:25`) means every address and is stored as `0.0.0.0`.
+  /// Port 0 means any free one. Errors: Errc::invalid_argument, permanent.
   [[nodiscard]] static Result<Endpoint> parse(std::string_view text);
   [[nodiscard]] std::string to_text() const;
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
-/// True for a DNS host name of letters, digits, hyphens and dots (RFC 1123 section 2.1), underscores tolerated in
-/// labels, at most 255 octets, no trailing dot. Addresses are not host names, though `1` is.
+/// True for a DNS host name of letters, digits, hyphens and dots (RFC 1123 section 2.1), underscores
+/// tolerated in labels, at most 255 octets, no trailing dot. Addresses are not host names, though `1` is.
 [[nodiscard]] bool is_host_name(std::string_view text);
 
 }  // namespace relay

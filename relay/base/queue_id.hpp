@@ -10,9 +10,9 @@
 
 namespace relay {
 
-/// `spool` is drawn at random when a spool is created. `number` counts the messages of that spool: its upper 24 bits
-/// count the process's starts (stored before the first message), its lower 40 bits the messages since. So ids of one
-/// spool sort in order of arrival and none comes twice, even after a clock was set back.
+/// `spool` is drawn at random when a spool is created. `number` counts the messages of that spool: its upper
+/// 24 bits count the process's starts (stored before the first message), its lower 40 bits the messages
+/// since. So ids of one spool sort in order of arrival and none comes twice, even after a clock was set back.
 struct QueueId {
   std::uint32_t spool = 0;
   std::uint64_t number = 0;

@@ -1,6 +1,7 @@
 #pragma once
 /// NAME      base -- vocabulary shared by both programs: results, units, addresses, time, log records
 /// USES      nothing of this project
+///
 /// INVARIANT pure: no sockets, no files, no threads, no clock; all functions are safe from any thread
 /// FAILURES  values of type Error; each says what will become of it (Fate) and carries the cause for the log
 
@@ -26,22 +27,23 @@ enum class Errc : std::uint8_t {
   timed_out,
   connection_failed,
   connection_lost,
-  name_not_found,   ///< DNS says that the name or its addresses do not exist
-  tls_failed,       ///< handshake, certificate or name check
-  not_permitted,    ///< refused by policy, RBAC or credentials
-  protocol_error,   ///< the peer broke its protocol
-  storage_full,     ///< ENOSPC, EDQUOT, or our own admission limit
-  storage_failed,   ///< EIO, EROFS, a failed sync: final until restart
-  corrupt,          ///< a checksum or a length does not hold
-  conflict,         ///< somebody else changed or holds it
-  cancelled,        ///< we are stopping
-  unavailable,      ///< a service said "not now"
+  name_not_found,  ///< DNS says that the name or its addresses do not exist
+  tls_failed,      ///< handshake, certificate or name check
+  not_permitted,   ///< refused by policy, RBAC or credentials
+  protocol_error,  ///< the peer broke its protocol
+  storage_full,    ///< ENOSPC, EDQUOT, or our own admission limit
+  storage_failed,  ///< EIO, EROFS, a failed sync: final until restart
+  corrupt,         ///< a checksum or a length does not hold
+  conflict,        ///< somebody else changed or holds it
+  cancelled,       ///< we are stopping
+  unavailable,     ///< a service said "not now"
 };
 
 [[nodiscard]] std::string_view name(Errc code);
 [[nodiscard]] std::string_view name(Fate fate);
 
-/// A failure as a value. `context` is for logs and operators: it never reaches an SMTP peer and never holds a secret.
+/// A failure as a value. `context` is for logs and operators: it never reaches an SMTP peer and never holds a
+/// secret.
 struct Error {
   Errc code{};
   Fate fate = Fate::transient;

@@ -95,7 +95,8 @@ std::optional<std::string> parse_base64(std::string_view text) {
     };
     out.append(octets.data(), 3 - padding);
   }
-  // Bits that padding drops must be zero, or two texts would stand for the same octets (RFC 4648 section 3.5).
+  // Bits that padding drops must be zero, or two texts would stand for the same octets (RFC 4648 section
+  // 3.5).
   if (base64(out) != text) return std::nullopt;
   return out;
 }

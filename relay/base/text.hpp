@@ -9,8 +9,12 @@
 
 namespace relay {
 
-[[nodiscard]] constexpr char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-[[nodiscard]] constexpr char ascii_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
+[[nodiscard]] constexpr char ascii_lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
+[[nodiscard]] constexpr char ascii_upper(char c) {
+  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+}
 [[nodiscard]] constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 [[nodiscard]] constexpr bool is_alpha(char c) { return ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z'; }
 [[nodiscard]] constexpr bool is_alnum(char c) { return is_digit(c) || is_alpha(c); }
@@ -31,7 +35,8 @@ namespace relay {
 /// A whole number in decimal digits only, or nothing (also on overflow).
 [[nodiscard]] std::optional<std::uint64_t> parse_number(std::string_view text);
 
-/// `text` with every octet outside 0x20..0x7E replaced by '?', cut at `limit` octets: safe in a reply line or a log.
+/// `text` with every octet outside 0x20..0x7E replaced by '?', cut at `limit` octets: safe in a reply line or
+/// a log.
 [[nodiscard]] std::string printable(std::string_view text, std::size_t limit);
 
 /// RFC 4648 section 4, padded.

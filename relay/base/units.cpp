@@ -13,8 +13,10 @@ struct SizeUnit {
   std::uint64_t factor;
 };
 constexpr std::array kSizeUnits{
-  SizeUnit{"Ti", 1ULL << 40U},      SizeUnit{"Gi", 1ULL << 30U}, SizeUnit{"Mi", 1ULL << 20U}, SizeUnit{"Ki", 1ULL << 10U},
-  SizeUnit{"T", 1'000'000'000'000}, SizeUnit{"G", 1'000'000'000}, SizeUnit{"M", 1'000'000},   SizeUnit{"k", 1'000},
+  SizeUnit{"Ti", 1ULL << 40U},      SizeUnit{"Gi", 1ULL << 30U},
+  SizeUnit{"Mi", 1ULL << 20U},      SizeUnit{"Ki", 1ULL << 10U},
+  SizeUnit{"T", 1'000'000'000'000}, SizeUnit{"G", 1'000'000'000},
+  SizeUnit{"M", 1'000'000},         SizeUnit{"k", 1'000},
 };
 
 struct TimeUnit {
@@ -27,7 +29,9 @@ constexpr std::array kTimeUnits{
 constexpr std::uint64_t kLongest = 10ULL * 366 * 24 * 3'600'000;
 
 tl::unexpected<Error> not_a_size(std::string_view text) {
-  return permanent(Errc::invalid_argument, "'" + printable(text, 40) + "' is not a size such as 25Mi or 26214400");
+  return permanent(
+    Errc::invalid_argument, "'" + printable(text, 40) + "' is not a size such as 25Mi or 26214400"
+  );
 }
 tl::unexpected<Error> not_a_duration(std::string_view text) {
   return permanent(Errc::invalid_argument, "'" + printable(text, 40) + "' is not a duration such as 1m30s");
@@ -81,7 +85,8 @@ std::string to_text(milliseconds duration) {
   auto left = duration.count() > 0 ? static_cast<std::uint64_t>(duration.count()) : 0;
   std::string out;
   for (const auto& unit : kTimeUnits) {
-    if (left >= unit.in_milliseconds) out += std::to_string(left / unit.in_milliseconds) + std::string(unit.suffix);
+    if (left >= unit.in_milliseconds)
+      out += std::to_string(left / unit.in_milliseconds) + std::string(unit.suffix);
     left %= unit.in_milliseconds;
   }
   return out.empty() ? "0s" : out;

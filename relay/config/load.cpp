@@ -15,8 +15,8 @@ void apply(const Setting& row, std::string_view text, std::string where, Loaded&
   const auto set = row.set(loaded.settings, text);
   if (set) return;
   loaded.faults.push_back(
-    {std::move(where),
-     "'" + printable(text, 200) + "' is not accepted (" + set.error().context + "); accepted: " + std::string(row.accepted)}
+    {std::move(where), "'" + printable(text, 200) + "' is not accepted (" + set.error().context +
+                         "); accepted: " + std::string(row.accepted)}
   );
 }
 
@@ -51,7 +51,10 @@ void apply_file(const Sources& sources, Loaded& loaded) {
       continue;
     }
     if (const auto text = as_text(value, row->shape)) apply(*row, *text, where, loaded);
-    else loaded.faults.push_back({where, "not a value of the right shape; accepted: " + std::string(row->accepted)});
+    else
+      loaded.faults.push_back(
+        {where, "not a value of the right shape; accepted: " + std::string(row->accepted)}
+      );
   }
 }
 
@@ -87,7 +90,8 @@ void check_together(Loaded& loaded) {
 
 Loaded load(const Sources& sources) {
   Loaded loaded;
-  for (const auto& row : settings_table()) apply(row, row.default_value, "default of " + std::string(row.key), loaded);
+  for (const auto& row : settings_table())
+    apply(row, row.default_value, "default of " + std::string(row.key), loaded);
   apply_file(sources, loaded);
   apply_environment(sources, loaded);
   check_together(loaded);

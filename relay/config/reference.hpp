@@ -23,12 +23,12 @@ enum class Shape : std::uint8_t {
 };
 
 struct Setting {
-  std::string_view key;            ///< in relay.json; lower case with underscores
+  std::string_view key;  ///< in relay.json; lower case with underscores
   Shape shape;
   std::string_view accepted;       ///< what is accepted, in words
   std::string_view default_value;  ///< as text, read by `set` like any other
   Reload reload;
-  std::string_view meaning;        ///< one sentence for the reference page
+  std::string_view meaning;  ///< one sentence for the reference page
   /// Reads text into its member. Errors: what is wrong with the text; the member is then unchanged.
   Result<void> (*set)(Settings& settings, std::string_view text);
   /// The member as text that `set` reads back.

@@ -1,8 +1,8 @@
 #pragma once
 /// NAME      config -- the settings table, and the values that come out of it
 /// USES      smtp, policy, queue, mail, base
-/// INVARIANT pure; one row a setting: parser, validator, --print-config, docs/configuration.md and the operator's
-///           renderer all come from that row
+/// INVARIANT pure; one row a setting: parser, validator, --print-config, docs/configuration.md and the
+///           operator's renderer all come from that row
 /// FAILURES  every fault of a configuration at once, each with its key, its value and what is accepted
 
 #include <cstdint>

@@ -26,11 +26,16 @@ Result<std::string> read_token(const std::string& path) {
   std::ifstream file(path);
   std::string token{std::istreambuf_iterator<char>(file), {}};
   if (!token.empty()) return token;
-  return permanent(Errc::not_found, "cannot read the token in " + path + ": run relayctl as the relay's user or root, and name another spool with --spool");
+  return permanent(
+    Errc::not_found, "cannot read the token in " + path +
+                       ": run relayctl as the relay's user or root, and name another spool with --spool"
+  );
 }
 
 /// Runs one asynchronous step under the stream's deadline.
-error_code finished(asio::io_context& context, const std::function<void(std::function<void(error_code)>)>& start) {
+error_code finished(
+  asio::io_context& context, const std::function<void(std::function<void(error_code)>)>& start
+) {
   error_code outcome;
   start([&outcome](error_code ec) { outcome = ec; });
   context.restart();
@@ -39,12 +44,17 @@ error_code finished(asio::io_context& context, const std::function<void(std::fun
 }
 
 Error cannot_reach(const AdminInterface& admin, const error_code& ec) {
-  return {Errc::connection_failed, Fate::transient, "cannot reach the relay at " + admin.endpoint.to_text() + ": " + ec.message()};
+  return {
+    Errc::connection_failed, Fate::transient,
+    "cannot reach the relay at " + admin.endpoint.to_text() + ": " + ec.message()
+  };
 }
 
 }  // namespace
 
-Result<nlohmann::ordered_json> request(const AdminInterface& admin, const std::string& method, const std::string& target) {
+Result<nlohmann::ordered_json> request(
+  const AdminInterface& admin, const std::string& method, const std::string& target
+) {
   const auto token = read_token(admin.token_file);
   if (!token) return tl::unexpected(token.error());
   error_code ec;
@@ -61,13 +71,17 @@ Result<nlohmann::ordered_json> request(const AdminInterface& admin, const std::s
   question.set(http::field::host, admin.endpoint.to_text());
   question.set(http::field::authorization, "Bearer " + *token);
   question.prepare_payload();
-  ec = finished(context, [&](auto done) { http::async_write(stream, question, [done](error_code e, std::size_t) { done(e); }); });
+  ec = finished(context, [&](auto done) {
+    http::async_write(stream, question, [done](error_code e, std::size_t) { done(e); });
+  });
   if (ec) return tl::unexpected(cannot_reach(admin, ec));
 
   beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
   parser.body_limit(kMaxAnswer);
-  ec = finished(context, [&](auto done) { http::async_read(stream, buffer, parser, [done](error_code e, std::size_t) { done(e); }); });
+  ec = finished(context, [&](auto done) {
+    http::async_read(stream, buffer, parser, [done](error_code e, std::size_t) { done(e); });
+  });
   if (ec) return tl::unexpected(cannot_reach(admin, ec));
 
   auto document = nlohmann::ordered_json::parse(parser.get().body(), nullptr, false);

@@ -42,7 +42,8 @@ int show_queue(const ctl::AdminInterface& admin, std::size_t limit, bool as_json
     std::cout << messages->dump(2) << "\n";
     return 0;
   }
-  // Mail that waits for a next hop that is down has no reply of its own: the destination's failure is its reason.
+  // Mail that waits for a next hop that is down has no reply of its own: the destination's failure is its
+  // reason.
   const auto status = ctl::request(admin, "GET", "/v1/status");
   std::cout << ctl::queue_table(*messages) << (status ? ctl::failing_destinations(*status) : "");
   return 0;
@@ -58,8 +59,11 @@ int show_status(const ctl::AdminInterface& admin, bool as_json) {
 int set_drained(const ctl::AdminInterface& admin, bool is_drained) {
   const auto answer = ctl::request(admin, "POST", is_drained ? "/v1/drain" : "/v1/resume");
   if (!answer) return complain(answer.error());
-  if (is_drained) std::cout << "Draining: probes get 503 now, new connections 421 behind the lame-duck time, until `relayctl resume`.\n";
-  else if (answer->value("drained", false)) std::cout << "Still drained: the pod's annotation smtp.buildinglink.com/drain asks for it.\n";
+  if (is_drained)
+    std::cout << "Draining: probes get 503 now, new connections 421 behind the lame-duck time, until "
+                 "`relayctl resume`.\n";
+  else if (answer->value("drained", false))
+    std::cout << "Still drained: the pod's annotation smtp.buildinglink.com/drain asks for it.\n";
   else std::cout << "Resumed: the relay accepts mail again.\n";
   return 0;
 }
@@ -72,8 +76,12 @@ int main(int argc, char** argv) try {
   std::string address = environment_or("SMTP_RELAY_ADMIN_LISTEN", "127.0.0.1:8026");
   bool as_json = false;
   std::size_t limit = 1000;
-  cli.add_option("--spool", spool, "The relay's spool folder, which holds the token")->type_name("PATH")->capture_default_str();
-  cli.add_option("--admin", address, "The relay's admin listener")->type_name("HOST:PORT")->capture_default_str();
+  cli.add_option("--spool", spool, "The relay's spool folder, which holds the token")
+    ->type_name("PATH")
+    ->capture_default_str();
+  cli.add_option("--admin", address, "The relay's admin listener")
+    ->type_name("HOST:PORT")
+    ->capture_default_str();
   cli.set_version_flag("--version", std::string("relayctl ") + SMTP_RELAY_VERSION);
   auto* queue = cli.add_subcommand("queue", "List waiting and failed messages");
   queue->add_flag("--json", as_json, "As JSON, for programs");

@@ -14,7 +14,9 @@ namespace event = smtp::client_event;
 
 constexpr std::size_t kMaxEarlyReply = 4096;
 
-smtp::HopFailure failure_at(smtp::Stage stage, Error error) { return {stage, std::move(error), std::nullopt, false}; }
+smtp::HopFailure failure_at(smtp::Stage stage, Error error) {
+  return {stage, std::move(error), std::nullopt, false};
+}
 
 std::string describe(const net::TlsInfo& info) {
   return info.version + " " + info.cipher + (info.is_verified ? " verified" : " unverified");
@@ -113,7 +115,8 @@ class Driver {
 
   Awaitable<smtp::ClientEvent> read(milliseconds timeout) {
     auto octets = co_await stream_->receive(timeout);
-    // An interruption (the relay stops) ends no exchange: the message under way is finished, and no other begun.
+    // An interruption (the relay stops) ends no exchange: the message under way is finished, and no other
+    // begun.
     while (!octets && octets.error().code == Errc::cancelled) octets = co_await stream_->receive(timeout);
     if (!octets) co_return lost_or_timed_out(std::move(octets.error()));
     smtp::ClientEvent event = event::Received{*octets};
@@ -195,8 +198,8 @@ class Driver {
   bool was_of_use_ = false;  // a message was judged
 };
 
-/// Opportunistic TLS that a server offers and cannot do must not keep mail from it (RFC 7435): a second connection goes
-/// without.
+/// Opportunistic TLS that a server offers and cannot do must not keep mail from it (RFC 7435): a second
+/// connection goes without.
 bool may_try_without_tls(const Hop& hop, const std::optional<smtp::HopFailure>& failure, bool was_ready) {
   return failure && !was_ready && failure->error.code == Errc::tls_failed &&
          hop.next_hop.policy.tls == smtp::TlsMode::opportunistic && !hop.next_hop.policy.needs_verified_tls();

@@ -11,10 +11,11 @@
 
 namespace relay::delivery {
 
-/// Gives jobs to connections, opens more while jobs wait and the limit allows, keeps idle ones for a while. When a
-/// connection cannot be had and no other is left, the waiting jobs go back untried.
+/// Gives jobs to connections, opens more while jobs wait and the limit allows, keeps idle ones for a while.
+/// When a connection cannot be had and no other is left, the waiting jobs go back untried.
 ///
-/// Thread: its shard's. All references outlive it; it outlives its connections (its task group is waited for first).
+/// Thread: its shard's. All references outlive it; it outlives its connections (its task group is waited for
+/// first).
 class Pool {
  public:
   struct Services {

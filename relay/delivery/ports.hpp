@@ -1,8 +1,8 @@
 #pragma once
 /// NAME      delivery -- outbound connections and their pool: drives smtp::ClientSession over sockets
 /// USES      smtp, sasl, route, net, metrics, base
-/// INVARIANT knows neither spool nor queue, only the interfaces below; every job is answered exactly once; credentials
-///           leave over verified TLS only and stand in no log
+/// INVARIANT knows neither spool nor queue, only the interfaces below; every job is answered exactly once;
+///           credentials leave over verified TLS only and stand in no log
 /// FAILURES  of a hop are reported as such and judge no message
 
 #include <memory>
@@ -20,7 +20,8 @@ namespace relay::delivery {
 class ContentSource {
  public:
   virtual ~ContentSource() = default;
-  /// The next piece, empty at the end. Errors: corrupt, storage_failed. Awaited on the shard; never blocks it.
+  /// The next piece, empty at the end. Errors: corrupt, storage_failed. Awaited on the shard; never blocks
+  /// it.
   [[nodiscard]] virtual net::Awaitable<Result<std::string>> next() = 0;
 };
 

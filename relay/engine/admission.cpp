@@ -19,7 +19,8 @@ constexpr std::chrono::seconds kLowReclaimInterval{5};
 
 }  // namespace
 
-Admission::Admission(const Context& context, std::string spool_path) : context_(context), spool_path_(std::move(spool_path)) {}
+Admission::Admission(const Context& context, std::string spool_path)
+    : context_(context), spool_path_(std::move(spool_path)) {}
 
 std::optional<Error> Admission::obstacle() const {
   if (auto failure = context_.committer.failure()) return failure;
@@ -31,7 +32,8 @@ std::optional<Error> Admission::obstacle() const {
         " % free, below spool_min_free_percent " + std::to_string(limits->spool_min_free_percent)
     };
   }
-  const auto stored = waiting_octets_.load(std::memory_order_relaxed) + failed_octets_.load(std::memory_order_relaxed);
+  const auto stored =
+    waiting_octets_.load(std::memory_order_relaxed) + failed_octets_.load(std::memory_order_relaxed);
   if (stored >= limits->spool_max_size.count) {
     return Error{
       Errc::storage_full, Fate::transient,
@@ -71,7 +73,8 @@ void Admission::measure() {
   if (failure || !should_reclaim()) return;
   const auto now = context_.clock.clock().steady();
   if (now < next_reclaim_ || is_reclaiming_.exchange(true)) return;
-  next_reclaim_ = now + (is_low() ? std::chrono::seconds{kLowReclaimInterval} : std::chrono::seconds{kReclaimInterval});
+  next_reclaim_ =
+    now + (is_low() ? std::chrono::seconds{kLowReclaimInterval} : std::chrono::seconds{kReclaimInterval});
   net::asio::post(context_.workers, [this] {
     context_.store.reclaim();
     is_reclaiming_ = false;
@@ -80,7 +83,8 @@ void Admission::measure() {
 
 /// Whether more of the disk is taken than what is stored explains: then a rewrite is cheap and gives much.
 bool Admission::should_reclaim() const {
-  const auto stored = waiting_octets_.load(std::memory_order_relaxed) + failed_octets_.load(std::memory_order_relaxed);
+  const auto stored =
+    waiting_octets_.load(std::memory_order_relaxed) + failed_octets_.load(std::memory_order_relaxed);
   return context_.store.disk_octets() > 2 * stored + (is_low() ? kLowWaste : kIdleWaste);
 }
 

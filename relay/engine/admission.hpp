@@ -20,8 +20,8 @@ class Admission : public session::RecipientGate {
   /// The same in words, for /readyz; nothing while mail can be stored. Thread: any.
   [[nodiscard]] std::optional<std::string> unready_reason() const;
 
-  /// Measures the file system and wakes a committer that waits for space. Blocks for the disk: on a worker, about once a
-  /// second.
+  /// Measures the file system and wakes a committer that waits for space. Blocks for the disk: on a worker,
+  /// about once a second.
   void measure();
 
   /// Content that waits came or went. Thread: any.
@@ -35,7 +35,9 @@ class Admission : public session::RecipientGate {
   [[nodiscard]] std::optional<Error> obstacle() const;
   [[nodiscard]] bool is_low() const;
   [[nodiscard]] bool should_reclaim() const;
-  void publish(metrics::Gauge gauge, std::uint64_t value) { context_.metrics.set(gauge, static_cast<double>(value)); }
+  void publish(metrics::Gauge gauge, std::uint64_t value) {
+    context_.metrics.set(gauge, static_cast<double>(value));
+  }
 
   Context context_;
   std::string spool_path_;

@@ -46,7 +46,9 @@ class InSpool : public delivery::ContentSource {
   Awaitable<Result<std::string>> read(std::uint32_t index) {
     using Answer = std::function<void(Result<std::string>)>;
     std::function<void(Answer)> start = [this, index](Answer answer) {
-      net::asio::post(context_.workers, [this, index, answer = std::move(answer)] { answer(context_.store.chunk(id_, index)); });
+      net::asio::post(context_.workers, [this, index, answer = std::move(answer)] {
+        answer(context_.store.chunk(id_, index));
+      });
     };
     return net::answered_by<Result<std::string>>(std::move(start));
   }

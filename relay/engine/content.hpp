@@ -15,7 +15,8 @@ namespace relay::engine {
 class ContentMemory {
  public:
   explicit ContentMemory(Octets budget) : budget_(budget.count) {}
-  /// The content to keep, or null when it would exceed the budget. What is kept counts until the last owner lets go.
+  /// The content to keep, or null when it would exceed the budget. What is kept counts until the last owner
+  /// lets go.
   [[nodiscard]] std::shared_ptr<const std::string> keep(std::string content);
 
  private:

@@ -27,11 +27,12 @@ class LimitsSource {
   [[nodiscard]] virtual std::shared_ptr<const Limits> limits() const = 0;
 };
 
-/// Wall time that does not jump while the process runs: as it was at start, and what has passed since. Due times are
-/// compared by it, so that a clock which is set neither expires mail nor holds it back.
+/// Wall time that does not jump while the process runs: as it was at start, and what has passed since. Due
+/// times are compared by it, so that a clock which is set neither expires mail nor holds it back.
 class QueueClock {
  public:
-  explicit QueueClock(const Clock& clock) : clock_(clock), start_(clock.wall()), steady_start_(clock.steady()) {}
+  explicit QueueClock(const Clock& clock)
+      : clock_(clock), start_(clock.wall()), steady_start_(clock.steady()) {}
   [[nodiscard]] WallTime now() const {
     return start_ + std::chrono::duration_cast<milliseconds>(clock_.steady() - steady_start_);
   }

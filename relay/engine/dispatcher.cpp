@@ -9,7 +9,8 @@ using route::Destination;
 namespace step = queue::schedule_step;
 
 Dispatcher::Dispatcher(
-  const Context& context, net::IoThread& thread, Admission& admission, queue::SchedulerLimits limits, Jitter& jitter
+  const Context& context, net::IoThread& thread, Admission& admission, queue::SchedulerLimits limits,
+  Jitter& jitter
 )
     : context_(context),
       thread_(thread),
@@ -53,7 +54,9 @@ void Dispatcher::accepted(const Destination& destination, const queue::Item& ite
   });
 }
 
-void Dispatcher::finished(const Attempt& attempt, std::size_t shard, const std::optional<queue::Item>& again) {
+void Dispatcher::finished(
+  const Attempt& attempt, std::size_t shard, const std::optional<queue::Item>& again
+) {
   on_thread([this, destination = attempt.destination, id = attempt.item.key.id, shard, again] {
     scheduler_.finished(destination, id, shard);
     if (again) scheduler_.admit(destination, *again, now());
@@ -75,7 +78,9 @@ void Dispatcher::connection_closed(const Destination& destination, std::size_t s
 }
 
 void Dispatcher::hop_failed(const Destination& destination, std::string why) {
-  on_thread([this, destination, why = std::move(why)]() mutable { scheduler_.hop_failed(destination, std::move(why), now()); });
+  on_thread([this, destination, why = std::move(why)]() mutable {
+    scheduler_.hop_failed(destination, std::move(why), now());
+  });
 }
 
 void Dispatcher::resume(const Destination& destination) {
@@ -95,7 +100,9 @@ void Dispatcher::reload() {
 }
 
 void Dispatcher::describe(std::function<void(std::vector<queue::DestinationState>, std::size_t)> answer) {
-  net::asio::post(thread_.context(), [this, answer = std::move(answer)] { answer(scheduler_.states(), scheduler_.in_flight()); });
+  net::asio::post(thread_.context(), [this, answer = std::move(answer)] {
+    answer(scheduler_.states(), scheduler_.in_flight());
+  });
 }
 
 // ---- steps ----
@@ -129,7 +136,9 @@ void Dispatcher::begin(step::Start start) {
       stored.push_back(item);
       continue;
     }
-    Dispatched dispatched{{item, start.destination, std::move(found->second.stored), {}, {}}, std::move(found->second.content)};
+    Dispatched dispatched{
+      {item, start.destination, std::move(found->second.stored), {}, {}}, std::move(found->second.content)
+    };
     dispatched.attempt.pending = pending_recipients(dispatched.attempt.stored, {});
     fresh.push_back(std::move(dispatched));
     fresh_.erase(found);
@@ -138,7 +147,9 @@ void Dispatcher::begin(step::Start start) {
   if (!stored.empty()) ship_stored(start.destination, start.shard, std::move(stored), start.may_connect);
 }
 
-void Dispatcher::ship_stored(Destination destination, std::size_t shard, std::vector<queue::Item> items, bool may_connect) {
+void Dispatcher::ship_stored(
+  Destination destination, std::size_t shard, std::vector<queue::Item> items, bool may_connect
+) {
   net::asio::post(
     context_.workers,
     [this, destination = std::move(destination), shard, items = std::move(items), may_connect] {
@@ -173,23 +184,28 @@ void Dispatcher::begin(const step::Load& load) {
 void Dispatcher::begin(const step::Expire& expire) {
   for (const auto& item : expire.items) {
     fresh_.erase(item.key.id);
-    net::asio::post(context_.workers, [this, destination = expire.destination, item] { expire_one(destination, item); });
+    net::asio::post(context_.workers, [this, destination = expire.destination, item] {
+      expire_one(destination, item);
+    });
   }
 }
 
 void Dispatcher::expire_one(const Destination& destination, const queue::Item& item) {
   auto loaded = load_attempt(context_.store, destination, item);
-  if (!loaded) return quarantine(destination, item.key.id, item.size, queue::kNoShard, loaded.error().message());
+  if (!loaded)
+    return quarantine(destination, item.key.id, item.size, queue::kNoShard, loaded.error().message());
   const auto limits = context_.limits.limits();
   const auto outcome = expired(*loaded, limits->retry.max_age);
   auto settlement = settle(*loaded, outcome, limits->retry, now().wall, 0, "");
-  auto record = log::warning("failure")
-                  .with("queue_id", item.key.id.to_text())
-                  .with("sender", loaded->stored.envelope.reverse_path.to_text())
-                  .with("recipients", loaded->pending.size())
-                  .with("reply", outcome.recipients.empty() ? "" : outcome.recipients.front().reply.to_line());
+  auto record =
+    log::warning("failure")
+      .with("queue_id", item.key.id.to_text())
+      .with("sender", loaded->stored.envelope.reverse_path.to_text())
+      .with("recipients", loaded->pending.size())
+      .with("reply", outcome.recipients.empty() ? "" : outcome.recipients.front().reply.to_line());
   const auto recipients = loaded->pending.size();
-  auto done = [this, attempt = std::move(*loaded), record = std::move(record), recipients](const Result<void>& result) {
+  auto done = [this, attempt = std::move(*loaded), record = std::move(record),
+               recipients](const Result<void>& result) {
     if (!result) return put_back(attempt, queue::kNoShard);
     auto& counters = context_.committer_counters;
     counters.add(Counter::recipients_failed, recipients);
@@ -203,12 +219,15 @@ void Dispatcher::expire_one(const Destination& destination, const queue::Item& i
 }
 
 void Dispatcher::quarantine(
-  const Destination& destination, const QueueId& id, std::uint64_t size, std::size_t shard, const std::string& why
+  const Destination& destination, const QueueId& id, std::uint64_t size, std::size_t shard,
+  const std::string& why
 ) {
-  context_.log.write(log::error("quarantine")
-                       .with("queue_id", id.to_text())
-                       .with("reason", why)
-                       .with("message", "a record of this message does not verify: it is set aside and will not be sent"));
+  context_.log.write(
+    log::error("quarantine")
+      .with("queue_id", id.to_text())
+      .with("reason", why)
+      .with("message", "a record of this message does not verify: it is set aside and will not be sent")
+  );
   net::asio::post(context_.workers, [this, destination, id, size, shard] {
     auto done = [this, destination, id, size, shard](const Result<void>& result) {
       if (!result) return;
@@ -220,7 +239,9 @@ void Dispatcher::quarantine(
   });
 }
 
-Result<Attempt> load_attempt(const spool::Store& store, const Destination& destination, const queue::Item& item) {
+Result<Attempt> load_attempt(
+  const spool::Store& store, const Destination& destination, const queue::Item& item
+) {
   auto stored = store.envelope(item.key.id);
   if (!stored) return tl::unexpected(stored.error());
   auto settled = store.results(item.key.id);

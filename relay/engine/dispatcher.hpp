@@ -30,14 +30,17 @@ struct Dispatched {
 class Shipper {
  public:
   virtual ~Shipper() = default;
-  virtual void ship(const route::Destination& destination, std::vector<Dispatched> attempts, bool may_connect) = 0;
+  virtual void ship(
+    const route::Destination& destination, std::vector<Dispatched> attempts, bool may_connect
+  ) = 0;
 };
 
 /// All public methods may be called from any thread and return at once, unless they say otherwise.
 class Dispatcher {
  public:
   Dispatcher(
-    const Context& context, net::IoThread& thread, Admission& admission, queue::SchedulerLimits limits, Jitter& jitter
+    const Context& context, net::IoThread& thread, Admission& admission, queue::SchedulerLimits limits,
+    Jitter& jitter
   );
 
   /// Before start(): where attempts of each shard go. Outlive the dispatcher.
@@ -64,7 +67,8 @@ class Dispatcher {
   /// A message is damaged: set it aside.
   /// @param size  octets of its content, 0 when nobody knows
   void quarantine(
-    const route::Destination& destination, const QueueId& id, std::uint64_t size, std::size_t shard, const std::string& why
+    const route::Destination& destination, const QueueId& id, std::uint64_t size, std::size_t shard,
+    const std::string& why
   );
 
   /// What a person asks; `answer` is called on the scheduler's thread.
@@ -79,7 +83,9 @@ class Dispatcher {
   void begin(queue::schedule_step::Start start);
   void begin(const queue::schedule_step::Load& load);
   void begin(const queue::schedule_step::Expire& expire);
-  void ship_stored(route::Destination destination, std::size_t shard, std::vector<queue::Item> items, bool may_connect);
+  void ship_stored(
+    route::Destination destination, std::size_t shard, std::vector<queue::Item> items, bool may_connect
+  );
   void expire_one(const route::Destination& destination, const queue::Item& item);
 
   Context context_;
@@ -93,7 +99,8 @@ class Dispatcher {
   std::size_t pauses_ = 0;
 };
 
-/// Reads what an attempt needs. Blocks for the spool: on a worker. Errors: corrupt or not_found (the message is damaged).
+/// Reads what an attempt needs. Blocks for the spool: on a worker. Errors: corrupt or not_found (the message
+/// is damaged).
 [[nodiscard]] Result<Attempt> load_attempt(
   const spool::Store& store, const route::Destination& destination, const queue::Item& item
 );

@@ -24,8 +24,16 @@ Engine::Engine(const Parts& parts)
       shards_(parts.shards),
       clock_(parts.clock),
       committer_(parts.store, parts.durable, parts.metrics.shard(parts.shards.size())),
-      context_{parts.store, committer_, clock_, parts.limits, parts.log, parts.metrics,
-               parts.metrics.shard(parts.shards.size()), workers_},
+      context_{
+        parts.store,
+        committer_,
+        clock_,
+        parts.limits,
+        parts.log,
+        parts.metrics,
+        parts.metrics.shard(parts.shards.size()),
+        workers_
+      },
       admission_(context_, parts.spool_path),
       memory_(parts.content_memory),
       jitter_(std::make_unique<RandomJitter>()),
@@ -36,7 +44,9 @@ Engine::Engine(const Parts& parts)
       ) {
   std::vector<Shipper*> shippers;
   for (std::size_t i = 0; i < shards_.size(); ++i) {
-    intakes_.push_back(std::make_unique<Intake>(context_, dispatcher_, admission_, memory_, parts.metrics.shard(i)));
+    intakes_.push_back(
+      std::make_unique<Intake>(context_, dispatcher_, admission_, memory_, parts.metrics.shard(i))
+    );
     outboxes_.push_back(std::make_unique<Outbox>(
       context_, Outbox::Services{*shards_[i], i, resolver_, parts.hops, dispatcher_, admission_},
       share(parts.delivery_connections, shards_.size())

@@ -18,13 +18,13 @@ struct Parts {
   const LimitsSource& limits;
   const delivery::HopSource& hops;
   log::Sink& log;
-  metrics::Registry& metrics;                  ///< a shard each, then one for the committer
+  metrics::Registry& metrics;  ///< a shard each, then one for the committer
   std::vector<net::IoThread*> shards;
   net::IoThread& scheduler;
   std::string spool_path;
   spool::Durable durable = spool::Durable::yes;
   Octets content_memory;
-  std::size_t delivery_connections = 20;       ///< over all shards
+  std::size_t delivery_connections = 20;  ///< over all shards
 };
 
 class Engine {

@@ -12,14 +12,16 @@ using metrics::Counter;
 using net::Awaitable;
 using spool::Family;
 
-/// Waits for the committer. @param before_answer  called on the committer's thread, with the result, before the caller resumes
+/// Waits for the committer. @param before_answer  called on the committer's thread, with the result, before
+/// the caller resumes
 Awaitable<Result<void>> committed(
   spool::Committer& committer, spool::Operations operations, spool::Sync sync,
   std::function<void(const Result<void>&)> before_answer
 ) {
   using Answer = std::function<void(Result<void>)>;
   auto shared = std::make_shared<spool::Operations>(std::move(operations));
-  std::function<void(Answer)> start = [&committer, shared, sync, before_answer = std::move(before_answer)](Answer answer) {
+  std::function<void(Answer)> start = [&committer, shared, sync,
+                                       before_answer = std::move(before_answer)](Answer answer) {
     auto done = [answer = std::move(answer), before_answer](const Result<void>& result) {
       before_answer(result);
       answer(result);
@@ -64,7 +66,9 @@ class Intake::Message : public session::IncomingMessage {
     if (chunks_ == 0) operations.push_back(spool::put(Family::incoming, spool::id_key(id_), ""));
     operations.push_back(spool::put_record(Family::content, spool::indexed_key(id_, chunks_), chunk));
     ++chunks_;
-    return committed(intake_.context_.committer, std::move(operations), spool::Sync::no, [](const Result<void>&) {});
+    return committed(
+      intake_.context_.committer, std::move(operations), spool::Sync::no, [](const Result<void>&) {}
+    );
   }
 
   Awaitable<Result<QueueId>> commit(mail::Envelope envelope, std::string last_chunk) override {
@@ -80,14 +84,18 @@ class Intake::Message : public session::IncomingMessage {
 
     is_committed_ = true;  // from here on the spool decides what becomes of it
     intake_.dispatcher_.announce(destination, id_);
-    auto note = [&intake = intake_, id = id_, item, destination, fresh = std::move(fresh)](const Result<void>& result) {
+    auto note = [&intake = intake_, id = id_, item, destination,
+                 fresh = std::move(fresh)](const Result<void>& result) {
       if (!result) return intake.dispatcher_.withdraw(destination, id);
       intake.admission_.add_waiting(1, item.size);
       intake.dispatcher_.accepted(destination, item, fresh);
     };
-    auto result = co_await committed(context.committer, std::move(operations), spool::Sync::yes, std::move(note));
+    auto result =
+      co_await committed(context.committer, std::move(operations), spool::Sync::yes, std::move(note));
     if (!result) {
-      context.log.write(log::error("storage_error").with("queue_id", id_.to_text()).with("error", result.error().message()));
+      context.log.write(
+        log::error("storage_error").with("queue_id", id_.to_text()).with("error", result.error().message())
+      );
       co_return tl::unexpected(std::move(result.error()));
     }
     const auto took = std::chrono::duration_cast<milliseconds>(context.clock.clock().steady() - begin);
@@ -108,7 +116,9 @@ class Intake::Message : public session::IncomingMessage {
       operations.push_back(spool::put_record(Family::content, spool::indexed_key(id_, chunks_), last_chunk));
       ++chunks_;
     }
-    operations.push_back(spool::put_record(Family::envelope, spool::id_key(id_), spool::to_payload({envelope, chunks_})));
+    operations.push_back(
+      spool::put_record(Family::envelope, spool::id_key(id_), spool::to_payload({envelope, chunks_}))
+    );
     due_ = intake_.context_.clock.now();
     const spool::Waiting waiting{due_, envelope.size, 0, ""};
     operations.push_back(

@@ -11,8 +11,15 @@ namespace relay::engine {
 class Intake : public session::MessageSink {
  public:
   /// All references outlive the sessions. @param counters  of this shard
-  Intake(const Context& context, Dispatcher& dispatcher, Admission& admission, ContentMemory& memory, metrics::Shard& counters)
-      : context_(context), dispatcher_(dispatcher), admission_(admission), memory_(memory), counters_(counters) {}
+  Intake(
+    const Context& context, Dispatcher& dispatcher, Admission& admission, ContentMemory& memory,
+    metrics::Shard& counters
+  )
+      : context_(context),
+        dispatcher_(dispatcher),
+        admission_(admission),
+        memory_(memory),
+        counters_(counters) {}
 
   [[nodiscard]] std::unique_ptr<session::IncomingMessage> begin() override;
 

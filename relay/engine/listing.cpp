@@ -18,7 +18,9 @@ ordered_json recipients_of(const spool::Store& store, const QueueId& id, const m
   const auto results = store.results(id);
   auto recipients = ordered_json::array();
   for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
-    ordered_json recipient{{"address", envelope.recipients[i].to_text()}, {"state", "waiting"}, {"reply", ""}};
+    ordered_json recipient{
+      {"address", envelope.recipients[i].to_text()}, {"state", "waiting"}, {"reply", ""}
+    };
     if (results && results->contains(i)) {
       const auto& settled = results->at(i);
       recipient["state"] = settled.is_delivered ? "delivered" : "failed";
@@ -39,7 +41,9 @@ void add_message(const spool::Store& store, const QueueId& id, ordered_json mess
 }
 
 /// Waiting messages behind `after`; the cursor of what comes next.
-std::string add_waiting(const spool::Store& store, const std::string& after, std::size_t limit, ordered_json& messages) {
+std::string add_waiting(
+  const spool::Store& store, const std::string& after, std::size_t limit, ordered_json& messages
+) {
   const auto page = store.list_waiting(after, limit);
   for (const auto& [key, waiting] : page) {
     add_message(
@@ -85,7 +89,9 @@ ordered_json list_queue(const spool::Store& store, const std::string& cursor, st
   limit = std::clamp<std::size_t>(limit, 1, 1000);
   std::string next = cursor.empty() ? std::string(kWaiting) : cursor;
   if (next.starts_with(kWaiting)) {
-    next = add_waiting(store, parse_base64(std::string_view(next).substr(kWaiting.size())).value_or(""), limit, messages);
+    next = add_waiting(
+      store, parse_base64(std::string_view(next).substr(kWaiting.size())).value_or(""), limit, messages
+    );
   }
   if (next.starts_with(kFailed) && messages.size() < limit) {
     const auto after = QueueId::parse(std::string_view(next).substr(kFailed.size()));

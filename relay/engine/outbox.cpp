@@ -49,7 +49,9 @@ Outbox::Outbox(const Context& context, Services services, std::size_t max_connec
       counters_(context.metrics.shard(services.shard)),
       tasks_(
         services.thread.executor(),
-        [&log = context_.log](const std::string& what) { log.write(log::error("exception").with("in", "delivery").with("error", what)); }
+        [&log = context_.log](const std::string& what) {
+          log.write(log::error("exception").with("in", "delivery").with("error", what));
+        }
       ),
       destination_(route::smarthost_destination()),
       pool_(services.thread.context(), {tasks_, services.resolver, services.hops, *this}, max_connections),
@@ -68,7 +70,9 @@ delivery::Job Outbox::make_job(Dispatched dispatched) {
   auto& attempt = dispatched.attempt;
   const auto& envelope = attempt.stored.envelope;
   const auto id = attempt.item.key.id;
-  delivery::Job job{id, {envelope.reverse_path, {}, envelope.size + envelope.received.size(), envelope.body}, nullptr};
+  delivery::Job job{
+    id, {envelope.reverse_path, {}, envelope.size + envelope.received.size(), envelope.body}, nullptr
+  };
   for (const auto index : attempt.pending) job.message.recipients.push_back(envelope.recipients[index]);
   job.content = dispatched.content ? content_in_memory(envelope.received, std::move(dispatched.content))
                                    : content_in_spool(context_, id, envelope.received, attempt.stored.chunks);
@@ -95,13 +99,15 @@ void Outbox::untried(delivery::Job job) {
   auto taken = std::move(taken_.extract(job.id).mapped());
   if (!is_stopped_) {
     counters_.add(Counter::recipients_deferred, taken.attempt.pending.size());
-    context_.log.write(log::info("deferral")
-                         .with("queue_id", job.id.to_text())
-                         .with("sender", taken.attempt.stored.envelope.reverse_path.to_text())
-                         .with("recipients", taken.attempt.pending.size())
-                         .with("destination", taken.attempt.destination.name)
-                         .with("reason", last_failure_)
-                         .with("message", "the next hop failed before it judged the message; it waits for the hop"));
+    context_.log.write(
+      log::info("deferral")
+        .with("queue_id", job.id.to_text())
+        .with("sender", taken.attempt.stored.envelope.reverse_path.to_text())
+        .with("recipients", taken.attempt.pending.size())
+        .with("destination", taken.attempt.destination.name)
+        .with("reason", last_failure_)
+        .with("message", "the next hop failed before it judged the message; it waits for the hop")
+    );
   }
   services_.dispatcher.put_back(taken.attempt, services_.shard);
 }
@@ -120,7 +126,8 @@ void Outbox::hop_failed(const smtp::HopFailure& failure, const delivery::Peer& p
     counters_.add(Counter::credentials_refused);
     context_.metrics.set(metrics::Gauge::credentials_are_refused, 1);
   }
-  if (was_of_use && !failure.credentials_refused) return;  // an old connection ended: that says nothing of the hop
+  if (was_of_use && !failure.credentials_refused)
+    return;  // an old connection ended: that says nothing of the hop
   counters_.add(Counter::delivery_connections_failed);
   last_failure_ = std::string(smtp::doing(failure.stage)) + ": " + failure.error.context;
   context_.log.write(log::warning(failure.credentials_refused ? "credentials_refused" : "hop_failure")
@@ -172,8 +179,8 @@ void Outbox::recorded(const Unrecorded& outcome) {
 }
 
 void Outbox::log_outcome(
-  const Attempt& attempt, const smtp::MessageOutcome& outcome, const Settlement& settlement, const delivery::Peer& peer,
-  SteadyTime begun
+  const Attempt& attempt, const smtp::MessageOutcome& outcome, const Settlement& settlement,
+  const delivery::Peer& peer, SteadyTime begun
 ) {
   const auto now = context_.clock.clock().steady();
   const auto age = std::chrono::duration<double>(context_.clock.now() - attempt.item.arrival).count();
@@ -197,12 +204,16 @@ void Outbox::log_outcome(
                     .with("delay_attempt", seconds_between(begun, now));
     if (outcome.may_be_duplicated) record = std::move(record).with("possible_duplicate", true);
     if (settlement.again) {
-      const auto wait = std::chrono::duration<double>(settlement.again->key.due - context_.clock.now()).count();
+      const auto wait =
+        std::chrono::duration<double>(settlement.again->key.due - context_.clock.now()).count();
       record = std::move(record).with("retry_in", std::round(wait * 1000) / 1000);
     }
     context_.log.write(record);
     if (recipient.disposition == Disposition::delivered) {
-      counters_.observe(metrics::Duration::delivery, std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(age)));
+      counters_.observe(
+        metrics::Duration::delivery,
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(age))
+      );
     }
   }
 }

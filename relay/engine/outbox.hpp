@@ -22,7 +22,8 @@ class Outbox : public Shipper, public delivery::Reporter {
   };
   Outbox(const Context& context, Services services, std::size_t max_connections);
 
-  void ship(const route::Destination& destination, std::vector<Dispatched> attempts, bool may_connect) override;
+  void ship(const route::Destination& destination, std::vector<Dispatched> attempts, bool may_connect)
+    override;
 
   void attempted(delivery::Job job, smtp::MessageOutcome outcome, delivery::Peer peer) override;
   void untried(delivery::Job job) override;
@@ -52,8 +53,8 @@ class Outbox : public Shipper, public delivery::Reporter {
   void submit_again_later(const std::shared_ptr<Unrecorded>& outcome);
   void recorded(const Unrecorded& outcome);
   void log_outcome(
-    const Attempt& attempt, const smtp::MessageOutcome& outcome, const Settlement& settlement, const delivery::Peer& peer,
-    SteadyTime begun
+    const Attempt& attempt, const smtp::MessageOutcome& outcome, const Settlement& settlement,
+    const delivery::Peer& peer, SteadyTime begun
   );
 
   Context context_;
@@ -63,7 +64,7 @@ class Outbox : public Shipper, public delivery::Reporter {
   route::Destination destination_;  // the one there is
   delivery::Pool pool_;
   std::unordered_map<QueueId, Taken, queue::QueueIdHash> taken_;
-  std::string last_failure_;        // of the hop, for the records of messages that wait for it
+  std::string last_failure_;  // of the hop, for the records of messages that wait for it
   std::size_t unrecorded_ = 0;
   bool is_stopped_ = false;
   std::mt19937 random_;

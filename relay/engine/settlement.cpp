@@ -28,9 +28,9 @@ void remove_message(const Attempt& attempt, spool::Operations& operations) {
 
 std::uint32_t failed_before(const Attempt& attempt) {
   const auto& before = attempt.settled_before;
-  return static_cast<std::uint32_t>(
-    std::count_if(before.begin(), before.end(), [](const auto& entry) { return !entry.second.is_delivered; })
-  );
+  return static_cast<std::uint32_t>(std::count_if(before.begin(), before.end(), [](const auto& entry) {
+    return !entry.second.is_delivered;
+  }));
 }
 
 /// The message's next place in the queue.
@@ -60,8 +60,8 @@ std::vector<std::uint32_t> pending_recipients(
 }
 
 Settlement settle(
-  const Attempt& attempt, const smtp::MessageOutcome& outcome, const queue::RetrySchedule& schedule, WallTime now,
-  double fraction, const std::string& hop
+  const Attempt& attempt, const smtp::MessageOutcome& outcome, const queue::RetrySchedule& schedule,
+  WallTime now, double fraction, const std::string& hop
 ) {
   const auto& item = attempt.item;
   Settlement settlement;
@@ -78,13 +78,16 @@ Settlement settle(
     }
     if (recipient.disposition == Disposition::failed) ++settlement.failed_recipients;
     results.push_back(spool::put_record(
-      Family::result, spool::indexed_key(item.key.id, attempt.pending[i]), spool::to_payload(settled(recipient, hop, now))
+      Family::result, spool::indexed_key(item.key.id, attempt.pending[i]),
+      spool::to_payload(settled(recipient, hop, now))
     ));
   }
   if (results.empty() && last_deferral == nullptr) return settlement;
 
   auto& operations = settlement.operations;
-  operations.push_back(spool::remove(Family::due, spool::due_key(attempt.destination.name, item.key.due, item.key.id)));
+  operations.push_back(
+    spool::remove(Family::due, spool::due_key(attempt.destination.name, item.key.due, item.key.id))
+  );
   settlement.is_complete = unsettled == 0;
   settlement.sync = results.empty() ? spool::Sync::no : spool::Sync::yes;
   if (settlement.is_complete && settlement.failed_recipients == 0) {
@@ -94,14 +97,17 @@ Settlement settle(
   operations.insert(operations.end(), results.begin(), results.end());
   if (settlement.is_complete) {
     const spool::Failed failed{item.arrival, item.size, now, settlement.failed_recipients};
-    operations.push_back(spool::put_record(Family::failed, spool::id_key(item.key.id), spool::to_payload(failed)));
+    operations.push_back(
+      spool::put_record(Family::failed, spool::id_key(item.key.id), spool::to_payload(failed))
+    );
     return settlement;
   }
   settlement.again = next_item(attempt, last_deferral != nullptr, schedule, now, fraction);
   const auto last = last_deferral != nullptr ? last_deferral->reply.to_line().substr(0, kMaxLast) : "";
   const spool::Waiting waiting{item.arrival, item.size, settlement.again->attempts, last};
   operations.push_back(spool::put_record(
-    Family::due, spool::due_key(attempt.destination.name, settlement.again->key.due, item.key.id), spool::to_payload(waiting)
+    Family::due, spool::due_key(attempt.destination.name, settlement.again->key.due, item.key.id),
+    spool::to_payload(waiting)
   ));
   return settlement;
 }

@@ -155,7 +155,9 @@ Awaitable<void> serve(Stream stream, net::TaskGroup& tasks, const Handler& handl
 
 }  // namespace
 
-Server::Server(net::asio::io_context& context, std::unique_ptr<net::Listener> listener, Handler handler, log::Sink& log)
+Server::Server(
+  net::asio::io_context& context, std::unique_ptr<net::Listener> listener, Handler handler, log::Sink& log
+)
     : listener_(std::move(listener)),
       handler_(std::move(handler)),
       tasks_(context.get_executor(), [&log](const std::string& what) {
@@ -182,7 +184,8 @@ void Server::close() {
 std::string query_value(const std::string& query, const std::string& name) {
   for (const auto pair : split(query, '&')) {
     const auto equals = pair.find('=');
-    if (equals != std::string_view::npos && pair.substr(0, equals) == name) return std::string(pair.substr(equals + 1));
+    if (equals != std::string_view::npos && pair.substr(0, equals) == name)
+      return std::string(pair.substr(equals + 1));
   }
   return {};
 }

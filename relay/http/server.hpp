@@ -1,7 +1,9 @@
 #pragma once
-/// NAME      http -- a small HTTP server on the shards' own loops, so that its answers prove that the loops are alive
+/// NAME      http -- a small HTTP server on the shards' own loops, so that its answers prove that the loops
+///           are alive
 /// USES      net, base
-/// INVARIANT requests are bounded in size and time; a listener answers what its handler knows and 404 for the rest
+/// INVARIANT requests are bounded in size and time; a listener answers what its handler knows and 404 for the
+///           rest
 /// FAILURES  end that connection
 
 #include <functional>
@@ -32,8 +34,9 @@ using Handler = std::function<net::Awaitable<Response>(Request)>;
 
 inline constexpr std::size_t kMaxRequest = 16U << 10U;
 
-/// Serves one shard's share of some addresses: HTTP/1.1 with connections kept, HTTP/1.0, and a request line without a
-/// version (`GET /health`, an F5's default), which is answered like HTTP/1.0. Thread: its shard's, but for open().
+/// Serves one shard's share of some addresses: HTTP/1.1 with connections kept, HTTP/1.0, and a request line
+/// without a version (`GET /health`, an F5's default), which is answered like HTTP/1.0. Thread: its shard's,
+/// but for open().
 class Server {
  public:
   /// Errors as net::Listener::open(). @param log  told of a handler's exceptions; outlives the server
@@ -46,7 +49,9 @@ class Server {
   [[nodiscard]] std::vector<Endpoint> endpoints() const { return listener_->endpoints(); }
 
  private:
-  Server(net::asio::io_context& context, std::unique_ptr<net::Listener> listener, Handler handler, log::Sink& log);
+  Server(
+    net::asio::io_context& context, std::unique_ptr<net::Listener> listener, Handler handler, log::Sink& log
+  );
 
   std::unique_ptr<net::Listener> listener_;
   Handler handler_;

@@ -9,14 +9,16 @@ namespace relay::mail {
 namespace {
 
 /// RFC 5322 section 3.2.3.
-bool is_atext(char c) { return is_alnum(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos; }
+bool is_atext(char c) {
+  return is_alnum(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
+}
 
 bool is_dot_string(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return is_atext(c) || c == '.'; });
 }
 
-/// The length of the quoted string that `text` starts with, its quotes included, or 0 when it is not closed or holds
-/// an octet that RFC 5321 section 4.1.2 (qtextSMTP, quoted-pairSMTP) forbids.
+/// The length of the quoted string that `text` starts with, its quotes included, or 0 when it is not closed
+/// or holds an octet that RFC 5321 section 4.1.2 (qtextSMTP, quoted-pairSMTP) forbids.
 std::size_t quoted_length(std::string_view text) {
   for (std::size_t i = 1; i < text.size(); ++i) {
     if (text[i] == '"') return i + 1;
@@ -52,7 +54,8 @@ Result<Address> Address::parse(std::string_view text) {
   const auto local_part = text.substr(0, at);
   if (local_part.empty()) return invalid(text, "no local part");
   if (local_part.size() > kMaxLocalPart) return invalid(text, "local part longer than 64 octets");
-  if (quoted == 0 && !is_dot_string(local_part)) return invalid(text, "local part holds a character that needs quotes");
+  if (quoted == 0 && !is_dot_string(local_part))
+    return invalid(text, "local part holds a character that needs quotes");
   if (at == text.size()) {
     if (equals_ignoring_case(local_part, "postmaster")) return Address(std::string(local_part), "");
     return invalid(text, "no domain");

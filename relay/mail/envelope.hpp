@@ -15,9 +15,9 @@ enum class Body : std::uint8_t { undeclared, seven_bit, eight_bit_mime };
 
 /// Where a message came from, for `Received:` and the log.
 struct Origin {
-  std::string client;    ///< the client's address as text; with PROXY protocol the one that the header names
-  std::string helo;      ///< as given, printable ASCII
-  bool extended = false; ///< EHLO was used: ESMTP in `Received:`
+  std::string client;     ///< the client's address as text; with PROXY protocol the one that the header names
+  std::string helo;       ///< as given, printable ASCII
+  bool extended = false;  ///< EHLO was used: ESMTP in `Received:`
   friend bool operator==(const Origin&, const Origin&) = default;
 };
 
@@ -28,8 +28,9 @@ struct Envelope {
   Body body = Body::undeclared;
   Origin origin;
   WallTime arrival{};
-  std::uint64_t size = 0;      ///< octets of the content as it is sent on, our header not counted, before dot-stuffing
-  std::string received;        ///< our `Received:` line, folded, with its final CRLF
+  /// Octets of the content as it is sent on, our header not counted, before dot-stuffing.
+  std::uint64_t size = 0;
+  std::string received;  ///< our `Received:` line, folded, with its final CRLF
   friend bool operator==(const Envelope&, const Envelope&) = default;
 };
 

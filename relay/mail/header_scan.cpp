@@ -19,7 +19,8 @@ bool is_written_by(std::string_view text, std::string_view hostname) {
     const auto word = trimmed(text.substr(at + 2));
     if (!word.starts_with(hostname)) continue;
     const auto rest = word.substr(hostname.size());
-    if (rest.empty() || is_blank(rest.front()) || std::string_view("\r\n;(").find(rest.front()) != std::string_view::npos) {
+    if (rest.empty() || is_blank(rest.front()) ||
+        std::string_view("\r\n;(").find(rest.front()) != std::string_view::npos) {
       return true;
     }
   }
@@ -28,7 +29,8 @@ bool is_written_by(std::string_view text, std::string_view hostname) {
 
 }  // namespace
 
-HeaderScan::HeaderScan(std::string_view hostname, HeaderLimits limits) : limits_(limits), hostname_(lower(hostname)) {}
+HeaderScan::HeaderScan(std::string_view hostname, HeaderLimits limits)
+    : limits_(limits), hostname_(lower(hostname)) {}
 
 void HeaderScan::feed(std::string_view content, std::string& out) {
   while (!content.empty() && state_ != State::body) {
@@ -92,7 +94,8 @@ std::string_view HeaderScan::read_field(std::string_view content, std::string& o
   const auto end = content.find('\n');
   const auto line = content.substr(0, end == std::string_view::npos ? end : end + 1);
   out.append(line);
-  if (in_received_) received_.append(line.substr(0, kMaxReceivedText - std::min(kMaxReceivedText, received_.size())));
+  if (in_received_)
+    received_.append(line.substr(0, kMaxReceivedText - std::min(kMaxReceivedText, received_.size())));
   if (end != std::string_view::npos) state_ = State::line_start;
   return content.substr(line.size());
 }

@@ -8,21 +8,25 @@
 namespace relay::mail {
 
 struct HeaderLimits {
-  std::uint64_t max_octets = 512 * 1024;  ///< of the whole header part; more is refused with 552 5.3.4
-  std::uint32_t max_received = 100;       ///< `Received:` fields: at this many the message loops (RFC 5321 section 6.3)
-  std::uint32_t max_own_received = 10;    ///< `Received:` fields written `by` our own name: a smarthost sends it back
+  /// Of the whole header part; more is refused with 552 5.3.4.
+  std::uint64_t max_octets = 512 * 1024;
+  /// `Received:` fields: at this many the message loops (RFC 5321 section 6.3).
+  std::uint32_t max_received = 100;
+  /// `Received:` fields written `by` our own name: a smarthost sends it back.
+  std::uint32_t max_own_received = 10;
 };
 
 /// Passes content through and sees to three things in its header part:
-/// - so that nothing folds into the `Received:` line that will stand above it, content that starts with a space or tab
-///   gets one empty line in front, and a header part that meets a line which is no header field gets one before that
-///   line (only the first time: from there on all is body);
+/// - so that nothing folds into the `Received:` line that will stand above it, content that starts with a
+///   space or tab gets one empty line in front, and a header part that meets a line which is no header field
+///   gets one before that line (only the first time: from there on all is body);
 /// - it counts `Received:` fields, all and those by `hostname`;
 /// - it measures the header part.
 ///
-/// A line is a header field when a colon follows a name of up to 1,024 octets without space, tab, CR or LF, blanks before
-/// the colon allowed; so odd names (8-bit, NUL, none at all) pass as they are.
-/// Input: content whose line ends are all CRLF, in pieces of any size. Holds back at most 1,024 octets between calls.
+/// A line is a header field when a colon follows a name of up to 1,024 octets without space, tab, CR or LF,
+/// blanks before the colon allowed; so odd names (8-bit, NUL, none at all) pass as they are.
+/// Input: content whose line ends are all CRLF, in pieces of any size. Holds back at most 1,024 octets
+/// between calls.
 /// Complexity O(octets). Thread: one at a time.
 class HeaderScan {
  public:

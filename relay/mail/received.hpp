@@ -11,10 +11,12 @@ namespace relay::mail {
 
 /// `Received: from HELO ([client]) by HOST with ESMTP id ID for <recipient>; date`, folded, ending in CRLF.
 ///
-/// The `for` clause stands only with a single recipient, so that nobody learns of others. A HELO name that is no domain
-/// goes into a comment, cut at 100 octets and stripped of what could end the comment or the line.
+/// The `for` clause stands only with a single recipient, so that nobody learns of others. A HELO name that is
+/// no domain goes into a comment, cut at 100 octets and stripped of what could end the comment or the line.
 ///
 /// @param hostname  our own name, valid as a domain
-[[nodiscard]] std::string received_line(const Envelope& envelope, const QueueId& id, std::string_view hostname);
+[[nodiscard]] std::string received_line(
+  const Envelope& envelope, const QueueId& id, std::string_view hostname
+);
 
 }  // namespace relay::mail

@@ -1,5 +1,6 @@
 #pragma once
-/// A reply as SMTP gives it, and its enhanced status. It lives here because envelopes and queues keep replies too.
+/// A reply as SMTP gives it, and its enhanced status. It lives here because envelopes and queues keep replies
+/// too.
 
 #include <cstdint>
 #include <optional>
@@ -14,7 +15,8 @@ struct EnhancedStatus {
   std::uint16_t subject = 0;
   std::uint16_t detail = 0;
 
-  /// Reads a status at the start of `text`, followed by a space or the end; classes 2, 4 and 5, parts up to 999.
+  /// Reads a status at the start of `text`, followed by a space or the end; classes 2, 4 and 5, parts up to
+  /// 999.
   [[nodiscard]] static std::optional<EnhancedStatus> parse_prefix(std::string_view text);
   [[nodiscard]] std::string to_text() const;
   friend bool operator==(const EnhancedStatus&, const EnhancedStatus&) = default;

@@ -7,7 +7,8 @@ namespace relay::metrics {
 void Shard::observe(Duration duration, std::chrono::nanoseconds value) {
   auto& buckets = durations_[static_cast<std::size_t>(duration)];
   const double seconds = std::chrono::duration<double>(value).count();
-  const auto bucket = static_cast<std::size_t>(std::lower_bound(kBounds.begin(), kBounds.end(), seconds) - kBounds.begin());
+  const auto bucket =
+    static_cast<std::size_t>(std::lower_bound(kBounds.begin(), kBounds.end(), seconds) - kBounds.begin());
   bump(buckets.counts[bucket], 1);
   bump(buckets.nanoseconds, static_cast<std::uint64_t>(std::max<std::int64_t>(value.count(), 0)));
 }

@@ -1,8 +1,8 @@
 #pragma once
 /// NAME      metrics -- what the relay counts, and how it is exposed
 /// USES      base
-/// INVARIANT every series exists from the start with value 0, and every label value stands in a table: none comes from
-///           outside, so their number is bounded
+/// INVARIANT every series exists from the start with value 0, and every label value stands in a table: none
+///           comes from outside, so their number is bounded
 /// FAILURES  none
 
 #include <array>
@@ -68,20 +68,22 @@ enum class Gauge : std::uint8_t {
 };
 
 enum class Duration : std::uint8_t {
-  spool_commit,   ///< from the commit's submission to its answer
-  delivery,       ///< from acceptance to the last recipient's delivery
+  spool_commit,  ///< from the commit's submission to its answer
+  delivery,      ///< from acceptance to the last recipient's delivery
   delivery_attempt,
   count,
 };
 
 /// Upper bounds in seconds; one more bucket takes the rest.
-inline constexpr std::array kBounds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,  0.25,  0.5,
+inline constexpr std::array kBounds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,   0.25,  0.5,
                                     1.0,   2.5,    5.0,   10.0, 30.0,  60.0, 300.0, 3600.0};
 
 /// The counters of one thread. That thread alone adds; any thread reads.
 class Shard {
  public:
-  void add(Counter counter, std::uint64_t amount = 1) { bump(counters_[static_cast<std::size_t>(counter)], amount); }
+  void add(Counter counter, std::uint64_t amount = 1) {
+    bump(counters_[static_cast<std::size_t>(counter)], amount);
+  }
   void observe(Duration duration, std::chrono::nanoseconds value);
 
   struct Histogram {
@@ -113,8 +115,12 @@ class Registry {
   [[nodiscard]] Shard& shard(std::size_t index) { return *shards_[index]; }
   [[nodiscard]] const Shard& shard(std::size_t index) const { return *shards_[index]; }
 
-  void set(Gauge gauge, double value) { gauges_[static_cast<std::size_t>(gauge)].store(value, std::memory_order_relaxed); }
-  [[nodiscard]] double read(Gauge gauge) const { return gauges_[static_cast<std::size_t>(gauge)].load(std::memory_order_relaxed); }
+  void set(Gauge gauge, double value) {
+    gauges_[static_cast<std::size_t>(gauge)].store(value, std::memory_order_relaxed);
+  }
+  [[nodiscard]] double read(Gauge gauge) const {
+    return gauges_[static_cast<std::size_t>(gauge)].load(std::memory_order_relaxed);
+  }
   /// Over all shards.
   [[nodiscard]] std::uint64_t total(Counter counter) const;
   [[nodiscard]] Shard::Histogram total(Duration duration) const;

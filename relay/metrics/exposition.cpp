@@ -2,7 +2,6 @@
 
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
-
 #include <span>
 #include <sstream>
 #include <string_view>
@@ -19,7 +18,10 @@ struct Row {
 // In the order of the enums. Rows of one name stand together and share the first one's help.
 constexpr std::array kCounters{
   Row{"connections_total", "", "Inbound connections that were accepted."},
-  Row{"connections_refused_total", "reason=too_many", "Inbound connections that were greeted with a refusal or closed."},
+  Row{
+    "connections_refused_total", "reason=too_many",
+    "Inbound connections that were greeted with a refusal or closed."
+  },
   Row{"connections_refused_total", "reason=stopping", ""},
   Row{"connections_refused_total", "reason=proxy_header", ""},
   Row{"refusals_total", "", "Replies of 400 and above to clients."},
@@ -34,9 +36,15 @@ constexpr std::array kCounters{
   Row{"recipients_total", "result=failed", ""},
   Row{"messages_settled_total", "result=delivered", "Messages whose last recipient was settled."},
   Row{"messages_settled_total", "result=failed", ""},
-  Row{"possible_duplicates_total", "side=in", "Messages that may exist twice: the other side left before the last answer."},
+  Row{
+    "possible_duplicates_total", "side=in",
+    "Messages that may exist twice: the other side left before the last answer."
+  },
   Row{"possible_duplicates_total", "side=out", ""},
-  Row{"delivery_connections_total", "result=ready", "Outbound connections, by whether they became ready for mail."},
+  Row{
+    "delivery_connections_total", "result=ready",
+    "Outbound connections, by whether they became ready for mail."
+  },
   Row{"delivery_connections_total", "result=failed", ""},
   Row{"delivery_connections_tls_total", "", "Outbound connections with verified TLS."},
   Row{"credentials_refused_total", "", "Times a next hop refused our credentials, or asked for some."},
@@ -46,7 +54,9 @@ constexpr std::array kCounters{
   Row{"spool_errors_total", "kind=failed", ""},
   Row{"spool_quarantined_total", "", "Messages set aside because a record did not verify."},
   Row{"spool_repairs_total", "", "Starts at which the spool had to be repaired."},
-  Row{"config_reloads_total", "result=applied", "Changed settings or credentials, by whether they are in force."},
+  Row{
+    "config_reloads_total", "result=applied", "Changed settings or credentials, by whether they are in force."
+  },
   Row{"config_reloads_total", "result=refused", ""},
 };
 static_assert(kCounters.size() == static_cast<std::size_t>(Counter::count));
@@ -93,7 +103,9 @@ ClientMetric labelled(const Row& row) {
   ClientMetric metric;
   const auto equals = row.label.find('=');
   if (equals != std::string_view::npos) {
-    metric.label.push_back({std::string(row.label.substr(0, equals)), std::string(row.label.substr(equals + 1))});
+    metric.label.push_back(
+      {std::string(row.label.substr(0, equals)), std::string(row.label.substr(equals + 1))}
+    );
   }
   return metric;
 }
@@ -113,7 +125,8 @@ void add_gauges(const Registry& registry, std::vector<MetricFamily>& families) {
     // Some come from outside as a running total: a counter to Prometheus, a gauge to us.
     const bool is_total = kGauges[i].name.ends_with("_total");
     (is_total ? metric.counter.value : metric.gauge.value) = value;
-    family_of(families, kGauges[i], is_total ? MetricType::Counter : MetricType::Gauge).metric.push_back(metric);
+    family_of(families, kGauges[i], is_total ? MetricType::Counter : MetricType::Gauge)
+      .metric.push_back(metric);
   }
 }
 
@@ -124,7 +137,8 @@ void add_durations(const Registry& registry, std::vector<MetricFamily>& families
     std::uint64_t cumulative = 0;
     for (std::size_t bucket = 0; bucket < histogram.buckets.size(); ++bucket) {
       cumulative += histogram.buckets[bucket];
-      const double bound = bucket < kBounds.size() ? kBounds[bucket] : std::numeric_limits<double>::infinity();
+      const double bound =
+        bucket < kBounds.size() ? kBounds[bucket] : std::numeric_limits<double>::infinity();
       metric.histogram.bucket.push_back({cumulative, bound});
     }
     metric.histogram.sample_count = cumulative;
@@ -138,8 +152,8 @@ void append_rows(std::string& table, std::span<const Row> rows, std::string_view
   for (const auto& row : rows) {
     if (!row.help.empty()) help = row.help;
     const auto label = row.label.empty() ? "" : "{" + std::string(row.label) + "}";
-    table += "| `" + std::string(kPrefix) + std::string(row.name) + label + "` | " + std::string(kind) + " | " +
-             std::string(help) + " |\n";
+    table += "| `" + std::string(kPrefix) + std::string(row.name) + label + "` | " + std::string(kind) +
+             " | " + std::string(help) + " |\n";
   }
 }
 
@@ -153,7 +167,9 @@ std::string exposition(const Registry& registry, const std::string& version) {
   ClientMetric build;
   build.label.push_back({"version", version});
   build.gauge.value = 1;
-  families.push_back({std::string(kPrefix) + "build_info", "The program's version.", MetricType::Gauge, {build}});
+  families.push_back(
+    {std::string(kPrefix) + "build_info", "The program's version.", MetricType::Gauge, {build}}
+  );
   std::ostringstream text;
   prometheus::TextSerializer{}.Serialize(text, families);
   return text.str();

@@ -1,11 +1,12 @@
 #pragma once
 /// NAME      net -- sockets, TLS, name lookup and the threads they live on
 /// USES      base
-/// INVARIANT nothing on a shard blocks; every wait has a deadline; an object belongs to the shard that made it
+/// INVARIANT nothing on a shard blocks; every wait has a deadline; an object belongs to the shard that made
+///           it
 /// FAILURES  values of type Error; exceptions only from constructors at start
 ///
-/// House rule (g++ 12 miscompiles others, hack/check-coroutines): a co_await is a bare statement or the whole right side
-/// of `x = co_await call(names...);`.
+/// House rule (g++ 12 miscompiles others, hack/check-coroutines): a co_await is a bare statement or the whole
+/// right side of `x = co_await call(names...);`.
 
 // clang-format off
 #include <utility>  // Asio 1.74's awaitable.hpp uses std::exchange without it

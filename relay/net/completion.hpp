@@ -8,10 +8,11 @@
 
 namespace relay::net {
 
-/// Calls `start` with a function that must be called exactly once, from any thread; the awaiting coroutine resumes with
-/// its argument on its own executor.
+/// Calls `start` with a function that must be called exactly once, from any thread; the awaiting coroutine
+/// resumes with its argument on its own executor.
 ///
-/// @param start  copyable; called before the coroutine is suspended for good, so it must not answer by blocking
+/// @param start  copyable; called before the coroutine is suspended for good, so it must not answer by
+///               blocking
 template <class T>
 [[nodiscard]] Awaitable<T> answered_by(std::function<void(std::function<void(T)>)> start) {
   return asio::async_initiate<const asio::use_awaitable_t<>, void(T)>(
@@ -20,7 +21,9 @@ template <class T>
       auto shared = std::make_shared<decltype(handler)>(std::move(handler));
       begin([shared](T answer) {
         auto executor = asio::get_associated_executor(*shared);
-        asio::post(executor, [shared, answer = std::move(answer)]() mutable { (*shared)(std::move(answer)); });
+        asio::post(executor, [shared, answer = std::move(answer)]() mutable {
+          (*shared)(std::move(answer));
+        });
       });
     },
     asio::use_awaitable, std::move(start)

@@ -13,7 +13,8 @@
 
 namespace relay::net {
 
-/// Runs until stop(). Work may be posted before start(). Lifetime: everything on its loop is gone before it is destroyed.
+/// Runs until stop(). Work may be posted before start(). Lifetime: everything on its loop is gone before it
+/// is destroyed.
 class IoThread {
  public:
   /// @param name  at most 15 octets, shown by ps and debuggers
@@ -44,7 +45,8 @@ auto ask(IoThread& thread, Action action) {
   return answer.get();
 }
 
-/// For what blocks and must not do so on a shard: reads from the spool, files. A few threads, started at once.
+/// For what blocks and must not do so on a shard: reads from the spool, files. A few threads, started at
+/// once.
 using WorkerPool = asio::thread_pool;
 
 }  // namespace relay::net

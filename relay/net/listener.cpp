@@ -1,9 +1,8 @@
 #include "relay/net/listener.hpp"
 
-#include <sys/socket.h>
-
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <sys/socket.h>
 
 namespace relay::net {
 namespace {
@@ -18,7 +17,8 @@ Result<tcp::endpoint> to_endpoint(const Endpoint& endpoint) {
   const auto address = IpAddress::parse(endpoint.host);
   if (!address) {
     return tl::unexpected(Error{
-      Errc::invalid_argument, Fate::terminal, "listen on " + endpoint.to_text() + ": name an address, such as 0.0.0.0 or [::]"
+      Errc::invalid_argument, Fate::terminal,
+      "listen on " + endpoint.to_text() + ": name an address, such as 0.0.0.0 or [::]"
     });
   }
   return tcp::endpoint(to_asio(*address), endpoint.port);
@@ -55,7 +55,9 @@ Result<void> check_are_free(asio::io_context& context, const std::vector<Endpoin
   return {};
 }
 
-Result<std::unique_ptr<Listener>> Listener::open(asio::io_context& context, const std::vector<Endpoint>& endpoints) {
+Result<std::unique_ptr<Listener>> Listener::open(
+  asio::io_context& context, const std::vector<Endpoint>& endpoints
+) {
   std::unique_ptr<Listener> listener(new Listener(context));
   for (const auto& endpoint : endpoints) {
     auto acceptor = bind_acceptor(context, endpoint, Sharing::with_other_shards);

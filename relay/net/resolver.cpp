@@ -1,8 +1,5 @@
 #include "relay/net/resolver.hpp"
 
-#include <sys/stat.h>
-#include <unbound.h>
-
 #include <algorithm>
 #include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -12,6 +9,8 @@
 #include <map>
 #include <random>
 #include <stdexcept>
+#include <sys/stat.h>
+#include <unbound.h>
 
 #include "relay/net/completion.hpp"
 #include "relay/net/resolver_config.hpp"
@@ -53,7 +52,8 @@ std::vector<IpAddress> addresses_of(const ub_result& result) {
   std::vector<IpAddress> addresses;
   for (int i = 0; result.data[i] != nullptr; ++i) {
     const auto* octets = reinterpret_cast<const std::uint8_t*>(result.data[i]);
-    if (result.qtype == kTypeA && result.len[i] == 4) addresses.push_back(IpAddress::v4(std::span<const std::uint8_t, 4>(octets, 4)));
+    if (result.qtype == kTypeA && result.len[i] == 4)
+      addresses.push_back(IpAddress::v4(std::span<const std::uint8_t, 4>(octets, 4)));
     if (result.qtype == kTypeAaaa && result.len[i] == 16) {
       addresses.push_back(IpAddress::v6(std::span<const std::uint8_t, 16>(octets, 16)));
     }
@@ -98,8 +98,12 @@ class Resolver::Context : public std::enable_shared_from_this<Context> {
   int ask(const std::string& name, int type, Answer answer) {
     const int question = ++last_question_;
     auto& open = *(open_[question] = std::make_unique<Open>(Open{*this, question, 0, std::move(answer)}));
-    if (ub_resolve_async(unbound_, name.c_str(), type, kClassIn, &open, &Context::on_answer, &open.id) == 0) wait();
-    else asio::post(descriptor_.get_executor(), [self = shared_from_this(), question] { self->answer(question, nullptr); });
+    if (ub_resolve_async(unbound_, name.c_str(), type, kClassIn, &open, &Context::on_answer, &open.id) == 0)
+      wait();
+    else
+      asio::post(descriptor_.get_executor(), [self = shared_from_this(), question] {
+        self->answer(question, nullptr);
+      });
     return question;
   }
   /// Its answer will not be called.
@@ -122,7 +126,8 @@ class Resolver::Context : public std::enable_shared_from_this<Context> {
   };
 
   static void check(int failed, const char* what) {
-    if (failed != 0) throw std::runtime_error(std::string("libunbound: ") + what + ": " + ub_strerror(failed));
+    if (failed != 0)
+      throw std::runtime_error(std::string("libunbound: ") + what + ": " + ub_strerror(failed));
   }
   static void on_answer(void* data, int failed, ub_result* result) {
     auto& open = *static_cast<Open*>(data);
@@ -139,12 +144,15 @@ class Resolver::Context : public std::enable_shared_from_this<Context> {
   void wait() {
     if (is_waiting_) return;
     is_waiting_ = true;
-    descriptor_.async_wait(asio::posix::stream_descriptor::wait_read, [self = shared_from_this()](error_code ec) {
-      self->is_waiting_ = false;
-      if (ec) return;
-      ub_process(self->unbound_);
-      if (!self->open_.empty()) self->wait();
-    });
+    descriptor_.async_wait(
+      asio::posix::stream_descriptor::wait_read,
+      [self = shared_from_this()](error_code ec) {
+        self->is_waiting_ = false;
+        if (ec) return;
+        ub_process(self->unbound_);
+        if (!self->open_.empty()) self->wait();
+      }
+    );
   }
 
   ub_ctx* unbound_;
@@ -171,7 +179,8 @@ struct Resolver::Lookup {
   std::function<void(Result<std::vector<IpAddress>>)> done;
 };
 
-Resolver::Resolver(asio::io_context& context, ResolverFiles files) : context_(context), files_(std::move(files)) {}
+Resolver::Resolver(asio::io_context& context, ResolverFiles files)
+    : context_(context), files_(std::move(files)) {}
 Resolver::~Resolver() = default;
 
 Awaitable<Result<std::vector<IpAddress>>> Resolver::lookup(std::string host, milliseconds timeout) {
@@ -180,7 +189,8 @@ Awaitable<Result<std::vector<IpAddress>>> Resolver::lookup(std::string host, mil
     std::vector<IpAddress> single(1, *address);
     co_return single;
   }
-  std::function<void(std::function<void(Found)>)> start = [this, host, timeout](std::function<void(Found)> done) {
+  std::function<void(std::function<void(Found)>)> start = [this, host,
+                                                           timeout](std::function<void(Found)> done) {
     asio::post(context_, [this, host, timeout, done = std::move(done)]() mutable {
       auto lookup = std::make_shared<Lookup>(context_, host);
       lookup->done = std::move(done);
@@ -212,8 +222,9 @@ void Resolver::ask_next(const std::shared_ptr<Lookup>& lookup) {
   if (lookup->next_candidate == lookup->candidates.size()) {
     const bool is_denied = lookup->was_denied && !lookup->had_no_answer;
     return finish(
-      lookup, is_denied ? transient(Errc::name_not_found, "look up " + lookup->host + ": no such name, or no address")
-                        : transient(Errc::unavailable, "look up " + lookup->host + ": no name server gave an answer")
+      lookup, is_denied
+                ? transient(Errc::name_not_found, "look up " + lookup->host + ": no such name, or no address")
+                : transient(Errc::unavailable, "look up " + lookup->host + ": no name server gave an answer")
     );
   }
   const auto& name = lookup->candidates[lookup->next_candidate++];
@@ -224,7 +235,10 @@ void Resolver::ask_next(const std::shared_ptr<Lookup>& lookup) {
       if (result != nullptr && result->havedata != 0) {
         const auto found = addresses_of(*result);
         // IPv4 first, whichever answer came first.
-        lookup->addresses.insert(result->qtype == kTypeA ? lookup->addresses.begin() : lookup->addresses.end(), found.begin(), found.end());
+        lookup->addresses.insert(
+          result->qtype == kTypeA ? lookup->addresses.begin() : lookup->addresses.end(), found.begin(),
+          found.end()
+        );
       } else if (result != nullptr && (result->rcode == 0 || result->rcode == kNxdomain)) {
         lookup->was_denied = true;
       } else {
@@ -243,7 +257,8 @@ void Resolver::finish(const std::shared_ptr<Lookup>& lookup, Result<std::vector<
   lookup->deadline.cancel();
   if (result) {
     static thread_local std::mt19937 random(std::random_device{}());
-    const auto v6 = std::find_if(result->begin(), result->end(), [](const auto& address) { return !address.is_v4(); });
+    const auto v6 =
+      std::find_if(result->begin(), result->end(), [](const auto& address) { return !address.is_v4(); });
     std::shuffle(result->begin(), v6, random);
     std::shuffle(v6, result->end(), random);
   }

@@ -14,9 +14,10 @@ struct ResolverFiles {
   std::string hosts = "/etc/hosts";
 };
 
-/// Looks up A and AAAA, honours the hosts file and the search list, and never MX. Private names (.test, home.arpa, reverse
-/// zones of private networks) go to the node's resolvers like all others: libunbound would answer some of them itself.
-/// When one of the files changes, lookups from then on use a new context, since libunbound freezes its forwarders.
+/// Looks up A and AAAA, honours the hosts file and the search list, and never MX. Private names (.test,
+/// home.arpa, reverse zones of private networks) go to the node's resolvers like all others: libunbound would
+/// answer some of them itself. When one of the files changes, lookups from then on use a new context, since
+/// libunbound freezes its forwarders.
 ///
 /// Lives on one loop; lookup() may be awaited from any shard. Outlives all lookups.
 class Resolver {
@@ -27,8 +28,8 @@ class Resolver {
   Resolver& operator=(const Resolver&) = delete;
 
   /// IPv4 addresses first, each family in random order; an address as `host` is returned as it is.
-  /// Errors: name_not_found (the zones say so), timed_out, unavailable (no server gave an answer); all transient: what a
-  /// smarthost's name stands for is configuration, and configuration gets mended.
+  /// Errors: name_not_found (the zones say so), timed_out, unavailable (no server gave an answer); all
+  /// transient: what a smarthost's name stands for is configuration, and configuration gets mended.
   [[nodiscard]] Awaitable<Result<std::vector<IpAddress>>> lookup(std::string host, milliseconds timeout);
 
  private:

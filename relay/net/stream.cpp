@@ -1,12 +1,11 @@
 #include "relay/net/stream.hpp"
 
-#include <openssl/err.h>
-#include <openssl/x509_vfy.h>
-
 #include <array>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
 
 namespace relay::net {
 namespace {
@@ -24,7 +23,8 @@ Error timeout_error() { return Error{Errc::timed_out, Fate::transient, "timed ou
 struct Stream::State : std::enable_shared_from_this<Stream::State> {
   using TlsStream = asio::ssl::stream<tcp::socket&>;
 
-  State(tcp::socket from, IpAddress address) : socket(std::move(from)), peer(address), timer(socket.get_executor()) {}
+  State(tcp::socket from, IpAddress address)
+      : socket(std::move(from)), peer(address), timer(socket.get_executor()) {}
 
   tcp::socket socket;
   IpAddress peer;
@@ -79,7 +79,8 @@ struct Stream::State : std::enable_shared_from_this<Stream::State> {
   }
 };
 
-Stream::Stream(tcp::socket socket, IpAddress peer) : state_(std::make_shared<State>(std::move(socket), peer)) {
+Stream::Stream(tcp::socket socket, IpAddress peer)
+    : state_(std::make_shared<State>(std::move(socket), peer)) {
   state_->make_ready();
 }
 Stream::~Stream() = default;

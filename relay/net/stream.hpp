@@ -14,25 +14,28 @@ inline constexpr std::size_t kReceiveSize = 16U << 10U;
 
 /// Owns its socket; moved into the coroutine that serves it. Thread: its shard's.
 ///
-/// Errors of all operations: timed_out, connection_lost, connection_failed, tls_failed; cancelled when interrupt() was
-/// called. Behind any of them the stream can still be written to and closed, but TLS state may be broken.
+/// Errors of all operations: timed_out, connection_lost, connection_failed, tls_failed; cancelled when
+/// interrupt() was called. Behind any of them the stream can still be written to and closed, but TLS state
+/// may be broken.
 class Stream {
   struct State;
 
  public:
-  /// @param peer  as accept(2) named it: a client that has reset the connection meanwhile has no address any more, though
-  ///              what it sent can still be read
+  /// @param peer  as accept(2) named it: a client that has reset the connection meanwhile has no address any
+  ///              more, though what it sent can still be read
   Stream(tcp::socket socket, IpAddress peer);
   ~Stream();
   Stream(Stream&&) noexcept;
   Stream& operator=(Stream&&) noexcept;
 
   /// Connects to one address. Errors: as above.
-  [[nodiscard]] static Awaitable<Result<Stream>> connect(IpAddress address, std::uint16_t port, milliseconds timeout);
+  [[nodiscard]] static Awaitable<Result<Stream>> connect(
+    IpAddress address, std::uint16_t port, milliseconds timeout
+  );
 
-  /// At least one octet, at most kReceiveSize. The view is of a buffer that all streams of the shard share: it is valid
-  /// until the caller suspends again, and an idle connection costs no buffer. An orderly end of the peer's side is
-  /// connection_lost.
+  /// At least one octet, at most kReceiveSize. The view is of a buffer that all streams of the shard share:
+  /// it is valid until the caller suspends again, and an idle connection costs no buffer. An orderly end of
+  /// the peer's side is connection_lost.
   [[nodiscard]] Awaitable<Result<std::string_view>> receive(milliseconds timeout);
   /// What is there without waiting, perhaps nothing; at most `limit` octets.
   [[nodiscard]] Result<std::string> read_available(std::size_t limit);
@@ -42,8 +45,8 @@ class Stream {
   [[nodiscard]] Awaitable<Result<TlsInfo>> start_tls(
     std::shared_ptr<TlsClient> client, std::string host, bool must_verify, milliseconds timeout
   );
-  /// Says that nothing more comes and reads what the peer still sends, at most 1 MiB or 2 s: closing at once with input
-  /// unread would reset the connection and take our last reply with it.
+  /// Says that nothing more comes and reads what the peer still sends, at most 1 MiB or 2 s: closing at once
+  /// with input unread would reset the connection and take our last reply with it.
   [[nodiscard]] Awaitable<void> close_gently();
 
   [[nodiscard]] IpAddress peer() const;

@@ -26,7 +26,8 @@ class TaskGroup {
   /// A stream that a coroutine of this group serves, for as long as this lives.
   class Membership {
    public:
-    Membership(TaskGroup& group, Stream::Handle handle) : group_(group), at_(group.streams_.insert(group.streams_.end(), handle)) {}
+    Membership(TaskGroup& group, Stream::Handle handle)
+        : group_(group), at_(group.streams_.insert(group.streams_.end(), handle)) {}
     ~Membership() { group_.streams_.erase(at_); }
     Membership(const Membership&) = delete;
     Membership& operator=(const Membership&) = delete;

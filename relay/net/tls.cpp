@@ -12,10 +12,15 @@ Result<std::shared_ptr<TlsClient>> TlsClient::make(const std::string& ca_file) {
   error_code ec;
   if (ca_file.empty()) client->context_.set_default_verify_paths(ec);
   else client->context_.load_verify_file(ca_file, ec);
-  if (ec) return permanent(Errc::invalid_argument, "certificate authorities from '" + ca_file + "': " + ec.message());
+  if (ec)
+    return permanent(
+      Errc::invalid_argument, "certificate authorities from '" + ca_file + "': " + ec.message()
+    );
   return client;
 }
 
-std::shared_ptr<TlsClient> TlsClient::make_without_authorities() { return std::shared_ptr<TlsClient>(new TlsClient); }
+std::shared_ptr<TlsClient> TlsClient::make_without_authorities() {
+  return std::shared_ptr<TlsClient>(new TlsClient);
+}
 
 }  // namespace relay::net

@@ -20,8 +20,8 @@ struct TlsInfo {
 class TlsClient {
  public:
   /// @param ca_file  PEM file of trusted authorities; empty for the system's
-  /// Errors: not_found or invalid_argument (permanent) when the file cannot be read or holds no certificate. Reads files:
-  /// not on a shard.
+  /// Errors: not_found or invalid_argument (permanent) when the file cannot be read or holds no certificate.
+  /// Reads files: not on a shard.
   [[nodiscard]] static Result<std::shared_ptr<TlsClient>> make(const std::string& ca_file);
   /// Trusts nobody: every verification fails.
   [[nodiscard]] static std::shared_ptr<TlsClient> make_without_authorities();

@@ -5,9 +5,10 @@
 namespace relay::policy {
 
 Standing standing(const RelayAccess& access, const IpAddress& client) {
-  const bool is_listed_alone = std::any_of(access.allowed.begin(), access.allowed.end(), [&](const Cidr& network) {
-    return network.is_single_address() && network.address() == client;
-  });
+  const bool is_listed_alone =
+    std::any_of(access.allowed.begin(), access.allowed.end(), [&](const Cidr& network) {
+      return network.is_single_address() && network.address() == client;
+    });
   if (is_listed_alone) return Standing::allowed;
   if (!contains(access.allowed, client)) return Standing::not_listed;
   return contains(access.hidden, client) ? Standing::hidden : Standing::allowed;
@@ -17,7 +18,10 @@ std::optional<mail::Reply> refuse_client(const RelayAccess& access, const IpAddr
   switch (standing(access, client)) {
     case Standing::allowed: return std::nullopt;
     case Standing::not_listed:
-      return mail::Reply{550, mail::EnhancedStatus{5, 7, 1}, "Relaying denied: " + client.to_text() + " is not in the allowed networks"};
+      return mail::Reply{
+        550, mail::EnhancedStatus{5, 7, 1},
+        "Relaying denied: " + client.to_text() + " is not in the allowed networks"
+      };
     case Standing::hidden:
       return mail::Reply{
         550, mail::EnhancedStatus{5, 7, 1},

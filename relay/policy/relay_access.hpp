@@ -1,6 +1,7 @@
 #pragma once
 /// NAME      policy -- verdicts on clients and recipients
 /// USES      mail, base
+///
 /// INVARIANT pure; whoever is not explicitly allowed is refused
 /// FAILURES  a refusal is a Reply whose text says what the client's operator can do
 
@@ -12,9 +13,9 @@
 
 namespace relay::policy {
 
-/// Who may relay by address. An address in `hidden` stands for clients that the network hides (nodes, CNI gateways,
-/// load balancers): it never matches `allowed`, unless it is listed there as a single address (/32, /128), so that a
-/// network which begins to hide its clients closes the relay instead of opening it.
+/// Who may relay by address. An address in `hidden` stands for clients that the network hides (nodes, CNI
+/// gateways, load balancers): it never matches `allowed`, unless it is listed there as a single address (/32,
+/// /128), so that a network which begins to hide its clients closes the relay instead of opening it.
 struct RelayAccess {
   Networks allowed;
   Networks hidden;

@@ -39,7 +39,8 @@ void Backlog::loaded(const std::vector<Item>& items, std::optional<WallTime> nex
   for (const auto& item : items) {
     if (!is_known(item.key.id)) hold(item);
   }
-  if (!items.empty()) loaded_through_ = std::max(loaded_through_.value_or(items.back().key), items.back().key);
+  if (!items.empty())
+    loaded_through_ = std::max(loaded_through_.value_or(items.back().key), items.back().key);
   has_more_ = items.size() >= loading_limit_ || (next_due && *next_due <= *loading_until_);
   // What was admitted meanwhile and left to the disk is in next_on_disk_ already.
   if (next_due) next_on_disk_ = std::min(next_on_disk_.value_or(*next_due), *next_due);

@@ -16,22 +16,24 @@ inline constexpr std::size_t kWindow = 1000;
 /// Below this many the window is filled from disk again.
 inline constexpr std::size_t kLowWater = kWindow / 2;
 
-/// Keeps apart what is in memory and what is only on disk by one bound: every message on disk with a key up to
-/// `loaded_through` is in memory or in flight. Commits and loads run on other threads, so what they report may cross:
-/// - announce() comes before a commit makes a message visible on disk, admit() or withdraw() after it, so a load that
-///   already sees the message does not take it a second time;
+/// Keeps apart what is in memory and what is only on disk by one bound: every message on disk with a key up
+/// to `loaded_through` is in memory or in flight. Commits and loads run on other threads, so what they report
+/// may cross:
+/// - announce() comes before a commit makes a message visible on disk, admit() or withdraw() after it, so a
+///   load that already sees the message does not take it a second time;
 /// - a message that finished while a load ran is not taken from that load's result.
 ///
 /// Input and output are values; the owner does the reading and writing. Thread: one at a time.
 class Backlog {
  public:
-  /// @param longest_wait  a due time further ahead than this comes from a clock that was set back: due at once
+  /// @param longest_wait  a due time further ahead than this comes from a clock that was set back: due at
+  ///                      once
   explicit Backlog(milliseconds longest_wait) : longest_wait_(longest_wait) {}
 
   void announce(const QueueId& id) { announced_.insert(id); }
   void withdraw(const QueueId& id) { announced_.erase(id); }
-  /// The message is on disk under this key: newly accepted, or deferred (then finish() came before). True when it is in
-  /// the window now, false when it will be read from disk in its time.
+  /// The message is on disk under this key: newly accepted, or deferred (then finish() came before). True
+  /// when it is in the window now, false when it will be read from disk in its time.
   bool admit(const Item& item, WallTime now);
 
   struct Load {
@@ -59,7 +61,9 @@ class Backlog {
   [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
 
  private:
-  [[nodiscard]] bool is_due(WallTime due, WallTime now) const { return due <= now || due - now > longest_wait_; }
+  [[nodiscard]] bool is_due(WallTime due, WallTime now) const {
+    return due <= now || due - now > longest_wait_;
+  }
   [[nodiscard]] bool is_known(const QueueId& id) const;
   bool hold(const Item& item);
 
@@ -69,9 +73,9 @@ class Backlog {
   std::unordered_map<QueueId, Item, QueueIdHash> in_flight_;
   std::unordered_set<QueueId, QueueIdHash> announced_;
   std::optional<ItemKey> loaded_through_;
-  bool has_more_ = true;                    // the disk holds due messages behind loaded_through_, as far as is known
-  std::optional<WallTime> next_on_disk_;    // no message that is only on disk is due before this
-  std::optional<WallTime> loading_until_;   // set while a load is under way
+  bool has_more_ = true;  // the disk holds due messages behind loaded_through_, as far as is known
+  std::optional<WallTime> next_on_disk_;   // no message that is only on disk is due before this
+  std::optional<WallTime> loading_until_;  // set while a load is under way
   std::size_t loading_limit_ = 0;
   std::unordered_set<QueueId, QueueIdHash> finished_while_loading_;
 };

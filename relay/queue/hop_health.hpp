@@ -9,9 +9,9 @@
 
 namespace relay::queue {
 
-/// A hop that cannot be connected to is suspended on a schedule of its own, and all its mail waits: no message counts an
-/// attempt for it. When it comes back one connection probes before all follow. A failure while other connections work
-/// only keeps their number from growing for a while.
+/// A hop that cannot be connected to is suspended on a schedule of its own, and all its mail waits: no
+/// message counts an attempt for it. When it comes back one connection probes before all follow. A failure
+/// while other connections work only keeps their number from growing for a while.
 ///
 /// Thread: one at a time.
 class HopHealth {
@@ -29,7 +29,9 @@ class HopHealth {
   /// Something changed (credentials, settings, a person said so): try at once.
   void resume();
 
-  [[nodiscard]] bool is_suspended(SteadyTime now) const { return suspended_until_ && now < *suspended_until_; }
+  [[nodiscard]] bool is_suspended(SteadyTime now) const {
+    return suspended_until_ && now < *suspended_until_;
+  }
   [[nodiscard]] std::optional<SteadyTime> suspended_until() const { return suspended_until_; }
   /// What the last failure was; empty once a connection was ready again.
   [[nodiscard]] const std::string& last_failure() const { return last_failure_; }

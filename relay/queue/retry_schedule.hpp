@@ -1,8 +1,8 @@
 #pragma once
 /// NAME      queue -- when what is tried: pure scheduling of messages and next hops
 /// USES      route, mail, base
-/// INVARIANT pure: time and chance come in as parameters; a message is never in two places at once: it waits on disk, in
-///           a window in memory, or is in flight
+/// INVARIANT pure: time and chance come in as parameters; a message is never in two places at once: it waits
+///           on disk, in a window in memory, or is in flight
 /// FAILURES  none of its own
 /// LIMITS    memory holds a window of each destination's queue (kWindow), never the queue
 
@@ -20,11 +20,13 @@ struct RetrySchedule {
 
 /// How long to wait behind the `failures`-th failure in a row.
 ///
-/// Doubles from `initial` up to `max`, each spread by a tenth up or down so that what failed together does not come
-/// back together.
+/// Doubles from `initial` up to `max`, each spread by a tenth up or down so that what failed together does
+/// not come back together.
 /// @param failures  at least 1
 /// @param fraction  chance, in [0, 1)
 /// @return          at least 1 s, unless `initial` is shorter
-[[nodiscard]] milliseconds retry_delay(const RetrySchedule& schedule, std::uint32_t failures, double fraction);
+[[nodiscard]] milliseconds retry_delay(
+  const RetrySchedule& schedule, std::uint32_t failures, double fraction
+);
 
 }  // namespace relay::queue

@@ -68,7 +68,8 @@ std::vector<ScheduleStep> Scheduler::plan(const Now& now) {
   if (is_paused_) return steps;
   plan_expiry(now, steps);
   for (auto& [destination, queue] : queues_) {
-    if (auto load = queue.backlog.want_load(now.wall)) steps.emplace_back(schedule_step::Load{destination, *load});
+    if (auto load = queue.backlog.want_load(now.wall))
+      steps.emplace_back(schedule_step::Load{destination, *load});
     plan_starts(destination, queue, now, steps);
   }
   return steps;
@@ -76,7 +77,8 @@ std::vector<ScheduleStep> Scheduler::plan(const Now& now) {
 
 void Scheduler::plan_expiry(const Now& now, std::vector<ScheduleStep>& steps) {
   if (now.steady < next_expiry_) return;
-  next_expiry_ = now.steady + std::clamp<milliseconds>(limits_.retry.max_age / 10, milliseconds{100}, kExpiryInterval);
+  next_expiry_ =
+    now.steady + std::clamp<milliseconds>(limits_.retry.max_age / 10, milliseconds{100}, kExpiryInterval);
   for (auto& [destination, queue] : queues_) {
     auto expired = queue.backlog.take_older_than(now.wall - limits_.retry.max_age);
     if (!expired.empty()) steps.emplace_back(schedule_step::Expire{destination, std::move(expired)});
@@ -103,7 +105,8 @@ void Scheduler::plan_starts(
   }
 }
 
-/// The shard with the least in flight; while the number of connections must not grow, among those that have one.
+/// The shard with the least in flight; while the number of connections must not grow, among those that have
+/// one.
 std::optional<std::size_t> Scheduler::choose_shard(const Queue& queue, bool may_connect) const {
   std::optional<std::size_t> best;
   for (std::size_t shard = 0; shard < queue.in_flight.size(); ++shard) {
@@ -121,7 +124,8 @@ std::optional<SteadyTime> Scheduler::wake_at(const Now& now) const {
     if (queue.backlog.waiting() > 0) consider(std::max(next_expiry_, now.steady));
     if (queue.health.is_suspended(now.steady)) {
       consider(*queue.health.suspended_until());
-    } else if (const auto due = queue.backlog.next_due(now.wall); due && total(queue.in_flight) < queue.health.permits(now.steady)) {
+    } else if (const auto due = queue.backlog.next_due(now.wall);
+               due && total(queue.in_flight) < queue.health.permits(now.steady)) {
       consider(now.steady + (*due - now.wall));
     }
   }

@@ -19,6 +19,7 @@ struct Now {
   SteadyTime steady;  ///< for suspensions
 };
 
+// clang-format off: one line each
 namespace schedule_step {
 /// Deliver these. Each is answered by finished(), or by put_back() when it was not tried.
 struct Start { Destination destination; std::size_t shard; std::vector<Item> items; bool may_connect; };
@@ -27,6 +28,7 @@ struct Load { Destination destination; Backlog::Load what; };
 /// Too old: give up. Each is answered by finished().
 struct Expire { Destination destination; std::vector<Item> items; };
 }  // namespace schedule_step
+// clang-format on
 using ScheduleStep = std::variant<schedule_step::Start, schedule_step::Load, schedule_step::Expire>;
 
 inline constexpr std::size_t kNoShard = static_cast<std::size_t>(-1);
@@ -55,11 +57,17 @@ class Scheduler {
   void add(const Destination& destination) { (void)queue(destination); }
   void set_retry(const RetrySchedule& retry) { limits_.retry = retry; }
 
-  void announce(const Destination& destination, const QueueId& id) { queue(destination).backlog.announce(id); }
-  void withdraw(const Destination& destination, const QueueId& id) { queue(destination).backlog.withdraw(id); }
+  void announce(const Destination& destination, const QueueId& id) {
+    queue(destination).backlog.announce(id);
+  }
+  void withdraw(const Destination& destination, const QueueId& id) {
+    queue(destination).backlog.withdraw(id);
+  }
   /// As Backlog::admit.
   bool admit(const Destination& destination, const Item& item, const Now& now);
-  void loaded(const Destination& destination, const std::vector<Item>& items, std::optional<WallTime> next_due);
+  void loaded(
+    const Destination& destination, const std::vector<Item>& items, std::optional<WallTime> next_due
+  );
   /// @param shard  the one that Start named; kNoShard behind Expire
   void finished(const Destination& destination, const QueueId& id, std::size_t shard);
   void put_back(const Destination& destination, const QueueId& id, std::size_t shard);
@@ -84,7 +92,9 @@ class Scheduler {
   };
   Queue& queue(const Destination& destination);
   void plan_expiry(const Now& now, std::vector<ScheduleStep>& steps);
-  void plan_starts(const Destination& destination, Queue& queue, const Now& now, std::vector<ScheduleStep>& steps);
+  void plan_starts(
+    const Destination& destination, Queue& queue, const Now& now, std::vector<ScheduleStep>& steps
+  );
   [[nodiscard]] std::optional<std::size_t> choose_shard(const Queue& queue, bool may_connect) const;
   static void forget_in_flight(Queue& queue, std::size_t shard);
 

@@ -7,7 +7,9 @@ Destination smarthost_destination() { return {"smarthost/default"}; }
 NextHop smarthost(const SmarthostSettings& settings, const PasswdClient& passwords) {
   return NextHop{
     settings.endpoint,
-    smtp::HopPolicy{settings.helo_name, settings.tls, passwords.find(settings.endpoint.host), settings.timeouts}
+    smtp::HopPolicy{
+      settings.helo_name, settings.tls, passwords.find(settings.endpoint.host), settings.timeouts
+    }
   };
 }
 

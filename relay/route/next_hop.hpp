@@ -16,13 +16,13 @@ struct Destination {
   friend auto operator<=>(const Destination&, const Destination&) = default;
 };
 
-/// The one smarthost that all mail goes to. Where its mail waits does not depend on the host's name, so that a changed
-/// smarthost takes over what waits for the old one.
+/// The one smarthost that all mail goes to. Where its mail waits does not depend on the host's name, so that
+/// a changed smarthost takes over what waits for the old one.
 [[nodiscard]] Destination smarthost_destination();
 
 /// A next hop, ready to be connected to.
 struct NextHop {
-  Endpoint endpoint;           ///< a name is looked up as A and AAAA, never MX; it is also the name TLS checks
+  Endpoint endpoint;  ///< a name is looked up as A and AAAA, never MX; it is also the name TLS checks
   smtp::HopPolicy policy;
 };
 

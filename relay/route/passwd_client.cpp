@@ -57,7 +57,8 @@ bool matches(const std::string& key, const std::string& host) {
     return host.size() >= ending.size() &&
            equals_ignoring_case(std::string_view(host).substr(host.size() - ending.size()), ending);
   }
-  if (key.starts_with('^')) return std::regex_search(host, std::regex(key, std::regex::ECMAScript | std::regex::icase));
+  if (key.starts_with('^'))
+    return std::regex_search(host, std::regex(key, std::regex::ECMAScript | std::regex::icase));
   return equals_ignoring_case(key, host);
 }
 
@@ -107,12 +108,14 @@ void PasswdClient::add(std::string_view line, std::size_t number) {
   auto& added = lines_.emplace_back(Line{std::move(key), std::nullopt});
   if (colon == std::string_view::npos || colon == 0) return complain("not host:user:password");
   if (colon + 1 == rest.size()) return complain("no password behind the user");
-  added.credentials = sasl::Credentials{std::string(rest.substr(0, colon)), std::string(rest.substr(colon + 1))};
+  added.credentials =
+    sasl::Credentials{std::string(rest.substr(0, colon)), std::string(rest.substr(colon + 1))};
 }
 
 std::optional<sasl::Credentials> PasswdClient::find(std::string_view host) const {
   const std::string name(host);
-  const auto found = std::find_if(lines_.begin(), lines_.end(), [&](const Line& line) { return matches(line.key, name); });
+  const auto found =
+    std::find_if(lines_.begin(), lines_.end(), [&](const Line& line) { return matches(line.key, name); });
   if (found == lines_.end()) return std::nullopt;
   return found->credentials;
 }

@@ -8,7 +8,9 @@ namespace relay::sasl {
 namespace {
 
 tl::unexpected<Error> no_answer(std::string_view mechanism) {
-  return transient(Errc::protocol_error, "the server asks more than AUTH " + std::string(mechanism) + " can answer");
+  return transient(
+    Errc::protocol_error, "the server asks more than AUTH " + std::string(mechanism) + " can answer"
+  );
 }
 
 /// RFC 4616: authorization identity (none), user, password, separated by NUL, all at once.
@@ -54,7 +56,9 @@ class Login : public Mechanism {
 
 std::unique_ptr<Mechanism> choose(const std::vector<std::string>& offered, const Credentials& credentials) {
   const auto has = [&](std::string_view name) {
-    return std::any_of(offered.begin(), offered.end(), [&](const auto& word) { return equals_ignoring_case(word, name); });
+    return std::any_of(offered.begin(), offered.end(), [&](const auto& word) {
+      return equals_ignoring_case(word, name);
+    });
   };
   if (has("PLAIN")) return std::make_unique<Plain>(credentials);
   if (has("LOGIN")) return std::make_unique<Login>(credentials);

@@ -1,6 +1,7 @@
 #pragma once
 /// NAME      sasl -- the client's side of SMTP AUTH (RFC 4954) as challenge machines
 /// USES      base
+///
 /// INVARIANT pure; secrets are in responses only, never in errors or logs
 /// FAILURES  Errc::protocol_error (transient): the server asked for something the mechanism has no answer to
 
@@ -31,6 +32,8 @@ class Mechanism {
 
 /// The best mechanism that both sides have, best first: PLAIN (RFC 4616), LOGIN. Null when there is none.
 /// @param offered  names as in the EHLO reply, any case
-[[nodiscard]] std::unique_ptr<Mechanism> choose(const std::vector<std::string>& offered, const Credentials& credentials);
+[[nodiscard]] std::unique_ptr<Mechanism> choose(
+  const std::vector<std::string>& offered, const Credentials& credentials
+);
 
 }  // namespace relay::sasl

@@ -1,8 +1,8 @@
 #pragma once
 /// NAME      session -- one inbound connection: drives smtp::ServerSession over a socket
 /// USES      smtp, policy, net, metrics, base
-/// INVARIANT knows neither spool nor queue, only the two interfaces below; every wait has a deadline; a complete end of
-///           data is committed even when nobody is left to hear of it
+/// INVARIANT knows neither spool nor queue, only the two interfaces below; every wait has a deadline; a
+///           complete end of data is committed even when nobody is left to hear of it
 /// FAILURES  end the session, never the process
 
 #include <memory>
@@ -24,14 +24,18 @@ class RecipientGate {
   [[nodiscard]] virtual std::optional<mail::Reply> refuse_message() = 0;
 };
 
-/// One message on its way into the spool. Belongs to the session; destroying it before commit() forgets the message.
+/// One message on its way into the spool. Belongs to the session; destroying it before commit() forgets the
+/// message.
 class IncomingMessage {
  public:
   virtual ~IncomingMessage() = default;
   /// Hands on a chunk and waits until it is taken: back-pressure.
   [[nodiscard]] virtual net::Awaitable<Result<void>> append(std::string chunk) = 0;
-  /// Stores the rest and all of it durably. Once this returns a queue id, the message is the relay's to deliver.
-  [[nodiscard]] virtual net::Awaitable<Result<QueueId>> commit(mail::Envelope envelope, std::string last_chunk) = 0;
+  /// Stores the rest and all of it durably. Once this returns a queue id, the message is the relay's to
+  /// deliver.
+  [[nodiscard]] virtual net::Awaitable<Result<QueueId>> commit(
+    mail::Envelope envelope, std::string last_chunk
+  ) = 0;
 };
 
 /// Takes messages. Implemented by the engine; begin() is called on the session's shard.

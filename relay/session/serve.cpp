@@ -14,7 +14,8 @@ using net::Stream;
 namespace step = smtp::server_step;
 namespace event = smtp::server_event;
 
-/// A client that reads nothing for this long is gone (RFC 5321 section 4.5.3.2 names no time for the server's writes).
+/// A client that reads nothing for this long is gone (RFC 5321 section 4.5.3.2 names no time for the server's
+/// writes).
 constexpr milliseconds kWriteTimeout = std::chrono::minutes{5};
 /// For the last words of a session.
 constexpr milliseconds kFarewellTimeout = std::chrono::seconds{10};
@@ -159,10 +160,12 @@ class Driver {
   void note_possible_duplicate() {
     if (!last_committed_) return;
     context_.services.counters.add(Counter::possible_duplicates_in);
-    context_.services.log.write(log::warning("possible_duplicate")
-                                  .with("queue_id", last_committed_->to_text())
-                                  .with("client", context_.client.to_text())
-                                  .with("message", "the client left before it was told that the message is stored"));
+    context_.services.log.write(
+      log::warning("possible_duplicate")
+        .with("queue_id", last_committed_->to_text())
+        .with("client", context_.client.to_text())
+        .with("message", "the client left before it was told that the message is stored")
+    );
   }
 
   Stream& stream_;
@@ -186,9 +189,12 @@ Awaitable<Result<Preamble>> identify(Stream& stream, const Rules& rules) {
 
 Awaitable<void> refuse_proxy(Stream& stream, Services services, Error error) {
   services.counters.add(Counter::connections_refused_proxy_header);
-  services.log.write(log::warning("proxy_header_refused").with("peer", stream.peer().to_text()).with("error", error.message()));
+  services.log.write(
+    log::warning("proxy_header_refused").with("peer", stream.peer().to_text()).with("error", error.message())
+  );
   if (error.code == Errc::protocol_error) {
-    const auto words = smtp::to_wire(smtp::reply(550, {5, 7, 1}, "This peer must send a PROXY protocol header"));
+    const auto words =
+      smtp::to_wire(smtp::reply(550, {5, 7, 1}, "This peer must send a PROXY protocol header"));
     auto written = co_await stream.write_all(words, kFarewellTimeout);
     if (written) co_await stream.close_gently();
   }

@@ -14,7 +14,8 @@
 
 namespace relay::session {
 
-/// What a session is served with; a snapshot, the same for its whole life but for `access`, which each recipient asks anew.
+/// What a session is served with; a snapshot, the same for its whole life but for `access`, which each
+/// recipient asks anew.
 struct Rules {
   std::string hostname;
   smtp::ServerLimits limits;
@@ -37,8 +38,8 @@ class RulesSource {
   [[nodiscard]] virtual std::shared_ptr<const Rules> rules() const = 0;
 };
 
-/// Serves a connection until it ends. A peer in `proxy_trusted` must send a PROXY header first, which says who the client
-/// is; one that is not sent within 30 s, or is none, closes the connection.
+/// Serves a connection until it ends. A peer in `proxy_trusted` must send a PROXY header first, which says
+/// who the client is; one that is not sent within 30 s, or is none, closes the connection.
 [[nodiscard]] net::Awaitable<void> serve(net::Stream stream, const RulesSource& source, Services services);
 
 /// Greets with a refusal (421) and closes.

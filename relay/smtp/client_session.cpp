@@ -41,7 +41,9 @@ bool judges_credentials(const Reply& reply) {
 }
 
 /// A next hop that is told several lines instead of one would be at the mercy of whoever wrote the address.
-bool is_one_line(std::string_view line) { return line.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos; }
+bool is_one_line(std::string_view line) {
+  return line.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+}
 
 Reply own_reply(std::uint16_t code, EnhancedStatus status, std::string_view text) {
   return Reply{code, status, printable(text, kMaxReplyText)};
@@ -52,7 +54,8 @@ std::string summary(const Reply& reply) { return "answered " + reply.to_line(); 
 }  // namespace
 
 std::string_view doing(Stage stage) {
-  const auto found = std::find_if(kStages.begin(), kStages.end(), [&](const auto& facts) { return facts.stage == stage; });
+  const auto found =
+    std::find_if(kStages.begin(), kStages.end(), [&](const auto& facts) { return facts.stage == stage; });
   return found->doing;
 }
 
@@ -82,7 +85,8 @@ ClientStep ClientSession::on(const client_event::Written&) { return read_more();
 ClientStep ClientSession::read_more() {
   if (auto reply = parser_.next()) return on_reply(std::move(*reply));
   if (!parser_.is_garbage()) return client_step::Read{timeout()};
-  return connection_failed({Errc::protocol_error, Fate::transient, "answered garbage: " + parser_.leftover()});
+  return connection_failed({Errc::protocol_error, Fate::transient, "answered garbage: " + parser_.leftover()}
+  );
 }
 
 ClientStep ClientSession::on_reply(Reply reply) {
@@ -116,7 +120,8 @@ ClientStep ClientSession::on_ehlo(const Reply& reply) {
   extensions_ = {};
   if (reply.is_positive() && stage_ == Stage::ehlo) {
     // The first line greets; each of the others names an extension (RFC 5321 section 4.1.1.1).
-    const auto extensions = std::string_view(reply.text).substr(std::min(reply.text.find('\n'), reply.text.size()));
+    const auto extensions =
+      std::string_view(reply.text).substr(std::min(reply.text.find('\n'), reply.text.size()));
     for (const auto line : split(extensions, '\n')) {
       const auto words = split(line, ' ');
       const auto keyword = upper(words.front());
@@ -138,7 +143,8 @@ ClientStep ClientSession::after_greeting() {
   const bool may_be_plain = !policy_.needs_verified_tls();
   if (!tls_is_active_ && !(policy_.tls == TlsMode::none && may_be_plain)) {
     if (extensions_.starttls) return say(Stage::starttls, "STARTTLS");
-    if (!may_be_plain) return hop_failed(Errc::tls_failed, "STARTTLS is not offered, and nothing is sent without it");
+    if (!may_be_plain)
+      return hop_failed(Errc::tls_failed, "STARTTLS is not offered, and nothing is sent without it");
   }
   return authenticate();
 }
@@ -148,8 +154,10 @@ ClientStep ClientSession::on_starttls(const Reply& reply) {
     if (!policy_.needs_verified_tls()) return authenticate();
     return hop_failed(Errc::tls_failed, summary(reply), reply);
   }
-  // Octets behind the 220 came in the clear: whoever put them there wants them read as if they came through TLS.
-  if (parser_.has_leftover()) return hop_failed(Errc::tls_failed, "sent plain text behind its answer to STARTTLS");
+  // Octets behind the 220 came in the clear: whoever put them there wants them read as if they came through
+  // TLS.
+  if (parser_.has_leftover())
+    return hop_failed(Errc::tls_failed, "sent plain text behind its answer to STARTTLS");
   return client_step::StartTls{policy_.needs_verified_tls(), policy_.timeouts.command};
 }
 
@@ -161,11 +169,14 @@ ClientStep ClientSession::on(const client_event::TlsReady& ready) {
 
 ClientStep ClientSession::authenticate() {
   if (!policy_.credentials) return idle();
-  if (!tls_is_verified_) return hop_failed(Errc::tls_failed, "credentials need verified TLS, and this is not");
+  if (!tls_is_verified_)
+    return hop_failed(Errc::tls_failed, "credentials need verified TLS, and this is not");
   mechanism_ = sasl::choose(extensions_.auth, *policy_.credentials);
   if (!mechanism_) return hop_failed(Errc::not_permitted, "offers no AUTH mechanism that we have");
   const auto initial = mechanism_->initial_response();
-  return say(Stage::auth, "AUTH " + std::string(mechanism_->name()) + (initial.empty() ? "" : " " + base64(initial)));
+  return say(
+    Stage::auth, "AUTH " + std::string(mechanism_->name()) + (initial.empty() ? "" : " " + base64(initial))
+  );
 }
 
 ClientStep ClientSession::on_auth(const Reply& reply) {
@@ -181,7 +192,8 @@ ClientStep ClientSession::on_auth(const Reply& reply) {
 
 /// Ready for a message, with nothing unread: a reply to no command would be taken for that of the next one.
 ClientStep ClientSession::idle() {
-  if (parser_.has_leftover()) return hop_failed(Errc::protocol_error, "answered twice: " + parser_.leftover());
+  if (parser_.has_leftover())
+    return hop_failed(Errc::protocol_error, "answered twice: " + parser_.leftover());
   if (needs_reset_) return say(Stage::rset, "RSET");
   return client_step::AwaitMessage{};
 }
@@ -224,7 +236,8 @@ ClientStep ClientSession::on(const client_event::Message& next) {
   stage_ = Stage::mail;
   if (next.message.body == mail::Body::eight_bit_mime && !extensions_.eight_bit_mime) {
     judge_undecided(
-      Disposition::failed, Stage::mail, own_reply(554, {5, 6, 3}, "The next hop does not take 8-bit content (8BITMIME)")
+      Disposition::failed, Stage::mail,
+      own_reply(554, {5, 6, 3}, "The next hop does not take 8-bit content (8BITMIME)")
     );
     return finish_transfer();
   }
@@ -251,7 +264,9 @@ ClientStep ClientSession::send_group() {
     auto command = std::move(transfer_->unsent.front());
     transfer_->unsent.pop_front();
     if (!is_one_line(command.line)) {
-      judge_undecided(Disposition::failed, command.stage, own_reply(553, {5, 1, 3}, "Address holds a line break"));
+      judge_undecided(
+        Disposition::failed, command.stage, own_reply(553, {5, 1, 3}, "Address holds a line break")
+      );
       return connection_failed({Errc::invalid_argument, Fate::permanent, "an address holds a line break"});
     }
     group += std::exchange(command.line, {}) + "\r\n";
@@ -361,14 +376,16 @@ ClientStep ClientSession::on_end_of_data(const Reply& reply) {
   }
   if (reply.code == 421) is_closing_ = true;
   if (parser_.has_leftover()) {  // the outcome stands, the connection does not
-    failure_ = HopFailure{stage_, {Errc::protocol_error, Fate::transient, "answered twice"}, std::nullopt, false};
+    failure_ =
+      HopFailure{stage_, {Errc::protocol_error, Fate::transient, "answered twice"}, std::nullopt, false};
   }
   return finish_transfer();
 }
 
 ClientStep ClientSession::on(const client_event::ContentUnreadable& failure) {
   judge_undecided(
-    Disposition::deferred, Stage::content, own_reply(451, {4, 3, 0}, "Content could not be read: " + failure.error.context)
+    Disposition::deferred, Stage::content,
+    own_reply(451, {4, 3, 0}, "Content could not be read: " + failure.error.context)
   );
   is_closing_ = true;
   return finish_transfer();
@@ -409,14 +426,16 @@ ClientStep ClientSession::on(const client_event::Reported&) {
 
 /// The hop is at fault: a message in hand was not judged by it.
 ClientStep ClientSession::hop_failed(Errc code, std::string what, std::optional<Reply> reply) {
-  const bool is_refusal = reply && (judges_credentials(*reply) || (stage_ == Stage::auth && reply->is_permanent()));
+  const bool is_refusal =
+    reply && (judges_credentials(*reply) || (stage_ == Stage::auth && reply->is_permanent()));
   failure_ = HopFailure{stage_, {code, Fate::transient, std::move(what)}, std::move(reply), is_refusal};
   if (!is_transferring()) return client_step::Close{failure_};
   return finish_transfer();
 }
 
 ClientStep ClientSession::on(const client_event::TimedOut&) {
-  return connection_failed({Errc::timed_out, Fate::transient, "timed out while " + std::string(doing(stage_))});
+  return connection_failed({Errc::timed_out, Fate::transient, "timed out while " + std::string(doing(stage_))}
+  );
 }
 
 ClientStep ClientSession::on(const client_event::Lost& lost) {
@@ -424,14 +443,14 @@ ClientStep ClientSession::on(const client_event::Lost& lost) {
   return connection_failed(lost.error);
 }
 
-/// The connection is of no more use. A message that was under way is deferred, unless the connection had been kept
-/// from earlier ones and went away before it answered a word of this one.
+/// The connection is of no more use. A message that was under way is deferred, unless the connection had been
+/// kept from earlier ones and went away before it answered a word of this one.
 ClientStep ClientSession::connection_failed(const Error& error) {
   if (stage_ == Stage::quit) return client_step::Close{std::nullopt};
   failure_ = HopFailure{stage_, error, std::nullopt, false};
   if (!is_transferring()) return client_step::Close{failure_};
-  const bool was_stale = transfers_ > 1 && !transfer_->is_judged && stage_ == Stage::mail &&
-                         error.code == Errc::connection_lost;
+  const bool was_stale =
+    transfers_ > 1 && !transfer_->is_judged && stage_ == Stage::mail && error.code == Errc::connection_lost;
   if (!was_stale) {
     transfer_->outcome.may_be_duplicated = stage_ == Stage::data_end && !is_aborting_data_;
     judge_undecided(Disposition::deferred, stage_, own_reply(451, {4, 4, 2}, error.context));

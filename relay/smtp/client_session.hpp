@@ -1,6 +1,6 @@
 #pragma once
-/// The sending side of one SMTP connection (RFC 5321), as a machine: event in, step out. One connection carries several
-/// messages, one after the other.
+/// The sending side of one SMTP connection (RFC 5321), as a machine: event in, step out. One connection
+/// carries several messages, one after the other.
 
 #include <chrono>
 #include <cstdint>
@@ -21,7 +21,19 @@ namespace relay::smtp {
 
 /// Where an exchange stands; never goes backwards within a message.
 enum class Stage : std::uint8_t {
-  connect, banner, ehlo, helo, starttls, auth, mail, rcpt, data, content, data_end, rset, quit
+  connect,
+  banner,
+  ehlo,
+  helo,
+  starttls,
+  auth,
+  mail,
+  rcpt,
+  data,
+  content,
+  data_end,
+  rset,
+  quit
 };
 /// What a log line says one was doing: `sending end of data -- message may be sent more than once`.
 [[nodiscard]] std::string_view doing(Stage stage);
@@ -36,7 +48,7 @@ enum class TlsMode : std::uint8_t {
 /// RFC 5321 section 4.5.3.2.
 struct ClientTimeouts {
   milliseconds banner = std::chrono::minutes{5};
-  milliseconds command = std::chrono::minutes{5};     ///< EHLO, STARTTLS, AUTH, MAIL, RCPT
+  milliseconds command = std::chrono::minutes{5};  ///< EHLO, STARTTLS, AUTH, MAIL, RCPT
   milliseconds data_init = std::chrono::minutes{2};
   milliseconds data_block = std::chrono::minutes{3};
   milliseconds data_end = std::chrono::minutes{10};
@@ -88,6 +100,7 @@ struct HopFailure {
   bool credentials_refused = false;  ///< 5yz to AUTH, or 530, 534, 535, 538 anywhere
 };
 
+// clang-format off: one line each, its answer behind it
 namespace client_step {
 struct Read { milliseconds timeout; };                          ///< Received, TimedOut or Lost
 struct Write { std::string octets; milliseconds timeout; };     ///< Written, TimedOut or Lost
@@ -99,10 +112,13 @@ struct EndContent { milliseconds timeout; };                    ///< the stuffer
 struct Report { MessageOutcome outcome; };                      ///< Reported
 struct Close { std::optional<HopFailure> failure; };            ///< none
 }  // namespace client_step
+// clang-format on
 using ClientStep = std::variant<
-  client_step::Read, client_step::Write, client_step::StartTls, client_step::AwaitMessage, client_step::SendContent,
-  client_step::Listen, client_step::EndContent, client_step::Report, client_step::Close>;
+  client_step::Read, client_step::Write, client_step::StartTls, client_step::AwaitMessage,
+  client_step::SendContent, client_step::Listen, client_step::EndContent, client_step::Report,
+  client_step::Close>;
 
+// clang-format off: one line each
 namespace client_event {
 struct Opened { bool tls_is_active = false; bool tls_is_verified = false; };
 struct Received { std::string_view octets; };  ///< the view is read during the call only
@@ -116,19 +132,20 @@ struct Reported {};
 struct TimedOut {};
 struct Lost { Error error; };
 }  // namespace client_event
+// clang-format on
 using ClientEvent = std::variant<
   client_event::Opened, client_event::Received, client_event::Written, client_event::TlsReady,
   client_event::ContentSent, client_event::ContentUnreadable, client_event::Message, client_event::Quit,
   client_event::Reported, client_event::TimedOut, client_event::Lost>;
 
-/// At most this many commands are sent before their replies are read, so that both sides' socket buffers hold a group
-/// (RFC 2920 section 3.1).
+/// At most this many commands are sent before their replies are read, so that both sides' socket buffers hold
+/// a group (RFC 2920 section 3.1).
 inline constexpr std::size_t kMaxGroup = 100;
 
 /// Owns no socket, reads no clock, takes no lock. One thread at a time. After Close it must not be resumed.
 ///
-/// What judges a message: replies to MAIL, RCPT, DATA and end of data, by their first digit (552 to RCPT counts as 452,
-/// RFC 5321 section 4.5.3.1.10), and a connection lost between them. All else judges the hop.
+/// What judges a message: replies to MAIL, RCPT, DATA and end of data, by their first digit (552 to RCPT
+/// counts as 452, RFC 5321 section 4.5.3.1.10), and a connection lost between them. All else judges the hop.
 class ClientSession {
  public:
   explicit ClientSession(HopPolicy policy);
@@ -150,12 +167,12 @@ class ClientSession {
   struct Transfer {  // the message under way
     OutgoingMessage message;
     MessageOutcome outcome;
-    std::vector<bool> is_accepted;    // 250 to RCPT
+    std::vector<bool> is_accepted;  // 250 to RCPT
     std::deque<Command> unsent;
-    std::deque<Command> unanswered;   // lines cleared
-    bool is_judged = false;           // a reply to it was read
+    std::deque<Command> unanswered;  // lines cleared
+    bool is_judged = false;          // a reply to it was read
     bool mail_is_refused = false;
-    bool wants_content = false;       // 354 was read
+    bool wants_content = false;  // 354 was read
   };
 
   ClientStep on(const client_event::Opened& opened);
@@ -203,10 +220,10 @@ class ClientSession {
   std::unique_ptr<sasl::Mechanism> mechanism_;
   bool tls_is_active_ = false;
   bool tls_is_verified_ = false;
-  bool is_listening_ = false;        // the answer to Listen is awaited
-  bool is_aborting_data_ = false;    // 354 without accepted recipients: a lone dot was sent
-  bool needs_reset_ = false;         // the next message needs RSET first
-  std::size_t transfers_ = 0;        // messages begun on this connection
+  bool is_listening_ = false;      // the answer to Listen is awaited
+  bool is_aborting_data_ = false;  // 354 without accepted recipients: a lone dot was sent
+  bool needs_reset_ = false;       // the next message needs RSET first
+  std::size_t transfers_ = 0;      // messages begun on this connection
   std::optional<Transfer> transfer_;
   std::optional<HopFailure> failure_;  // set: close once the outcome is reported
   bool is_closing_ = false;

@@ -10,12 +10,14 @@ namespace relay::smtp {
 namespace {
 
 constexpr std::array<std::pair<std::string_view, Verb>, 24> kVerbs{{
-  {"HELO", Verb::helo},         {"EHLO", Verb::ehlo},         {"MAIL", Verb::mail},      {"RCPT", Verb::rcpt},
-  {"DATA", Verb::data},         {"RSET", Verb::rset},         {"NOOP", Verb::noop},      {"VRFY", Verb::vrfy},
-  {"EXPN", Verb::expn},         {"HELP", Verb::help},         {"QUIT", Verb::quit},      {"ETRN", Verb::etrn},
-  {"TURN", Verb::turn},         {"STARTTLS", Verb::starttls}, {"AUTH", Verb::auth},      {"BDAT", Verb::bdat},
-  {"XCLIENT", Verb::xclient},   {"XFORWARD", Verb::xforward}, {"PROXY", Verb::proxy},    {"GET", Verb::forbidden},
-  {"POST", Verb::forbidden},    {"PUT", Verb::forbidden},     {"CONNECT", Verb::forbidden}, {"OPTIONS", Verb::forbidden},
+  {"HELO", Verb::helo},     {"EHLO", Verb::ehlo},         {"MAIL", Verb::mail},
+  {"RCPT", Verb::rcpt},     {"DATA", Verb::data},         {"RSET", Verb::rset},
+  {"NOOP", Verb::noop},     {"VRFY", Verb::vrfy},         {"EXPN", Verb::expn},
+  {"HELP", Verb::help},     {"QUIT", Verb::quit},         {"ETRN", Verb::etrn},
+  {"TURN", Verb::turn},     {"STARTTLS", Verb::starttls}, {"AUTH", Verb::auth},
+  {"BDAT", Verb::bdat},     {"XCLIENT", Verb::xclient},   {"XFORWARD", Verb::xforward},
+  {"PROXY", Verb::proxy},   {"GET", Verb::forbidden},     {"POST", Verb::forbidden},
+  {"PUT", Verb::forbidden}, {"CONNECT", Verb::forbidden}, {"OPTIONS", Verb::forbidden},
 }};
 
 constexpr std::size_t kMaxParameters = 32;
@@ -92,7 +94,8 @@ std::optional<Reply> apply_parameters(MailArguments& arguments, std::string_view
   for (const auto parameter : parameters) {
     const auto keyword = upper(parameter.substr(0, parameter.find('=')));
     const auto value = parameter.substr(std::min(keyword.size() + 1, parameter.size()));
-    if (std::find(seen.begin(), seen.end(), keyword) != seen.end()) return syntax_error("Parameter given twice");
+    if (std::find(seen.begin(), seen.end(), keyword) != seen.end())
+      return syntax_error("Parameter given twice");
     seen.push_back(keyword);
     std::optional<Reply> refusal;
     if (keyword == "SIZE") refusal = apply_size(arguments, value);
@@ -124,7 +127,8 @@ tl::expected<MailArguments, Reply> parse_mail(std::string_view argument, Grammar
   if (!path->path.empty()) {
     auto address = mail::Address::parse(without_source_route(path->path));
     // Postmaster alone is a recipient only (RFC 5321 section 4.5.1).
-    if (!address || address->domain().empty()) return tl::unexpected(reply(501, {5, 1, 7}, "Bad sender address syntax"));
+    if (!address || address->domain().empty())
+      return tl::unexpected(reply(501, {5, 1, 7}, "Bad sender address syntax"));
     arguments.reverse_path = std::move(*address);
   }
   if (auto refusal = apply_parameters(arguments, path->rest)) return tl::unexpected(std::move(*refusal));

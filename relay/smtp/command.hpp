@@ -13,6 +13,7 @@
 
 namespace relay::smtp {
 
+// clang-format off: by what becomes of them
 enum class Verb : std::uint8_t {
   helo, ehlo, mail, rcpt, data, rset, noop, vrfy, expn, help, quit,
   etrn, turn,          ///< known, never served: 502
@@ -21,6 +22,7 @@ enum class Verb : std::uint8_t {
   forbidden,           ///< HTTP and the like, and header fields: somebody drives a browser or lost track
   unknown,
 };
+// clang-format on
 
 /// A command line cut in two. Both views live as long as the line.
 struct CommandView {
@@ -31,8 +33,8 @@ struct CommandView {
 /// @param line  without its line end
 [[nodiscard]] CommandView parse_command(std::string_view line);
 
-/// How much of other people's habits an address may have: clients in the allowed networks are served with bare
-/// addresses and blanks after the colon, all others get RFC 5321's grammar.
+/// How much of other people's habits an address may have: clients in the allowed networks are served with
+/// bare addresses and blanks after the colon, all others get RFC 5321's grammar.
 enum class Grammar : std::uint8_t { strict, lenient };
 
 /// ESMTP parameters of MAIL that we offer: SIZE (RFC 1870) and BODY (RFC 6152).
@@ -42,8 +44,9 @@ struct MailArguments {
   mail::Body body = mail::Body::undeclared;
 };
 
-/// Reads what follows `MAIL `: `FROM:<path> params`. The failure is the reply to give: 501 5.1.7 for the address, 501
-/// 5.5.4 for syntax, 555 5.5.4 for a parameter that is not offered. Source routes are read and dropped (appendix C).
+/// Reads what follows `MAIL `: `FROM:<path> params`. The failure is the reply to give: 501 5.1.7 for the
+/// address, 501 5.5.4 for syntax, 555 5.5.4 for a parameter that is not offered. Source routes are read and
+/// dropped (appendix C).
 [[nodiscard]] tl::expected<MailArguments, Reply> parse_mail(std::string_view argument, Grammar grammar);
 
 /// Reads what follows `RCPT `: `TO:<path>`. As above, with 501 5.1.3.

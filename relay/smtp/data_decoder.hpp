@@ -1,6 +1,6 @@
 #pragma once
-/// Finds the end of data and undoes dot-stuffing (RFC 5321 section 4.5.2), one octet after the other, however the octets
-/// were cut into segments.
+/// Finds the end of data and undoes dot-stuffing (RFC 5321 section 4.5.2), one octet after the other, however
+/// the octets were cut into segments.
 
 #include <cstdint>
 #include <string>
@@ -14,20 +14,21 @@ enum class LineEnding : std::uint8_t {
   lf_or_crlf,  ///< a client that sent `DATA<LF>` (nc, scripts): a line holding one dot ends it
 };
 
-/// Content comes out with CRLF line ends only: a bare LF or bare CR inside becomes CRLF, and is never the start of a
-/// line as the protocol sees it, so that no content can carry a second message into the next hop.
+/// Content comes out with CRLF line ends only: a bare LF or bare CR inside becomes CRLF, and is never the
+/// start of a line as the protocol sees it, so that no content can carry a second message into the next hop.
 ///
 /// Thread: one at a time. Complexity O(octets), no allocation but `out`'s growth.
 class DataDecoder {
  public:
   explicit DataDecoder(LineEnding line_ending) : line_ending_(line_ending) {}
 
-  /// Takes octets from the front of `input`, appends content to `out`, and returns how many octets it took: all, unless
-  /// the end of data came before.
+  /// Takes octets from the front of `input`, appends content to `out`, and returns how many octets it took:
+  /// all, unless the end of data came before.
   std::size_t feed(std::string_view input, std::string& out);
 
   [[nodiscard]] bool is_done() const { return state_ == State::done; }
-  /// A CR or LF that was not part of a line end was met; under `bareLineEndings: reject` this refuses the message.
+  /// A CR or LF that was not part of a line end was met; under `bareLineEndings: reject` this refuses the
+  /// message.
   [[nodiscard]] bool met_bare_line_ending() const { return met_bare_line_ending_; }
   /// Octets of the longest line so far, line end not counted.
   [[nodiscard]] std::uint64_t longest_line() const { return longest_line_; }
@@ -46,8 +47,8 @@ class DataDecoder {
   std::uint64_t longest_line_ = 0;
 };
 
-/// Doubles the dot at the start of each line (RFC 5321 section 4.5.2). Input: content with CRLF line ends, in pieces of
-/// any size. Call terminator() once behind the last piece.
+/// Doubles the dot at the start of each line (RFC 5321 section 4.5.2). Input: content with CRLF line ends, in
+/// pieces of any size. Call terminator() once behind the last piece.
 class DotStuffer {
  public:
   /// Appends `content`, stuffed, to `out`.

@@ -28,11 +28,13 @@ Result<std::optional<ProxyHeader>> parse_v1(std::string_view received) {
   ProxyHeader header{.length = end + 2, .client = std::nullopt};
   const auto words = split(received.substr(0, end), ' ');
   if (words.size() >= 2 && words[1] == "UNKNOWN") return header;
-  if (words.size() != 6 || (words[1] != "TCP4" && words[1] != "TCP6")) return broken("version 1 is malformed");
+  if (words.size() != 6 || (words[1] != "TCP4" && words[1] != "TCP6"))
+    return broken("version 1 is malformed");
   const auto client = IpAddress::parse(words[2]);
   const auto destination = IpAddress::parse(words[3]);
   const auto port = [](std::string_view text) { return parse_number(text).value_or(65536) <= 65535; };
-  if (!client || !destination || !port(words[4]) || !port(words[5])) return broken("version 1 has a bad address or port");
+  if (!client || !destination || !port(words[4]) || !port(words[5]))
+    return broken("version 1 has a bad address or port");
   header.client = *client;
   return header;
 }
@@ -51,7 +53,9 @@ Result<std::optional<ProxyHeader>> parse_v2(std::string_view received) {
   std::array<std::uint8_t, 16> address{};
   const auto copy_address = [&](std::size_t size) {
     const auto source = received.substr(kV2FixedPart, size);
-    std::transform(source.begin(), source.end(), address.begin(), [](char c) { return static_cast<std::uint8_t>(c); });
+    std::transform(source.begin(), source.end(), address.begin(), [](char c) {
+      return static_cast<std::uint8_t>(c);
+    });
   };
   if (family == 0x11 && length >= 12) {  // TCP over IPv4
     copy_address(4);

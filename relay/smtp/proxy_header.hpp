@@ -20,7 +20,8 @@ struct ProxyHeader {
 };
 
 /// Reads the header that `received` starts with. Nothing while more octets are needed to tell.
-/// Errors: Errc::protocol_error (permanent) when no octet to come can make it a header; then close the connection.
+/// Errors: Errc::protocol_error (permanent) when no octet to come can make it a header; then close the
+/// connection.
 [[nodiscard]] Result<std::optional<ProxyHeader>> parse_proxy_header(std::string_view received);
 
 }  // namespace relay::smtp

@@ -22,7 +22,8 @@ std::string to_wire(const Reply& reply) {
 }
 
 Reply reply_for(const Error& error) {
-  if (error.code == Errc::storage_full) return reply(452, {4, 3, 1}, "Insufficient system storage, try again later");
+  if (error.code == Errc::storage_full)
+    return reply(452, {4, 3, 1}, "Insufficient system storage, try again later");
   if (error.code == Errc::too_large) return reply(552, {5, 3, 4}, "Message too large");
   return reply(451, {4, 3, 0}, "Message not stored, try again later");
 }

@@ -53,6 +53,8 @@ bool ReplyParser::take_line(std::string_view line) {
   return separator == ' ';
 }
 
-std::string ReplyParser::leftover() const { return printable(std::string_view(input_).substr(position_), 200); }
+std::string ReplyParser::leftover() const {
+  return printable(std::string_view(input_).substr(position_), 200);
+}
 
 }  // namespace relay::smtp

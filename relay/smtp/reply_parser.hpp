@@ -17,9 +17,9 @@ inline constexpr std::size_t kMaxReply = 64U << 10U;
 
 /// Takes octets in pieces of any size and gives whole replies.
 ///
-/// A line is three digits (first 2 to 5), then a space, a hyphen or the line end; lines may end in bare LF; the code of
-/// the last line counts. Anything else is garbage: then `is_garbage()` holds for good and the connection must close.
-/// Text octets outside printable ASCII become '?'. Thread: one at a time.
+/// A line is three digits (first 2 to 5), then a space, a hyphen or the line end; lines may end in bare LF;
+/// the code of the last line counts. Anything else is garbage: then `is_garbage()` holds for good and the
+/// connection must close. Text octets outside printable ASCII become '?'. Thread: one at a time.
 class ReplyParser {
  public:
   void feed(std::string_view octets) { input_.append(octets); }

@@ -18,7 +18,6 @@ bool has_forbidden_octet(std::string_view line) {
   return std::any_of(line.begin(), line.end(), [](char c) { return !is_printable(c) && c != '\t'; });
 }
 
-
 }  // namespace
 
 ServerSession::ServerSession(std::string hostname, Client client, ServerLimits limits)
@@ -42,7 +41,8 @@ void ServerSession::apply(const server_event::Opened&) {
 }
 
 void ServerSession::apply(const server_event::Received& received) {
-  if (state_ == State::pregreet) return close(reply(554, {5, 5, 0}, "SMTP protocol synchronization"), "spoke first");
+  if (state_ == State::pregreet)
+    return close(reply(554, {5, 5, 0}, "SMTP protocol synchronization"), "spoke first");
   input_.append(received.octets);
   if (!incoming_) return;
   const auto earned = milliseconds{received.octets.size() * 1000 / std::max(limits_.min_data_rate, 1U)};
@@ -70,7 +70,8 @@ void ServerSession::apply(const server_event::Verdict& verdict) {
   }
   if (!recipient) return say(reply(250, {2, 1, 0}, "Sender OK"));
   auto& recipients = transaction_->envelope.recipients;
-  if (std::find(recipients.begin(), recipients.end(), *recipient) == recipients.end()) recipients.push_back(*recipient);
+  if (std::find(recipients.begin(), recipients.end(), *recipient) == recipients.end())
+    recipients.push_back(*recipient);
   say(reply(250, {2, 1, 5}, "Recipient OK"));
 }
 
@@ -105,7 +106,8 @@ ServerStep ServerSession::next() {
         break;
       case State::data:
         if (auto step = read_content()) return std::move(*step);
-        if (state_ == State::data) return flush_or(server_step::Read{std::max(incoming_->credit, milliseconds{1})});
+        if (state_ == State::data)
+          return flush_or(server_step::Read{std::max(incoming_->credit, milliseconds{1})});
         break;
     }
   }
@@ -162,7 +164,8 @@ bool ServerSession::skip_long_line() {
   skipped_ += count;
   consume(count);
   if (end != std::string_view::npos) skipped_ = 0;
-  else if (skipped_ > kMaxSkippedLine) close(reply(421, {4, 7, 0}, hostname_ + " Line too long, closing"), "endless line");
+  else if (skipped_ > kMaxSkippedLine)
+    close(reply(421, {4, 7, 0}, hostname_ + " Line too long, closing"), "endless line");
   return end != std::string_view::npos;
 }
 
@@ -182,8 +185,8 @@ std::optional<ServerStep> ServerSession::execute(std::string_view line, LineEndi
   return dispatch(command, ending);
 }
 
-/// Closes the connection when this line shows that the client does not speak SMTP with us, or sends content that
-/// nobody waits for. Content must never run as commands.
+/// Closes the connection when this line shows that the client does not speak SMTP with us, or sends content
+/// that nobody waits for. Content must never run as commands.
 bool ServerSession::is_out_of_place(Verb verb) {
   const bool is_first = std::exchange(is_first_line_, false);
   const bool is_after_data = std::exchange(content_may_follow_, false);
@@ -202,7 +205,10 @@ std::optional<ServerStep> ServerSession::dispatch(const CommandView& command, Li
     case Verb::rcpt: return rcpt(command.argument);
     case Verb::data: data(command.argument, ending); break;
     case Verb::rset:
-      if (has_argument) { refuse(reply(501, {5, 5, 4}, "RSET takes no argument")); break; }
+      if (has_argument) {
+        refuse(reply(501, {5, 5, 4}, "RSET takes no argument"));
+        break;
+      }
       end_transaction();
       junk(reply(250, {2, 0, 0}, "OK"));
       break;
@@ -221,7 +227,9 @@ std::optional<ServerStep> ServerSession::dispatch(const CommandView& command, Li
       break;
     case Verb::xclient:
     case Verb::xforward:
-    case Verb::proxy: close(reply(550, {5, 7, 1}, "Not for this client, closing"), "claimed another address"); break;
+    case Verb::proxy:
+      close(reply(550, {5, 7, 1}, "Not for this client, closing"), "claimed another address");
+      break;
     case Verb::expn:
     case Verb::etrn:
     case Verb::turn:
@@ -238,7 +246,8 @@ void ServerSession::hello(const CommandView& command) {
   end_transaction();
   helo_ = printable(command.argument, mail::kMaxDomain);
   is_extended_ = command.verb == Verb::ehlo;
-  // Only the client's own pipelining tells: after EHLO it has not seen that we offer it (RFC 2920 section 3.1).
+  // Only the client's own pipelining tells: after EHLO it has not seen that we offer it (RFC 2920 section
+  // 3.1).
   talks_ahead_ = talks_ahead_ || !pending().empty();
   if (!is_extended_) return say(Reply{250, std::nullopt, hostname_});
   say(Reply{
@@ -302,8 +311,15 @@ void ServerSession::data(std::string_view argument, LineEnding ending) {
   }
   say(Reply{354, std::nullopt, "End data with <CR><LF>.<CR><LF>"});
   incoming_.emplace(Incoming{
-    .decoder = DataDecoder(ending), .header = mail::HeaderScan(hostname_), .decoded = {}, .chunk = {}, .size = 0, .taken = 0,
-    .is_begun = false, .credit = limits_.idle_timeout, .refusal = std::nullopt
+    .decoder = DataDecoder(ending),
+    .header = mail::HeaderScan(hostname_),
+    .decoded = {},
+    .chunk = {},
+    .size = 0,
+    .taken = 0,
+    .is_begun = false,
+    .credit = limits_.idle_timeout,
+    .refusal = std::nullopt
   });
   state_ = State::data;
 }
@@ -318,7 +334,8 @@ void ServerSession::refuse_data(Reply refusal) {
 void ServerSession::junk(Reply answer) {
   if (++junk_ > limits_.max_junk) ++errors_;
   say(answer);
-  if (errors_ > limits_.max_errors) close(reply(421, {4, 7, 0}, hostname_ + " Too many errors"), "too many errors");
+  if (errors_ > limits_.max_errors)
+    close(reply(421, {4, 7, 0}, hostname_ + " Too many errors"), "too many errors");
 }
 
 // ---- content ----
@@ -379,7 +396,8 @@ std::optional<ServerStep> ServerSession::check_content() {
 std::optional<ServerStep> ServerSession::end_content() {
   auto& in = *incoming_;
   in.header.finish(in.chunk);
-  if (!in.refusal && in.header.is_looping()) in.refusal = reply(554, {5, 4, 6}, "Too many hops, this message loops");
+  if (!in.refusal && in.header.is_looping())
+    in.refusal = reply(554, {5, 4, 6}, "Too many hops, this message loops");
   if (in.refusal) {
     if (std::exchange(in.is_begun, false)) {
       state_ = State::waiting;
@@ -406,7 +424,8 @@ void ServerSession::say(const Reply& answer) {
 /// Counts as an error of the client; one too many ends the session.
 void ServerSession::refuse(const Reply& answer) {
   say(answer);
-  if (++errors_ > limits_.max_errors) close(reply(421, {4, 7, 0}, hostname_ + " Too many errors"), "too many errors");
+  if (++errors_ > limits_.max_errors)
+    close(reply(421, {4, 7, 0}, hostname_ + " Too many errors"), "too many errors");
 }
 
 void ServerSession::close(const Reply& answer, std::string_view why) {

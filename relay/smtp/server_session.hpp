@@ -19,6 +19,7 @@
 namespace relay::smtp {
 
 /// What the driver has to do next. Every step is answered by the event named behind it.
+// clang-format off: one line each, its answer behind it
 namespace server_step {
 struct Read { milliseconds timeout; };                ///< Received, Ended, TimedOut or Stopping
 struct Write { std::string octets; };                 ///< Written or WriteFailed
@@ -29,10 +30,12 @@ struct Commit { mail::Envelope envelope; std::string last_chunk; };  ///< Commit
 struct Discard {};                                    ///< Discarded; forget the message that Content began
 struct Close { std::string_view why; };               ///< none: flush, close, log
 }  // namespace server_step
+// clang-format on
 using ServerStep = std::variant<
-  server_step::Read, server_step::Write, server_step::AskSender, server_step::AskRecipient, server_step::Content,
-  server_step::Commit, server_step::Discard, server_step::Close>;
+  server_step::Read, server_step::Write, server_step::AskSender, server_step::AskRecipient,
+  server_step::Content, server_step::Commit, server_step::Discard, server_step::Close>;
 
+// clang-format off: one line each
 namespace server_event {
 struct Opened {};
 struct Received { std::string_view octets; milliseconds waited{}; };  ///< the view is read during the call only
@@ -46,10 +49,11 @@ struct Committed { Result<QueueId> result; };
 struct Discarded {};
 struct Stopping {};  ///< finish what is begun, begin nothing new; may come in place of any answer to Read, more than once
 }  // namespace server_event
+// clang-format on
 using ServerEvent = std::variant<
-  server_event::Opened, server_event::Received, server_event::Ended, server_event::TimedOut, server_event::Written,
-  server_event::WriteFailed, server_event::Verdict, server_event::Stored, server_event::Committed,
-  server_event::Discarded, server_event::Stopping>;
+  server_event::Opened, server_event::Received, server_event::Ended, server_event::TimedOut,
+  server_event::Written, server_event::WriteFailed, server_event::Verdict, server_event::Stored,
+  server_event::Committed, server_event::Discarded, server_event::Stopping>;
 
 enum class BareLineEndings : std::uint8_t {
   normalize,  ///< in content they become CRLF; for lenient clients they also end commands
@@ -58,21 +62,21 @@ enum class BareLineEndings : std::uint8_t {
 
 struct ServerLimits {
   Octets max_message_size{25ULL << 20U};
-  std::size_t max_recipients = 1000;                        ///< RFC 5321 section 4.5.3.1.8: at least 100
-  unsigned max_errors = 20;                                 ///< since the last accepted message; one more ends the session
-  unsigned max_junk = 100;                                  ///< NOOP, RSET, VRFY, HELP; each one more is an error
-  milliseconds idle_timeout = std::chrono::minutes{5};      ///< RFC 5321 section 4.5.3.2.7
-  std::uint32_t min_data_rate = 500;                        ///< octets a second in DATA, after idle_timeout of credit
+  std::size_t max_recipients = 1000;  ///< RFC 5321 section 4.5.3.1.8: at least 100
+  unsigned max_errors = 20;           ///< since the last accepted message; one more ends the session
+  unsigned max_junk = 100;            ///< NOOP, RSET, VRFY, HELP; each one more is an error
+  milliseconds idle_timeout = std::chrono::minutes{5};  ///< RFC 5321 section 4.5.3.2.7
+  std::uint32_t min_data_rate = 500;  ///< octets a second in DATA, after idle_timeout of credit
   BareLineEndings bare_line_endings = BareLineEndings::normalize;
 };
 
-inline constexpr std::size_t kMaxCommandLine = 2048;          ///< octets; RFC 5321 section 4.5.3.1.4 asks for 512
-inline constexpr std::size_t kMaxAuthLine = 12288;            ///< RFC 4954 section 4
-inline constexpr std::size_t kMaxSkippedLine = 2U << 20U;     ///< of a line too long: then the connection closes
-inline constexpr std::uint64_t kMaxContentLine = 1U << 20U;   ///< octets of one line of content
-inline constexpr std::size_t kReadSize = 16U << 10U;          ///< the most that one Received should bring
-/// A session holds at most 64 KiB of a message: one read, what became of 4 KiB of it (doubled when all were bare line
-/// ends), and this.
+inline constexpr std::size_t kMaxCommandLine = 2048;  ///< octets; RFC 5321 section 4.5.3.1.4 asks for 512
+inline constexpr std::size_t kMaxAuthLine = 12288;    ///< RFC 4954 section 4
+inline constexpr std::size_t kMaxSkippedLine = 2U << 20U;  ///< of a line too long: then the connection closes
+inline constexpr std::uint64_t kMaxContentLine = 1U << 20U;  ///< octets of one line of content
+inline constexpr std::size_t kReadSize = 16U << 10U;         ///< the most that one Received should bring
+/// A session holds at most 64 KiB of a message: one read, what became of 4 KiB of it (doubled when all were
+/// bare line ends), and this.
 inline constexpr std::size_t kChunkSize = 32U << 10U;
 
 /// Who is at the other end, as the policy sees it when the connection opens.
@@ -83,8 +87,9 @@ struct Client {
 
 /// Owns no socket, reads no clock, takes no lock. One thread at a time. After Close it must not be resumed.
 ///
-/// Replies are gathered and written when the session needs input or closes, so a pipelined group (RFC 2920) costs one
-/// write. When a write fails the session goes on reading: a complete end of data is committed and kept.
+/// Replies are gathered and written when the session needs input or closes, so a pipelined group (RFC 2920)
+/// costs one write. When a write fails the session goes on reading: a complete end of data is committed and
+/// kept.
 class ServerSession {
  public:
   /// @param hostname  our name, valid as a domain; in greeting, EHLO reply and loop detection
@@ -106,13 +111,13 @@ class ServerSession {
   struct Incoming {  // a message between 354 and its final reply
     DataDecoder decoder;
     mail::HeaderScan header;
-    std::string decoded;          // what the decoder gave, on its way to the scan
-    std::string chunk;            // what is not with the sink yet
-    std::uint64_t size = 0;       // octets of content so far
-    std::uint64_t taken = 0;      // octets read since 354
-    bool is_begun = false;        // the sink has some of it
-    milliseconds credit;          // time left at min_data_rate
-    std::optional<Reply> refusal; // set: swallow to the end of data, then say this
+    std::string decoded;           // what the decoder gave, on its way to the scan
+    std::string chunk;             // what is not with the sink yet
+    std::uint64_t size = 0;        // octets of content so far
+    std::uint64_t taken = 0;       // octets read since 354
+    bool is_begun = false;         // the sink has some of it
+    milliseconds credit;           // time left at min_data_rate
+    std::optional<Reply> refusal;  // set: swallow to the end of data, then say this
   };
 
   void apply(const server_event::Opened&);
@@ -160,7 +165,7 @@ class ServerSession {
 
   State state_ = State::pregreet;
   std::string input_;
-  std::size_t position_ = 0;          // of the first octet of input_ not consumed
+  std::size_t position_ = 0;  // of the first octet of input_ not consumed
   std::string output_;
   std::string_view close_reason_;
   std::string helo_;
@@ -168,14 +173,14 @@ class ServerSession {
   std::optional<Transaction> transaction_;
   std::optional<Incoming> incoming_;
   std::optional<mail::Address> asked_recipient_;
-  std::size_t skipped_ = 0;           // octets of a too long line, 0 when none is being skipped
+  std::size_t skipped_ = 0;  // octets of a too long line, 0 when none is being skipped
   unsigned errors_ = 0;
   unsigned junk_ = 0;
   unsigned refusals_ = 0;
   bool is_first_line_ = true;
-  bool is_deaf_ = false;              // writing failed: say nothing more, but read on
-  bool talks_ahead_ = false;          // sends without waiting where nobody may
-  bool content_may_follow_ = false;   // DATA was refused, and what comes may be content all the same
+  bool is_deaf_ = false;             // writing failed: say nothing more, but read on
+  bool talks_ahead_ = false;         // sends without waiting where nobody may
+  bool content_may_follow_ = false;  // DATA was refused, and what comes may be content all the same
   bool is_stopping_ = false;
 };
 

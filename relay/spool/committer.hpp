@@ -25,8 +25,9 @@ struct Commit {
   std::function<void(Result<void>)> done;
 };
 
-/// Group commit (docs/spool.md). Commits are applied in the order of submit(). A batch that meets storage_full fails as a
-/// whole, and writing resumes by itself once there is space; behind storage_failed every commit fails until restart.
+/// Group commit (docs/spool.md). Commits are applied in the order of submit(). A batch that meets
+/// storage_full fails as a whole, and writing resumes by itself once there is space; behind storage_failed
+/// every commit fails until restart.
 ///
 /// Lifetime: `store` and `counters` outlive it. The destructor writes what waits, syncs, and ends the thread.
 class Committer {
@@ -43,7 +44,8 @@ class Committer {
   [[nodiscard]] std::optional<Error> failure() const;
   /// Makes the committer try again to write, when it waits for space.
   void nudge();
-  /// How long the write under way has lasted; zero when there is none. A disk that hangs shows here. Thread: any.
+  /// How long the write under way has lasted; zero when there is none. A disk that hangs shows here. Thread:
+  /// any.
   [[nodiscard]] std::chrono::steady_clock::duration busy_for() const;
 
  private:
@@ -57,10 +59,10 @@ class Committer {
   metrics::Shard& counters_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<Commit> waiting_;      // under mutex_
-  bool is_stopping_ = false;         // under mutex_
-  std::optional<Error> failure_;     // under mutex_
-  bool has_unsynced_ = false;        // the committer's own
+  std::vector<Commit> waiting_;   // under mutex_
+  bool is_stopping_ = false;      // under mutex_
+  std::optional<Error> failure_;  // under mutex_
+  bool has_unsynced_ = false;     // the committer's own
   std::atomic<std::chrono::steady_clock::rep> busy_since_{0};
   std::thread thread_;
 };

@@ -1,14 +1,13 @@
 #include "relay/spool/database.hpp"
 
-#include <rocksdb/cache.h>
-#include <rocksdb/filter_policy.h>
-#include <rocksdb/table.h>
-#include <rocksdb/utilities/table_properties_collectors.h>
-
 #include <array>
 #include <cstdarg>
 #include <cstdio>
 #include <filesystem>
+#include <rocksdb/cache.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/table_properties_collectors.h>
 
 namespace relay::spool {
 namespace {
@@ -16,7 +15,8 @@ namespace {
 constexpr std::size_t kCacheOctets = 8U << 20U;
 constexpr std::size_t kContentBuffer = 16U << 20U;
 constexpr std::size_t kBuffer = 4U << 20U;
-constexpr std::uint64_t kMaxLogs = 64ULL << 20U;  // octets of write-ahead log kept for families that seldom change
+constexpr std::uint64_t kMaxLogs = 64ULL
+                                   << 20U;  // octets of write-ahead log kept for families that seldom change
 
 /// RocksDB's own words, as records of our log.
 class Forwarder : public rocksdb::Logger {
@@ -42,8 +42,9 @@ rocksdb::Options database_options(Recovery recovery, log::Sink* log) {
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   options.paranoid_checks = true;
-  options.wal_recovery_mode = recovery == Recovery::strict ? rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords
-                                                           : rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
+  options.wal_recovery_mode = recovery == Recovery::strict
+                                ? rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords
+                                : rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
   options.max_total_wal_size = kMaxLogs;
   options.max_open_files = 256;
   options.max_background_jobs = 2;
@@ -61,7 +62,9 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const std::shared_ptr
   options.write_buffer_size = family == Family::content ? kContentBuffer : kBuffer;
   options.compression = family == Family::content ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
   // Deleted mail gives its space back without waiting for more to come.
-  options.table_properties_collector_factories.push_back(rocksdb::NewCompactOnDeletionCollectorFactory(1024, 512, 0.5));
+  options.table_properties_collector_factories.push_back(
+    rocksdb::NewCompactOnDeletionCollectorFactory(1024, 512, 0.5)
+  );
   return options;
 }
 
@@ -71,7 +74,8 @@ Errc code_of(const rocksdb::Status& status) {
   if (status.IsNoSpace() || status.IsBusy()) return Errc::storage_full;
   if (status.IsCorruption()) return Errc::corrupt;
   const auto text = status.ToString();
-  const bool is_locked = text.find("While lock file") != std::string::npos && text.find("Resource temporarily") != std::string::npos;
+  const bool is_locked = text.find("While lock file") != std::string::npos &&
+                         text.find("Resource temporarily") != std::string::npos;
   if (is_locked || text.find("lock hold by current process") != std::string::npos) return Errc::conflict;
   return Errc::storage_failed;
 }
@@ -98,7 +102,8 @@ OpenDatabase::~OpenDatabase() {
 
 Error to_error(const rocksdb::Status& status, const std::string& what) {
   const auto code = code_of(status);
-  if (status.IsBusy()) return Error{code, fate_of(code), what + ": the disk was full, and it waits for space"};
+  if (status.IsBusy())
+    return Error{code, fate_of(code), what + ": the disk was full, and it waits for space"};
   return Error{code, fate_of(code), what + ": " + status.ToString()};
 }
 
@@ -126,7 +131,8 @@ Result<void> repair_database(const std::string& path, log::Sink* log) {
     const auto family = static_cast<Family>(i);
     descriptors.emplace_back(std::string(name(family)), family_options(family, cache));
   }
-  const auto status = rocksdb::RepairDB(path, rocksdb::DBOptions(database_options(Recovery::skip_damaged, log)), descriptors);
+  const auto status =
+    rocksdb::RepairDB(path, rocksdb::DBOptions(database_options(Recovery::skip_damaged, log)), descriptors);
   if (!status.ok()) return tl::unexpected(to_error(status, "repair the spool " + path));
   return {};
 }
@@ -142,7 +148,9 @@ Result<void> copy_aside(const std::string& path, const std::string& aside) {
     else fs::copy_file(entry->path(), target, failed);
   }
   if (failed) {
-    return tl::unexpected(Error{Errc::storage_failed, Fate::terminal, "copy the damaged spool to " + aside + ": " + failed.message()});
+    return tl::unexpected(Error{
+      Errc::storage_failed, Fate::terminal, "copy the damaged spool to " + aside + ": " + failed.message()
+    });
   }
   return {};
 }

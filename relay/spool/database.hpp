@@ -1,10 +1,9 @@
 #pragma once
 /// RocksDB as the store uses it: options, column families, statuses as Errors.
 
-#include <rocksdb/db.h>
-
 #include <array>
 #include <memory>
+#include <rocksdb/db.h>
 #include <string>
 
 #include "relay/base/log.hpp"
@@ -28,19 +27,22 @@ struct OpenDatabase {
   OpenDatabase& operator=(OpenDatabase&&) = default;
   ~OpenDatabase();
 
-  [[nodiscard]] rocksdb::ColumnFamilyHandle* family(Family which) const { return families[static_cast<std::size_t>(which)]; }
+  [[nodiscard]] rocksdb::ColumnFamilyHandle* family(Family which) const {
+    return families[static_cast<std::size_t>(which)];
+  }
 };
 
-/// @param log  told what RocksDB warns of; may be null; outlives the database. RocksDB keeps no log file of its own: it
-///             would lie on the disk that may be full, where a second failed write to it ends the process (an assertion
-///             that Debian's build has switched on).
+/// @param log  told what RocksDB warns of; may be null; outlives the database. RocksDB keeps no log file of
+///             its own: it would lie on the disk that may be full, where a second failed write to it ends the
+///             process (an assertion that Debian's build has switched on).
 /// Errors: conflict when another process holds the lock; corrupt; storage_full; storage_failed.
 [[nodiscard]] Result<OpenDatabase> open_database(const std::string& path, Recovery recovery, log::Sink* log);
 
 /// Rebuilds what can be read of a database that does not open. Errors as open_database().
 [[nodiscard]] Result<void> repair_database(const std::string& path, log::Sink* log);
 
-/// Copies a database's files into `aside` (which must not exist): table files as hard links, since they never change.
+/// Copies a database's files into `aside` (which must not exist): table files as hard links, since they never
+/// change.
 [[nodiscard]] Result<void> copy_aside(const std::string& path, const std::string& aside);
 
 /// A RocksDB failure as an Error. `what` says what was tried.

@@ -32,14 +32,21 @@ std::string id_key(const QueueId& id) { return big_endian(id.spool, 4) + big_end
 
 std::optional<QueueId> parse_id_key(std::string_view key) {
   if (key.size() != kIdOctets) return std::nullopt;
-  return QueueId{static_cast<std::uint32_t>(parse_big_endian(key.substr(0, 4))), parse_big_endian(key.substr(4))};
+  return QueueId{
+    static_cast<std::uint32_t>(parse_big_endian(key.substr(0, 4))), parse_big_endian(key.substr(4))
+  };
 }
 
-std::string indexed_key(const QueueId& id, std::uint32_t index) { return id_key(id) + big_endian(index, kIndexOctets); }
+std::string indexed_key(const QueueId& id, std::uint32_t index) {
+  return id_key(id) + big_endian(index, kIndexOctets);
+}
 
 std::optional<std::pair<QueueId, std::uint32_t>> parse_indexed_key(std::string_view key) {
   if (key.size() != kIdOctets + kIndexOctets) return std::nullopt;
-  return std::pair{*parse_id_key(key.substr(0, kIdOctets)), static_cast<std::uint32_t>(parse_big_endian(key.substr(kIdOctets)))};
+  return std::pair{
+    *parse_id_key(key.substr(0, kIdOctets)),
+    static_cast<std::uint32_t>(parse_big_endian(key.substr(kIdOctets)))
+  };
 }
 
 std::string due_prefix(std::string_view destination) { return std::string(destination) + '\0'; }
@@ -54,7 +61,10 @@ std::optional<DueKey> parse_due_key(std::string_view key) {
   if (end == std::string_view::npos || key.size() != end + 1 + kTimeOctets + kIdOctets) return std::nullopt;
   const auto due = static_cast<std::int64_t>(parse_big_endian(key.substr(end + 1, kTimeOctets)));
   if (due < 0) return std::nullopt;
-  return DueKey{std::string(key.substr(0, end)), WallTime{milliseconds{due}}, *parse_id_key(key.substr(end + 1 + kTimeOctets))};
+  return DueKey{
+    std::string(key.substr(0, end)), WallTime{milliseconds{due}},
+    *parse_id_key(key.substr(end + 1 + kTimeOctets))
+  };
 }
 
 }  // namespace relay::spool

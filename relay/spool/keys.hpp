@@ -1,9 +1,10 @@
 #pragma once
 /// NAME      spool -- accepted messages on disk, in RocksDB with group commit (docs/spool.md)
 /// USES      mail, route, queue, metrics, base
-/// INVARIANT a record that does not verify is never given out; every key but the counters is put once and deleted once
-/// FAILURES  storage_full (transient), storage_failed (terminal: final until restart), corrupt (the message is
-///           quarantined), not_found
+/// INVARIANT a record that does not verify is never given out; every key but the counters is put once and
+///           deleted once
+/// FAILURES  storage_full (transient), storage_failed (terminal: final until restart), corrupt (the message
+///           is quarantined), not_found
 /// LIMITS    memory: write buffers and cache of fixed size, never the queue
 
 #include <cstdint>
@@ -17,7 +18,17 @@
 namespace relay::spool {
 
 /// The column families, by the names that docs/spool.md gives them; `meta` is RocksDB's `default`.
-enum class Family : std::uint8_t { meta, incoming, content, envelope, due, result, failed, quarantine, count };
+enum class Family : std::uint8_t {
+  meta,
+  incoming,
+  content,
+  envelope,
+  due,
+  result,
+  failed,
+  quarantine,
+  count
+};
 [[nodiscard]] std::string_view name(Family family);
 
 /// Keys as docs/spool.md lays them out. Parsers return nothing for keys of another length or form.

@@ -1,8 +1,7 @@
 #include "relay/spool/record.hpp"
 
-#include <xxhash.h>
-
 #include <nlohmann/json.hpp>
+#include <xxhash.h>
 
 namespace relay::spool {
 namespace {
@@ -14,7 +13,8 @@ constexpr std::size_t kHeadOctets = 1 + 4;
 constexpr std::size_t kChecksumOctets = 8;
 
 std::uint64_t checksum(Family family, std::string_view key, std::string_view head_and_payload) {
-  // Distinct seeds for distinct places: a value that stands under a key it was not written for does not verify.
+  // Distinct seeds for distinct places: a value that stands under a key it was not written for does not
+  // verify.
   const auto place = XXH3_64bits_withSeed(key.data(), key.size(), static_cast<std::uint64_t>(family));
   return XXH3_64bits_withSeed(head_and_payload.data(), head_and_payload.size(), place);
 }
@@ -28,7 +28,9 @@ std::string to_cbor(const json& fields) {
 }
 
 std::int64_t ms(WallTime time) { return time.time_since_epoch().count(); }
-WallTime time_of(const json& fields, const char* key) { return WallTime{milliseconds{fields.at(key).get<std::int64_t>()}}; }
+WallTime time_of(const json& fields, const char* key) {
+  return WallTime{milliseconds{fields.at(key).get<std::int64_t>()}};
+}
 
 /// Runs a reader over the fields; a missing or mistyped field makes the record corrupt.
 template <class Reader>
@@ -66,10 +68,12 @@ std::string seal(Family family, std::string_view key, std::string_view payload) 
 Result<std::string_view> open_record(Family family, std::string_view key, std::string_view value) {
   if (value.size() < kHeadOctets + kChecksumOctets) return corrupt("a record is too short");
   const auto body = value.substr(0, value.size() - kChecksumOctets);
-  if (parse_big_endian(value.substr(body.size())) != checksum(family, key, body)) return corrupt("a record's checksum does not hold");
+  if (parse_big_endian(value.substr(body.size())) != checksum(family, key, body))
+    return corrupt("a record's checksum does not hold");
   if (body.front() != kFormat) return corrupt("a record has an unknown format");
   const auto payload = body.substr(kHeadOctets);
-  if (parse_big_endian(body.substr(1, 4)) != payload.size()) return corrupt("a record's length does not hold");
+  if (parse_big_endian(body.substr(1, 4)) != payload.size())
+    return corrupt("a record's length does not hold");
   return payload;
 }
 
@@ -98,7 +102,10 @@ Result<StoredEnvelope> parse_envelope(std::string_view payload) {
     envelope.reverse_path = address_of(fields.at("from"));
     for (const auto& recipient : fields.at("to")) envelope.recipients.push_back(address_of(recipient));
     envelope.body = static_cast<mail::Body>(fields.at("body").get<std::uint8_t>());
-    envelope.origin = {fields.at("client").get<std::string>(), fields.at("helo").get<std::string>(), fields.at("esmtp").get<bool>()};
+    envelope.origin = {
+      fields.at("client").get<std::string>(), fields.at("helo").get<std::string>(),
+      fields.at("esmtp").get<bool>()
+    };
     envelope.arrival = time_of(fields, "arrival");
     envelope.size = fields.at("size").get<std::uint64_t>();
     stored.chunks = fields.at("chunks").get<std::uint32_t>();
@@ -108,33 +115,48 @@ Result<StoredEnvelope> parse_envelope(std::string_view payload) {
 }
 
 std::string to_payload(const Waiting& waiting) {
-  return to_cbor({{"arrival", ms(waiting.arrival)}, {"size", waiting.size}, {"attempts", waiting.attempts}, {"last", waiting.last}});
+  return to_cbor(
+    {{"arrival", ms(waiting.arrival)},
+     {"size", waiting.size},
+     {"attempts", waiting.attempts},
+     {"last", waiting.last}}
+  );
 }
 
 Result<Waiting> parse_waiting(std::string_view payload) {
   return parse(payload, "a queue entry", [](const json& fields) {
     return Waiting{
-      time_of(fields, "arrival"), fields.at("size").get<std::uint64_t>(), fields.at("attempts").get<std::uint32_t>(),
-      fields.at("last").get<std::string>()
+      time_of(fields, "arrival"), fields.at("size").get<std::uint64_t>(),
+      fields.at("attempts").get<std::uint32_t>(), fields.at("last").get<std::string>()
     };
   });
 }
 
 std::string to_payload(const Settled& settled) {
-  return to_cbor({{"delivered", settled.is_delivered}, {"reply", settled.reply}, {"hop", settled.hop}, {"at", ms(settled.at)}});
+  return to_cbor(
+    {{"delivered", settled.is_delivered},
+     {"reply", settled.reply},
+     {"hop", settled.hop},
+     {"at", ms(settled.at)}}
+  );
 }
 
 Result<Settled> parse_settled(std::string_view payload) {
   return parse(payload, "a result", [](const json& fields) {
     return Settled{
-      fields.at("delivered").get<bool>(), fields.at("reply").get<std::string>(), fields.at("hop").get<std::string>(),
-      time_of(fields, "at")
+      fields.at("delivered").get<bool>(), fields.at("reply").get<std::string>(),
+      fields.at("hop").get<std::string>(), time_of(fields, "at")
     };
   });
 }
 
 std::string to_payload(const Failed& failed) {
-  return to_cbor({{"arrival", ms(failed.arrival)}, {"size", failed.size}, {"at", ms(failed.at)}, {"recipients", failed.recipients}});
+  return to_cbor(
+    {{"arrival", ms(failed.arrival)},
+     {"size", failed.size},
+     {"at", ms(failed.at)},
+     {"recipients", failed.recipients}}
+  );
 }
 
 Result<Failed> parse_failed(std::string_view payload) {

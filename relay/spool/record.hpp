@@ -11,11 +11,14 @@
 
 namespace relay::spool {
 
-/// `payload` as a record under this key: format, length, payload, checksum over all of it and where it belongs.
+/// `payload` as a record under this key: format, length, payload, checksum over all of it and where it
+/// belongs.
 [[nodiscard]] std::string seal(Family family, std::string_view key, std::string_view payload);
-/// The payload of a record; the view lives as long as `value`. Errors: Errc::corrupt (permanent) when format, length or
-/// checksum do not hold.
-[[nodiscard]] Result<std::string_view> open_record(Family family, std::string_view key, std::string_view value);
+/// The payload of a record; the view lives as long as `value`. Errors: Errc::corrupt (permanent) when format,
+/// length or checksum do not hold.
+[[nodiscard]] Result<std::string_view> open_record(
+  Family family, std::string_view key, std::string_view value
+);
 
 struct StoredEnvelope {
   mail::Envelope envelope;
@@ -50,7 +53,8 @@ struct Failed {
   friend bool operator==(const Failed&, const Failed&) = default;
 };
 
-// Payloads. Errors of the parsers: Errc::corrupt, permanent, for what does not hold together; unknown fields are ignored.
+// Payloads. Errors of the parsers: Errc::corrupt, permanent, for what does not hold together; unknown fields
+// are ignored.
 [[nodiscard]] std::string to_payload(const StoredEnvelope& stored);
 [[nodiscard]] std::string to_payload(const Waiting& waiting);
 [[nodiscard]] std::string to_payload(const Settled& settled);

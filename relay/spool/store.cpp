@@ -1,14 +1,13 @@
 #include "relay/spool/store.hpp"
 
-#include <rocksdb/write_batch.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <fstream>
 #include <random>
+#include <rocksdb/write_batch.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "relay/base/text.hpp"
 #include "relay/spool/database.hpp"
@@ -20,9 +19,12 @@ constexpr std::string_view kFormat = "1";
 constexpr unsigned kStartBits = 24;
 constexpr unsigned kSequenceBits = 40;
 
-/// Visits keys from `from` on until `visit` says false. The status tells whether the table blocks could be read.
+/// Visits keys from `from` on until `visit` says false. The status tells whether the table blocks could be
+/// read.
 template <class Visit>
-rocksdb::Status for_each_key(const OpenDatabase& database, Family family, const std::string& from, Visit visit) {
+rocksdb::Status for_each_key(
+  const OpenDatabase& database, Family family, const std::string& from, Visit visit
+) {
   rocksdb::ReadOptions options;
   options.fill_cache = false;
   const std::unique_ptr<rocksdb::Iterator> at(database.db->NewIterator(options, database.family(family)));
@@ -51,16 +53,23 @@ Operation put_record(Family family, std::string key, std::string_view payload) {
   auto value = seal(family, key, payload);
   return put(family, std::move(key), std::move(value));
 }
-Operation remove(Family family, std::string key) { return {Operation::Kind::remove, family, std::move(key), {}}; }
+Operation remove(Family family, std::string key) {
+  return {Operation::Kind::remove, family, std::move(key), {}};
+}
 
 // ---- opening ----
 
 namespace {
 
 log::Record damage_record(const Error& error, const std::string& aside) {
-  return log::error("spool_damaged").with("error", error.message()).with("copy", aside).with(
-    "message", "the spool was damaged: what could be read is in use, a copy of all as it was found is kept for a person"
-  );
+  return log::error("spool_damaged")
+    .with("error", error.message())
+    .with("copy", aside)
+    .with(
+      "message",
+      "the spool was damaged: what could be read is in use, a copy of all as it was found is kept for a "
+      "person"
+    );
 }
 
 /// Stands in the folder while the tables are known to be damaged: opening alone would not notice.
@@ -77,7 +86,8 @@ Result<OpenDatabase> open_damaged(const OpenOptions& options, const Error& damag
     auto opened = open_database(options.path, Recovery::skip_damaged, options.log);
     if (opened || opened.error().code != Errc::corrupt) return opened;
   }
-  if (auto repaired = repair_database(options.path, options.log); !repaired) return tl::unexpected(repaired.error());
+  if (auto repaired = repair_database(options.path, options.log); !repaired)
+    return tl::unexpected(repaired.error());
   auto opened = open_database(options.path, Recovery::skip_damaged, options.log);
   if (opened) (void)unlink(repair_mark(options.path).c_str());
   return opened;
@@ -100,11 +110,15 @@ Result<OpenDatabase> open_when_free(const OpenOptions& options) {
 
 Result<void> make_folder(const std::string& path) {
   if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    return tl::unexpected(Error{Errc::storage_failed, Fate::terminal, "make " + path + ": " + std::strerror(errno)});
+    return tl::unexpected(
+      Error{Errc::storage_failed, Fate::terminal, "make " + path + ": " + std::strerror(errno)}
+    );
   }
   // Only who owns the folder may change its mode; a stricter owner has done so already.
   if (chmod(path.c_str(), 0700) != 0 && errno != EPERM) {
-    return tl::unexpected(Error{Errc::storage_failed, Fate::terminal, "chmod " + path + ": " + std::strerror(errno)});
+    return tl::unexpected(
+      Error{Errc::storage_failed, Fate::terminal, "chmod " + path + ": " + std::strerror(errno)}
+    );
   }
   return {};
 }
@@ -141,7 +155,8 @@ Result<void> Store::begin() {
   if (!spool) spool = big_endian(std::random_device{}(), 4);
   spool_ = static_cast<std::uint32_t>(parse_big_endian(*spool));
   const auto start = (starts ? parse_big_endian(*starts) : 0) + 1;
-  if (start >> kStartBits != 0) return tl::unexpected(Error{Errc::conflict, Fate::terminal, "the spool has no ids left"});
+  if (start >> kStartBits != 0)
+    return tl::unexpected(Error{Errc::conflict, Fate::terminal, "the spool has no ids left"});
   next_number_ = start << kSequenceBits;
 
   // These few are counters and identity, put again and again: written here and nowhere else.
@@ -152,7 +167,8 @@ Result<void> Store::begin() {
   (void)batch.Put(database_->open.family(Family::meta), "starts", big_endian(start, 8));
   rocksdb::WriteOptions options;
   options.sync = true;
-  if (const auto status = db.Write(options, &batch); !status.ok()) return tl::unexpected(to_error(status, "count the start"));
+  if (const auto status = db.Write(options, &batch); !status.ok())
+    return tl::unexpected(to_error(status, "count the start"));
   return sweep_incoming();
 }
 
@@ -164,7 +180,8 @@ Result<void> Store::sweep_incoming() {
   });
   for (const auto& id : unfinished) {
     Operations operations{remove(Family::incoming, id_key(id))};
-    (void)for_each_key(database_->open, Family::content, id_key(id), [&](std::string_view key, std::string_view) {
+    (void
+    )for_each_key(database_->open, Family::content, id_key(id), [&](std::string_view key, std::string_view) {
       if (!key.starts_with(id_key(id))) return false;
       operations.push_back(remove(Family::content, std::string(key)));
       return true;
@@ -192,7 +209,8 @@ Result<void> Store::write(const Operations& operations, Sync sync) {
   return {};
 }
 
-/// Whatever is not a full disk ends our use of the database. Damaged tables are left for the next start to repair.
+/// Whatever is not a full disk ends our use of the database. Damaged tables are left for the next start to
+/// repair.
 Error Store::beyond_repair_here(Error error) const {
   if (error.code == Errc::storage_full) return error;
   if (error.code == Errc::corrupt) std::ofstream(repair_mark(options_.path)).put('\n');
@@ -224,7 +242,9 @@ std::uint64_t Store::disk_octets() const {
 void Store::reclaim() {
   auto& db = *database_->open.db;
   // Failures show at the next write; nothing is lost by a compaction that did not happen.
-  const std::vector<rocksdb::ColumnFamilyHandle*> families(database_->open.families.begin(), database_->open.families.end());
+  const std::vector<rocksdb::ColumnFamilyHandle*> families(
+    database_->open.families.begin(), database_->open.families.end()
+  );
   (void)db.Flush(rocksdb::FlushOptions(), families);
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;
@@ -250,7 +270,9 @@ Result<std::string> Store::read_record(Family family, const std::string& key) co
 }
 
 Result<StoredEnvelope> Store::envelope(const QueueId& id) const {
-  return read_record(Family::envelope, id_key(id)).and_then([](const std::string& payload) { return parse_envelope(payload); });
+  return read_record(Family::envelope, id_key(id)).and_then([](const std::string& payload) {
+    return parse_envelope(payload);
+  });
 }
 
 Result<std::string> Store::chunk(const QueueId& id, std::uint32_t index) const {
@@ -258,19 +280,26 @@ Result<std::string> Store::chunk(const QueueId& id, std::uint32_t index) const {
 }
 
 Result<Failed> Store::failed(const QueueId& id) const {
-  return read_record(Family::failed, id_key(id)).and_then([](const std::string& payload) { return parse_failed(payload); });
+  return read_record(Family::failed, id_key(id)).and_then([](const std::string& payload) {
+    return parse_failed(payload);
+  });
 }
 
 Result<std::map<std::uint32_t, Settled>> Store::results(const QueueId& id) const {
   Result<std::map<std::uint32_t, Settled>> results{std::map<std::uint32_t, Settled>{}};
-  const auto status = for_each_key(database_->open, Family::result, id_key(id), [&](std::string_view key, std::string_view value) {
-    const auto parsed = parse_indexed_key(key);
-    if (!parsed || parsed->first != id) return false;
-    auto settled = open_record(Family::result, key, value).and_then([](std::string_view payload) { return parse_settled(payload); });
-    if (settled) results->emplace(parsed->second, std::move(*settled));
-    else results = tl::unexpected(settled.error());
-    return results.has_value();
-  });
+  const auto status = for_each_key(
+    database_->open, Family::result, id_key(id),
+    [&](std::string_view key, std::string_view value) {
+      const auto parsed = parse_indexed_key(key);
+      if (!parsed || parsed->first != id) return false;
+      auto settled = open_record(Family::result, key, value).and_then([](std::string_view payload) {
+        return parse_settled(payload);
+      });
+      if (settled) results->emplace(parsed->second, std::move(*settled));
+      else results = tl::unexpected(settled.error());
+      return results.has_value();
+    }
+  );
   if (!status.ok()) return tl::unexpected(to_error(status, "read results"));
   return results;
 }
@@ -291,23 +320,28 @@ std::vector<std::string> Store::destinations() const {
 }
 
 Result<DuePage> Store::due(
-  const std::string& destination, const std::optional<queue::ItemKey>& after, WallTime until, std::size_t limit
+  const std::string& destination, const std::optional<queue::ItemKey>& after, WallTime until,
+  std::size_t limit
 ) const {
   DuePage page;
   const auto from = after ? due_key(destination, after->due, after->id) : due_prefix(destination);
-  const auto status = for_each_key(database_->open, Family::due, from, [&](std::string_view raw, std::string_view value) {
-    const auto key = parse_due_key(raw);
-    if (!key || key->destination != destination) return false;
-    if (after && key->due == after->due && key->id == after->id) return true;
-    if (key->due > until || page.items.size() + page.damaged.size() >= limit) {
-      page.next_due = key->due;
-      return false;
-    }
-    const auto waiting = open_record(Family::due, raw, value).and_then([](std::string_view payload) { return parse_waiting(payload); });
-    if (waiting) page.items.push_back({{key->due, key->id}, waiting->arrival, waiting->attempts, waiting->size});
-    else page.damaged.push_back(key->id);
-    return true;
-  });
+  const auto status =
+    for_each_key(database_->open, Family::due, from, [&](std::string_view raw, std::string_view value) {
+      const auto key = parse_due_key(raw);
+      if (!key || key->destination != destination) return false;
+      if (after && key->due == after->due && key->id == after->id) return true;
+      if (key->due > until || page.items.size() + page.damaged.size() >= limit) {
+        page.next_due = key->due;
+        return false;
+      }
+      const auto waiting = open_record(Family::due, raw, value).and_then([](std::string_view payload) {
+        return parse_waiting(payload);
+      });
+      if (waiting)
+        page.items.push_back({{key->due, key->id}, waiting->arrival, waiting->attempts, waiting->size});
+      else page.damaged.push_back(key->id);
+      return true;
+    });
   if (!status.ok()) return tl::unexpected(beyond_repair_here(to_error(status, "read the queue")));
   return page;
 }
@@ -315,13 +349,17 @@ Result<DuePage> Store::due(
 Usage Store::usage() const {
   Usage usage;
   (void)for_each_key(database_->open, Family::due, "", [&](std::string_view key, std::string_view value) {
-    const auto waiting = open_record(Family::due, key, value).and_then([](std::string_view payload) { return parse_waiting(payload); });
+    const auto waiting = open_record(Family::due, key, value).and_then([](std::string_view payload) {
+      return parse_waiting(payload);
+    });
     ++usage.messages;
     usage.octets += waiting ? waiting->size : 0;
     return true;
   });
   (void)for_each_key(database_->open, Family::failed, "", [&](std::string_view key, std::string_view value) {
-    const auto failed = open_record(Family::failed, key, value).and_then([](std::string_view payload) { return parse_failed(payload); });
+    const auto failed = open_record(Family::failed, key, value).and_then([](std::string_view payload) {
+      return parse_failed(payload);
+    });
     ++usage.failed;
     usage.failed_octets += failed ? failed->size : 0;
     return true;
@@ -333,21 +371,30 @@ std::vector<WaitingMessage> Store::list_waiting(const std::string& after, std::s
   std::vector<WaitingMessage> list;
   (void)for_each_key(database_->open, Family::due, after, [&](std::string_view raw, std::string_view value) {
     const auto key = parse_due_key(raw);
-    const auto waiting = open_record(Family::due, raw, value).and_then([](std::string_view payload) { return parse_waiting(payload); });
+    const auto waiting = open_record(Family::due, raw, value).and_then([](std::string_view payload) {
+      return parse_waiting(payload);
+    });
     if (raw != after && key && waiting) list.push_back({*key, *waiting});
     return list.size() < limit;
   });
   return list;
 }
 
-std::vector<std::pair<QueueId, Failed>> Store::list_failed(const std::optional<QueueId>& after, std::size_t limit) const {
+std::vector<std::pair<QueueId, Failed>> Store::list_failed(
+  const std::optional<QueueId>& after, std::size_t limit
+) const {
   std::vector<std::pair<QueueId, Failed>> list;
-  (void)for_each_key(database_->open, Family::failed, after ? id_key(*after) : "", [&](std::string_view raw, std::string_view value) {
-    const auto id = parse_id_key(raw);
-    const auto failed = open_record(Family::failed, raw, value).and_then([](std::string_view payload) { return parse_failed(payload); });
-    if (id && failed && id != after) list.emplace_back(*id, *failed);
-    return list.size() < limit;
-  });
+  (void)for_each_key(
+    database_->open, Family::failed, after ? id_key(*after) : "",
+    [&](std::string_view raw, std::string_view value) {
+      const auto id = parse_id_key(raw);
+      const auto failed = open_record(Family::failed, raw, value).and_then([](std::string_view payload) {
+        return parse_failed(payload);
+      });
+      if (id && failed && id != after) list.emplace_back(*id, *failed);
+      return list.size() < limit;
+    }
+  );
   return list;
 }
 
@@ -356,11 +403,14 @@ std::vector<std::pair<QueueId, Failed>> Store::list_failed(const std::optional<Q
 Operations Store::quarantine(const QueueId& id) const {
   Operations operations;
   const auto set_aside = [&](Family family, std::string_view key, std::string_view value) {
-    operations.push_back(put(Family::quarantine, std::string(name(family)) + '\0' + std::string(key), std::string(value)));
+    operations.push_back(
+      put(Family::quarantine, std::string(name(family)) + '\0' + std::string(key), std::string(value))
+    );
     operations.push_back(remove(family, std::string(key)));
   };
   for (const auto family : {Family::envelope, Family::content, Family::result, Family::failed}) {
-    (void)for_each_key(database_->open, family, id_key(id), [&](std::string_view key, std::string_view value) {
+    (void
+    )for_each_key(database_->open, family, id_key(id), [&](std::string_view key, std::string_view value) {
       if (!key.starts_with(id_key(id))) return false;
       set_aside(family, key, value);
       return true;

@@ -61,16 +61,17 @@ struct OpenOptions {
   std::string path;
   /// Called while another process holds the spool: waits about a second and says whether to try again.
   std::function<bool()> keep_waiting;
-  log::Sink* log = nullptr;             ///< outlives the store
-  metrics::Registry* metrics = nullptr; ///< outlives the store
+  log::Sink* log = nullptr;              ///< outlives the store
+  metrics::Registry* metrics = nullptr;  ///< outlives the store
 };
 
-/// Threads: write() and resume_writing() belong to the committer; all else may be called from any thread but blocks for
-/// disk reads, so never on a shard.
+/// Threads: write() and resume_writing() belong to the committer; all else may be called from any thread but
+/// blocks for disk reads, so never on a shard.
 class Store {
  public:
-  /// Opens or makes the spool, repairs it when RocksDB says Corruption (docs/spool.md, "Starting"), counts the start and
-  /// sweeps chunks without an envelope. Errors: Errc::cancelled when `keep_waiting` gave up; storage_failed, corrupt.
+  /// Opens or makes the spool, repairs it when RocksDB says Corruption (docs/spool.md, "Starting"), counts
+  /// the start and sweeps chunks without an envelope. Errors: Errc::cancelled when `keep_waiting` gave up;
+  /// storage_failed, corrupt.
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(OpenOptions options);
   ~Store();
   Store(const Store&) = delete;
@@ -79,19 +80,22 @@ class Store {
   /// A queue id that no message of this spool had or will have. Thread: any, never blocks.
   [[nodiscard]] QueueId next_id();
 
-  /// All of it or nothing. With Sync::yes, this and everything written before is on stable storage when it returns.
-  /// Errors: storage_full (transient: call resume_writing() once there is space); storage_failed (terminal) for all else.
+  /// All of it or nothing. With Sync::yes, this and everything written before is on stable storage when it
+  /// returns.
+  /// Errors: storage_full (transient: call resume_writing() once there is space); storage_failed (terminal)
+  /// for all else.
   [[nodiscard]] Result<void> write(const Operations& operations, Sync sync);
   /// Behind storage_full: makes the database writable again. Errors as write().
   [[nodiscard]] Result<void> resume_writing();
 
-  /// Octets of table files and logs on disk: more than what is stored, since deleted mail gives its space back later.
+  /// Octets of table files and logs on disk: more than what is stored, since deleted mail gives its space
+  /// back later.
   [[nodiscard]] std::uint64_t disk_octets() const;
   /// Gives space of deleted mail back now: rewrites what is left. Thread: any, one at a time; may take long.
   void reclaim();
 
-  /// Errors of the readers: not_found; corrupt, when the record or the table block that holds it does not verify;
-  /// storage_failed.
+  /// Errors of the readers: not_found; corrupt, when the record or the table block that holds it does not
+  /// verify; storage_failed.
   [[nodiscard]] Result<StoredEnvelope> envelope(const QueueId& id) const;
   [[nodiscard]] Result<std::string> chunk(const QueueId& id, std::uint32_t index) const;
   [[nodiscard]] Result<std::map<std::uint32_t, Settled>> results(const QueueId& id) const;
@@ -99,16 +103,19 @@ class Store {
 
   /// Destinations with waiting mail.
   [[nodiscard]] std::vector<std::string> destinations() const;
-  /// Waiting messages of a destination behind `after`, due up to `until`, at most `limit`. Errors: storage_failed when the
-  /// index itself cannot be read; then the spool is repaired at the next start.
+  /// Waiting messages of a destination behind `after`, due up to `until`, at most `limit`. Errors:
+  /// storage_failed when the index itself cannot be read; then the spool is repaired at the next start.
   [[nodiscard]] Result<DuePage> due(
-    const std::string& destination, const std::optional<queue::ItemKey>& after, WallTime until, std::size_t limit
+    const std::string& destination, const std::optional<queue::ItemKey>& after, WallTime until,
+    std::size_t limit
   ) const;
   /// Counts all that waits. Reads every queue entry: for the start.
   [[nodiscard]] Usage usage() const;
   /// Up to `limit` waiting messages in key order behind the key `after` (empty: from the start).
   [[nodiscard]] std::vector<WaitingMessage> list_waiting(const std::string& after, std::size_t limit) const;
-  [[nodiscard]] std::vector<std::pair<QueueId, Failed>> list_failed(const std::optional<QueueId>& after, std::size_t limit) const;
+  [[nodiscard]] std::vector<std::pair<QueueId, Failed>> list_failed(
+    const std::optional<QueueId>& after, std::size_t limit
+  ) const;
 
   /// The batch that sets a damaged message aside: its raw values to `quarantine`, its keys removed.
   [[nodiscard]] Operations quarantine(const QueueId& id) const;

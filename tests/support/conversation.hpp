@@ -22,13 +22,20 @@ class Conversation {
   explicit Conversation(smtp::Client client = allowed_client(), smtp::ServerLimits limits = {})
       : session_("node1.example", client, limits) {
     play(smtp::server_event::Opened{});
-    if (client.grammar == smtp::Grammar::strict) play(smtp::server_event::TimedOut{});  // it waited for the greeting
+    if (client.grammar == smtp::Grammar::strict)
+      play(smtp::server_event::TimedOut{});  // it waited for the greeting
   }
-  explicit Conversation(smtp::ServerSession session) : session_(std::move(session)) { play(smtp::server_event::Opened{}); }
+  explicit Conversation(smtp::ServerSession session) : session_(std::move(session)) {
+    play(smtp::server_event::Opened{});
+  }
 
   // What the world answers; set before it is asked.
-  std::function<std::optional<mail::Reply>(const mail::Address&)> sender_verdict = [](const auto&) { return std::nullopt; };
-  std::function<std::optional<mail::Reply>(const mail::Address&)> recipient_verdict = [](const auto&) { return std::nullopt; };
+  std::function<std::optional<mail::Reply>(const mail::Address&)> sender_verdict = [](const auto&) {
+    return std::nullopt;
+  };
+  std::function<std::optional<mail::Reply>(const mail::Address&)> recipient_verdict = [](const auto&) {
+    return std::nullopt;
+  };
   Result<void> storing{};
   std::optional<Error> commit_error;
   bool is_deaf = false;  // the peer reads nothing: writes fail

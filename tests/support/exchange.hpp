@@ -10,7 +10,9 @@
 
 namespace relay::test {
 
-inline mail::Address address(std::string_view text) { return text.empty() ? mail::Address{} : *mail::Address::parse(text); }
+inline mail::Address address(std::string_view text) {
+  return text.empty() ? mail::Address{} : *mail::Address::parse(text);
+}
 
 class Exchange {
  public:
@@ -19,10 +21,15 @@ class Exchange {
   std::string content = "Subject: x\r\n\r\nbody\r\n";
   bool tls_is_verified = true;  // what the handshake will say
 
-  std::string open(bool tls_is_active = false) { return play(smtp::client_event::Opened{tls_is_active, tls_is_active}); }
+  std::string open(bool tls_is_active = false) {
+    return play(smtp::client_event::Opened{tls_is_active, tls_is_active});
+  }
   /// The next hop says this; returns what the session answers until it waits again.
   std::string says(std::string_view octets) { return play(smtp::client_event::Received{octets}); }
-  std::string send(std::vector<std::string> recipients, std::string sender = "a@example.com", mail::Body body = mail::Body::undeclared) {
+  std::string send(
+    std::vector<std::string> recipients, std::string sender = "a@example.com",
+    mail::Body body = mail::Body::undeclared
+  ) {
     smtp::OutgoingMessage message{address(sender), {}, content.size(), body};
     for (const auto& recipient : recipients) message.recipients.push_back(address(recipient));
     return play(smtp::client_event::Message{std::move(message)});

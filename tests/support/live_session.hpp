@@ -15,7 +15,8 @@ namespace relay::test {
 
 class LiveSession : public session::RulesSource, public session::RecipientGate, public session::MessageSink {
  public:
-  explicit LiveSession(session::Rules rules = allowing_loopback()) : rules_(std::make_shared<session::Rules>(std::move(rules))) {
+  explicit LiveSession(session::Rules rules = allowing_loopback())
+      : rules_(std::make_shared<session::Rules>(std::move(rules))) {
     listener_ = std::move(*net::Listener::open(loop.thread.context(), {{"127.0.0.1", 0}}));
     net::ask(loop.thread, [this] {
       listener_->start([this](net::Stream stream) { tasks_->spawn(serve_one(std::move(stream))); });

@@ -1,9 +1,8 @@
 #pragma once
 /// An event loop on a thread of its own, and coroutines run on it from a test.
 
-#include <gtest/gtest.h>
-
 #include <future>
+#include <gtest/gtest.h>
 
 #include "relay/net/io_thread.hpp"
 
@@ -33,15 +32,19 @@ class Loop {
   std::future<T> start(net::Awaitable<T> task) {
     auto promise = std::make_shared<std::promise<T>>();
     auto future = promise->get_future();
-    net::asio::co_spawn(thread.context(), fulfil(std::move(task), promise), [promise](const std::exception_ptr& thrown) {
-      if (thrown) promise->set_exception(thrown);
-    });
+    net::asio::co_spawn(
+      thread.context(), fulfil(std::move(task), promise),
+      [promise](const std::exception_ptr& thrown) {
+        if (thrown) promise->set_exception(thrown);
+      }
+    );
     return future;
   }
   template <class T>
   T run(net::Awaitable<T> task) {
     auto future = start(std::move(task));
-    if (future.wait_for(kDeadline) != std::future_status::ready) throw std::runtime_error("the coroutine did not end");
+    if (future.wait_for(kDeadline) != std::future_status::ready)
+      throw std::runtime_error("the coroutine did not end");
     return future.get();
   }
 

@@ -1,13 +1,12 @@
 #pragma once
 /// YAML as JSON, as Kubernetes reads it, and JSON as YAML, for golden files.
 
-#include <yaml-cpp/yaml.h>
-
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <sstream>
 #include <string>
+#include <yaml-cpp/yaml.h>
 
 namespace relay::test {
 

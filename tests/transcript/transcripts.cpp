@@ -1,7 +1,8 @@
 /// Plays every tests/transcript/*.smtp against the pure session and against the live one behind a socket.
 ///
 /// A line starts with what it is:
-///   C: text      the client sends text and CRLF (in it, \n is a bare LF, \r a bare CR, \0 a NUL, \\ a backslash)
+///   C: text      the client sends text and CRLF (in it, \n is a bare LF, \r a bare CR, \0 a NUL, \\ a
+///   backslash)
 ///   C< text      the same without a line end
 ///   S: pattern   a line of the relay; * stands for anything
 ///   X:           the relay closes the connection
@@ -10,10 +11,9 @@
 ///   # text       a comment
 /// All that the client sends between two S lines goes out at once.
 
-#include <gtest/gtest.h>
-
 #include <filesystem>
 #include <fstream>
+#include <gtest/gtest.h>
 
 #include "tests/support/conversation.hpp"
 #include "tests/support/live_session.hpp"
@@ -87,7 +87,9 @@ class PureStage : public Stage {
     replies_.erase(0, end + 2);
     return line;
   }
-  std::string rest() override { return (talk_.is_closed() ? "" : "(still open) ") + std::exchange(replies_, {}); }
+  std::string rest() override {
+    return (talk_.is_closed() ? "" : "(still open) ") + std::exchange(replies_, {});
+  }
   std::vector<test::StoredMessage> messages() override { return talk_.messages(); }
 
  private:
@@ -168,7 +170,9 @@ TEST_P(Transcript, HoldsOverASocket) {
 
 INSTANTIATE_TEST_SUITE_P(Files, Transcript, ::testing::ValuesIn(transcripts()), [](const auto& path) {
   auto name = path.param.stem().string();
-  std::replace_if(name.begin(), name.end(), [](char c) { return !isalnum(static_cast<unsigned char>(c)); }, '_');
+  std::replace_if(
+    name.begin(), name.end(), [](char c) { return !isalnum(static_cast<unsigned char>(c)); }, '_'
+  );
   return name;
 });
 

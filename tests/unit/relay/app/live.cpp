@@ -8,12 +8,18 @@ namespace relay::app {
 namespace {
 
 config::Settings settings(std::map<std::string, std::string> more = {}) {
-  more.insert({{"SMTP_RELAY_SMARTHOST", "smtp.example.net:587"}, {"SMTP_RELAY_ALLOWED_NETWORKS", "10.0.0.0/8"}, {"SMTP_RELAY_HOSTNAME", "node1"}});
+  more.insert(
+    {{"SMTP_RELAY_SMARTHOST", "smtp.example.net:587"},
+     {"SMTP_RELAY_ALLOWED_NETWORKS", "10.0.0.0/8"},
+     {"SMTP_RELAY_HOSTNAME", "node1"}}
+  );
   auto loaded = config::load({std::nullopt, "", more});
   EXPECT_TRUE(loaded.faults.empty());
   return loaded.settings;
 }
-policy::Standing standing(const Live& live, const char* client) { return policy::standing(live.rules()->access, *IpAddress::parse(client)); }
+policy::Standing standing(const Live& live, const char* client) {
+  return policy::standing(live.rules()->access, *IpAddress::parse(client));
+}
 
 class LiveTest : public ::testing::Test {
  protected:
@@ -22,7 +28,11 @@ class LiveTest : public ::testing::Test {
 
 TEST_F(LiveTest, NeverLetsHiddenAddressesRelay) {
   const Live live(
-    settings({{"SMTP_RELAY_PROXY_TRUSTED", "10.1.40.50/32"}, {"SMTP_RELAY_HIDDEN_SOURCES", "10.9.0.0/16"}, {"SMTP_RELAY_HOST_ADDRESSES", "10.1.40.60"}}),
+    settings(
+      {{"SMTP_RELAY_PROXY_TRUSTED", "10.1.40.50/32"},
+       {"SMTP_RELAY_HIDDEN_SOURCES", "10.9.0.0/16"},
+       {"SMTP_RELAY_HOST_ADDRESSES", "10.1.40.60"}}
+    ),
     {}, {*Cidr::parse("10.140.1.1/32")}, log
   );
   EXPECT_EQ(standing(live, "10.1.40.70"), policy::Standing::allowed);
@@ -37,7 +47,8 @@ TEST_F(LiveTest, PutsChangedCredentialsInForceAndSaysSo) {
   EXPECT_FALSE(live.apply(settings(), {"smtp.example.net:user:old", ""}));
   EXPECT_TRUE(live.apply(settings(), {"smtp.example.net:user:new", ""}));
   EXPECT_EQ(live.hop()->next_hop.policy.credentials->password, "new");
-  EXPECT_GT(live.hop()->generation, before->generation) << "connections with the old ones take no further message";
+  EXPECT_GT(live.hop()->generation, before->generation)
+    << "connections with the old ones take no further message";
   EXPECT_EQ(before->next_hop.policy.credentials->password, "old") << "a snapshot never changes";
 }
 

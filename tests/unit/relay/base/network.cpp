@@ -14,7 +14,8 @@ TEST(IpAddress, OfAMappedClientIsItsIpv4AddressCase071) {
 }
 
 TEST(IpAddress, RefusesWhatIsNone) {
-  for (const auto* text : {"", "10.0.0", "10.0.0.256", "010.0.0.1x", "::g", "1::2::3", "fe80::1%eth0", "10.0.0.1 "}) {
+  for (const auto* text :
+       {"", "10.0.0", "10.0.0.256", "010.0.0.1x", "::g", "1::2::3", "fe80::1%eth0", "10.0.0.1 "}) {
     EXPECT_FALSE(IpAddress::parse(text)) << text;
   }
   EXPECT_FALSE(IpAddress::parse(std::string("10.0.0.1\0x", 10)));
@@ -39,7 +40,8 @@ TEST(Cidr, OfOneFamilyNeverContainsTheOther) {
 }
 
 TEST(Cidr, RefusesHostBitsAndBadPrefixes) {
-  for (const auto* text : {"10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "/8", "x/8", "2001:db8::1/64"}) {
+  for (const auto* text :
+       {"10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "/8", "x/8", "2001:db8::1/64"}) {
     EXPECT_FALSE(Cidr::parse(text)) << text;
   }
   EXPECT_TRUE(network("10.0.0.1").is_single_address());
@@ -54,7 +56,8 @@ TEST(Endpoint, IsReadWithNamesAddressesAndBrackets) {
 }
 
 TEST(Endpoint, RefusesWhatNamesNoHostOrPort) {
-  for (const auto* text : {"smtp.example.net", "a:65536", "a:", "a b:25", "::1:25", "[10.0.0.1]:25", "-a:25", "a\r\nb:25"}) {
+  for (const auto* text :
+       {"smtp.example.net", "a:65536", "a:", "a b:25", "::1:25", "[10.0.0.1]:25", "-a:25", "a\r\nb:25"}) {
     EXPECT_FALSE(Endpoint::parse(text)) << text;
   }
 }
@@ -62,7 +65,8 @@ TEST(Endpoint, RefusesWhatNamesNoHostOrPort) {
 TEST(HostName, HasLabelsOfLettersDigitsAndHyphens) {
   EXPECT_TRUE(is_host_name("1"));
   EXPECT_TRUE(is_host_name("node-1.example.net"));
-  for (const auto* text : {"", ".", "a.", "-a", "a-", "a..b", "a b", "a\nb", "ä"}) EXPECT_FALSE(is_host_name(text)) << text;
+  for (const auto* text : {"", ".", "a.", "-a", "a-", "a..b", "a b", "a\nb", "ä"})
+    EXPECT_FALSE(is_host_name(text)) << text;
   EXPECT_FALSE(is_host_name(std::string(64, 'a')));
 }
 

@@ -6,7 +6,8 @@ namespace relay {
 namespace {
 
 TEST(QueueId, RoundTripsThroughItsText) {
-  for (const auto id : {QueueId{0, 0}, QueueId{1, 2}, QueueId{0xffffffff, 0xffffffffffffffff}, QueueId{77, 1ULL << 40U}}) {
+  for (const auto id :
+       {QueueId{0, 0}, QueueId{1, 2}, QueueId{0xffffffff, 0xffffffffffffffff}, QueueId{77, 1ULL << 40U}}) {
     const auto text = id.to_text();
     EXPECT_EQ(text.size(), 20U);
     EXPECT_EQ(QueueId::parse(text), id);
@@ -19,8 +20,9 @@ TEST(QueueId, SortsAsTextAsItDoesAsValue) {
 }
 
 TEST(QueueId, RefusesForeignText) {
-  for (const auto* text : {"", "0", "0000000000000000000w", "000000000000000000000", "vvvvvvv0000000000000",
-                           "0000000vvvvvvvvvvvvv"}) {
+  for (const auto* text :
+       {"", "0", "0000000000000000000w", "000000000000000000000", "vvvvvvv0000000000000",
+        "0000000vvvvvvvvvvvvv"}) {
     EXPECT_FALSE(QueueId::parse(text)) << text;
   }
 }

@@ -37,7 +37,8 @@ TEST(Duration, RefusesWhatIsNoDuration) {
 }
 
 TEST(Duration, IsWrittenAsItIsRead) {
-  for (const auto* text : {"1m30s", "120h", "0s", "250ms", "1h1ms"}) EXPECT_EQ(to_text(*parse_duration(text)), text);
+  for (const auto* text : {"1m30s", "120h", "0s", "250ms", "1h1ms"})
+    EXPECT_EQ(to_text(*parse_duration(text)), text);
 }
 
 }  // namespace

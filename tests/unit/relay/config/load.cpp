@@ -53,7 +53,10 @@ TEST(Settings, TakeListsAndNumbersInEitherShape) {
 TEST(Settings, ReportEveryFaultAtOnceWithKeyValueAndRange) {
   const auto loaded = from(
     R"({"smarthost_tls": "maybe", "lame_duck": "soon", "max_recipients": 7, "no_such_key": 1, "allowed_networks": [1]})",
-    {{"SMTP_RELAY_SPOOL_PATH", "relative"}, {"SMTP_RELAY_PORT", "tcp://10.96.0.1:25"}, {"SMTP_RELAY_HOSTNAME", "a b"}, {"OTHER", "x"}}
+    {{"SMTP_RELAY_SPOOL_PATH", "relative"},
+     {"SMTP_RELAY_PORT", "tcp://10.96.0.1:25"},
+     {"SMTP_RELAY_HOSTNAME", "a b"},
+     {"OTHER", "x"}}
   );
   const auto faults = text(loaded);
   EXPECT_EQ(loaded.faults.size(), 9U) << faults;
@@ -61,7 +64,12 @@ TEST(Settings, ReportEveryFaultAtOnceWithKeyValueAndRange) {
   EXPECT_THAT(faults, HasSubstr("accepted: none, opportunistic, required or implicit"));
   EXPECT_THAT(faults, HasSubstr("relay.json: lame_duck: 'soon'"));
   EXPECT_THAT(faults, HasSubstr("accepted: 0s to 10m"));
-  EXPECT_THAT(faults, HasSubstr("relay.json: max_recipients: '7' is not accepted (outside the accepted range); accepted: 100 to 50000"));
+  EXPECT_THAT(
+    faults,
+    HasSubstr(
+      "relay.json: max_recipients: '7' is not accepted (outside the accepted range); accepted: 100 to 50000"
+    )
+  );
   EXPECT_THAT(faults, HasSubstr("relay.json: no_such_key: unknown key"));
   EXPECT_THAT(faults, HasSubstr("relay.json: allowed_networks: not a value of the right shape"));
   EXPECT_THAT(faults, HasSubstr("environment: SMTP_RELAY_SPOOL_PATH: 'relative'"));
@@ -79,12 +87,17 @@ TEST(Settings, RefuseNamesThatWouldBreakTheProtocolCase048) {
 }
 
 TEST(Settings, RefuseAnAdminListenerThatOthersReach) {
-  EXPECT_THAT(text(from(R"({"smarthost": "a:25", "admin_listen": "0.0.0.0:8026"})")), HasSubstr("accepted: loopback host:port"));
+  EXPECT_THAT(
+    text(from(R"({"smarthost": "a:25", "admin_listen": "0.0.0.0:8026"})")),
+    HasSubstr("accepted: loopback host:port")
+  );
   EXPECT_EQ(text(from(R"({"smarthost": "a:25", "admin_listen": "[::1]:8026"})")), "");
 }
 
 TEST(Settings, KeepDelaysInOrder) {
-  EXPECT_THAT(text(from(R"({"smarthost": "a:25", "retry_initial_delay": "2h"})")), HasSubstr("2h <= 1h <= 120h"));
+  EXPECT_THAT(
+    text(from(R"({"smarthost": "a:25", "retry_initial_delay": "2h"})")), HasSubstr("2h <= 1h <= 120h")
+  );
 }
 
 TEST(Settings, SurviveFilesThatAreNoObject) {

@@ -1,8 +1,7 @@
 #include "relay/config/reference.hpp"
 
-#include <gtest/gtest.h>
-
 #include <fstream>
+#include <gtest/gtest.h>
 #include <set>
 #include <sstream>
 
@@ -22,14 +21,21 @@ TEST(SettingsTable, HasEachKeyOnceAndEachDefaultValid) {
 }
 
 TEST(SettingsTable, KeepsTheNamesThatOthersDependOn) {
-  for (const auto* name : {"HOSTNAME", "LISTEN", "HTTP_LISTEN", "METRICS_LISTEN", "SPOOL_PATH", "ALLOWED_NETWORKS", "PROXY_TRUSTED",
-                           "SMARTHOST", "SMARTHOST_TLS", "SMARTHOST_CA", "PASSWD_CLIENT", "HIDDEN_SOURCES", "MAX_MESSAGE_SIZE",
-                           "RETRY_INITIAL_DELAY", "LAME_DUCK", "BARE_LINE_ENDINGS", "ADMIN_LISTEN", "NODE_NAME", "POD_NAME",
-                           "POD_NAMESPACE"}) {
+  for (const auto* name : {"HOSTNAME",         "LISTEN",
+                           "HTTP_LISTEN",      "METRICS_LISTEN",
+                           "SPOOL_PATH",       "ALLOWED_NETWORKS",
+                           "PROXY_TRUSTED",    "SMARTHOST",
+                           "SMARTHOST_TLS",    "SMARTHOST_CA",
+                           "PASSWD_CLIENT",    "HIDDEN_SOURCES",
+                           "MAX_MESSAGE_SIZE", "RETRY_INITIAL_DELAY",
+                           "LAME_DUCK",        "BARE_LINE_ENDINGS",
+                           "ADMIN_LISTEN",     "NODE_NAME",
+                           "POD_NAME",         "POD_NAMESPACE"}) {
     const auto names = settings_table();
-    EXPECT_TRUE(std::any_of(names.begin(), names.end(), [&](const auto& row) {
-      return row.environment_name() == "SMTP_RELAY_" + std::string(name);
-    })) << name;
+    EXPECT_TRUE(std::any_of(
+      names.begin(), names.end(),
+      [&](const auto& row) { return row.environment_name() == "SMTP_RELAY_" + std::string(name); }
+    )) << name;
   }
 }
 

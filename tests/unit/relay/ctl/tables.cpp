@@ -5,18 +5,24 @@
 namespace relay::ctl {
 namespace {
 
-using ::testing::HasSubstr;
 using nlohmann::ordered_json;
+using ::testing::HasSubstr;
 
 ordered_json message(const std::string& state) {
   return {
-    {"queue_id", "0m110lh0000100000000"}, {"state", state}, {"destination", "smarthost/default"}, {"size", 40},
-    {"arrival", "2026-01-01T12:00:00.000Z"}, {"due", "2026-01-01T12:01:00.000Z"}, {"attempts", 2}, {"last", "451 4.3.0 later"},
+    {"queue_id", "0m110lh0000100000000"},
+    {"state", state},
+    {"destination", "smarthost/default"},
+    {"size", 40},
+    {"arrival", "2026-01-01T12:00:00.000Z"},
+    {"due", "2026-01-01T12:01:00.000Z"},
+    {"attempts", 2},
+    {"last", "451 4.3.0 later"},
     {"sender", ""},
     {"recipients", ordered_json::array({
-      {{"address", "a@d"}, {"state", "delivered"}, {"reply", "250 ok"}},
-      {{"address", "b@d"}, {"state", state}, {"reply", "550 5.1.1 unknown"}},
-    })},
+                     {{"address", "a@d"}, {"state", "delivered"}, {"reply", "250 ok"}},
+                     {{"address", "b@d"}, {"state", state}, {"reply", "550 5.1.1 unknown"}},
+                   })},
   };
 }
 
@@ -24,7 +30,8 @@ TEST(QueueTable, SaysWhatWaitsForWhomAndWhy) {
   const auto table = queue_table(ordered_json::array({message("waiting")}));
   EXPECT_THAT(table, HasSubstr("QUEUE ID"));
   EXPECT_THAT(table, HasSubstr("0m110lh0000100000000  waiting"));
-  EXPECT_THAT(table, HasSubstr("<>      b@d         451 4.3.0 later\n")) << "the recipient that got it is not waited for";
+  EXPECT_THAT(table, HasSubstr("<>      b@d         451 4.3.0 later\n"))
+    << "the recipient that got it is not waited for";
 }
 
 TEST(QueueTable, NamesTheReplyThatFailedAMessage) {
@@ -39,13 +46,21 @@ TEST(QueueTable, LetsNobodyDriveTheTerminal) {
   EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 2);
 }
 
-TEST(QueueTable, OfAnEmptyQueueSaysSo) { EXPECT_EQ(queue_table(ordered_json::array()), "The queue is empty.\n"); }
+TEST(QueueTable, OfAnEmptyQueueSaysSo) {
+  EXPECT_EQ(queue_table(ordered_json::array()), "The queue is empty.\n");
+}
 
 TEST(Status, NamesFailingDestinationsWithTheirNextAttempt) {
   const ordered_json status{
-    {"ready", false}, {"reason", "stopping"}, {"waiting", 3}, {"waiting_bytes", 120}, {"in_flight", 1}, {"failed", 0},
-    {"destinations", {{{"destination", "smarthost/default"}, {"last_failure", "refused"}, {"next_attempt_in_seconds", 42}},
-                      {{"destination", "other"}, {"last_failure", ""}, {"next_attempt_in_seconds", nullptr}}}},
+    {"ready", false},
+    {"reason", "stopping"},
+    {"waiting", 3},
+    {"waiting_bytes", 120},
+    {"in_flight", 1},
+    {"failed", 0},
+    {"destinations",
+     {{{"destination", "smarthost/default"}, {"last_failure", "refused"}, {"next_attempt_in_seconds", 42}},
+      {{"destination", "other"}, {"last_failure", ""}, {"next_attempt_in_seconds", nullptr}}}},
   };
   EXPECT_EQ(
     status_text(status),

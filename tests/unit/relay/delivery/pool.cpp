@@ -1,7 +1,6 @@
 #include "relay/delivery/pool.hpp"
 
 #include <gmock/gmock.h>
-
 #include <mutex>
 
 #include "tests/support/exchange.hpp"
@@ -34,7 +33,9 @@ class Reports : public Reporter {
   void attempted(Job job, smtp::MessageOutcome outcome, Peer peer) override {
     const std::scoped_lock lock(mutex_);
     static constexpr const char* kNames[] = {"delivered", "deferred", "failed", "untried"};
-    lines_.push_back(std::to_string(job.id.number) + " " + kNames[static_cast<int>(outcome.recipients.front().disposition)]);
+    lines_.push_back(
+      std::to_string(job.id.number) + " " + kNames[static_cast<int>(outcome.recipients.front().disposition)]
+    );
     last_peer = std::move(peer);
   }
   void untried(Job job) override { add(std::to_string(job.id.number) + " returned"); }
@@ -66,7 +67,9 @@ class PoolTest : public ::testing::Test, public HopSource {
  protected:
   void SetUp() override {
     hop_ = std::make_shared<Hop>();
-    hop_->next_hop = {{"127.0.0.1", acceptor.port()}, {"relay.example", smtp::TlsMode::none, std::nullopt, {}}};
+    hop_->next_hop = {
+      {"127.0.0.1", acceptor.port()}, {"relay.example", smtp::TlsMode::none, std::nullopt, {}}
+    };
     hop_->connect_timeout = 5s;
     hop_->idle_time = 10s;
     hop_->messages_per_connection = 100;
@@ -76,7 +79,10 @@ class PoolTest : public ::testing::Test, public HopSource {
       pool.stop();
       tasks.close_all();
     });
-    test::eventually([this] { return net::ask(loop.thread, [this] { return tasks.count() == 0; }); }, "the end of all connections");
+    test::eventually(
+      [this] { return net::ask(loop.thread, [this] { return tasks.count() == 0; }); },
+      "the end of all connections"
+    );
     loop.thread.stop();
   }
 
@@ -90,17 +96,24 @@ class PoolTest : public ::testing::Test, public HopSource {
     change(*changed);
     hop_ = std::move(changed);
   }
-  void start(std::initializer_list<std::uint64_t> ids, std::vector<std::string> content = {"A: b\r\n\r\n", ".x\r\n"}) {
+  void start(
+    std::initializer_list<std::uint64_t> ids, std::vector<std::string> content = {"A: b\r\n\r\n", ".x\r\n"}
+  ) {
     net::ask(loop.thread, [&] {
       std::vector<Job> jobs;
       for (const auto id : ids) {
-        jobs.push_back({{1, id}, {test::address("a@b"), {test::address("c@d")}, 10, mail::Body::undeclared}, std::make_unique<Text>(content)});
+        jobs.push_back(
+          {{1, id},
+           {test::address("a@b"), {test::address("c@d")}, 10, mail::Body::undeclared},
+           std::make_unique<Text>(content)}
+        );
       }
       pool.start(std::move(jobs), true);
     });
   }
   void expect(const std::string& line) {
-    EXPECT_TRUE(test::eventually([&] { return reports.has(line); }, line.c_str())) << ::testing::PrintToString(reports.lines());
+    EXPECT_TRUE(test::eventually([&] { return reports.has(line); }, line.c_str()))
+      << ::testing::PrintToString(reports.lines());
   }
 
   /// The next hop's part of a connection.

@@ -18,7 +18,9 @@ using metrics::Gauge;
 
 class RealClock : public Clock {
  public:
-  [[nodiscard]] WallTime wall() const override { return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now()); }
+  [[nodiscard]] WallTime wall() const override {
+    return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+  }
   [[nodiscard]] SteadyTime steady() const override { return std::chrono::steady_clock::now(); }
 };
 
@@ -27,7 +29,9 @@ class EngineTest : public ::testing::Test, public LimitsSource, public delivery:
  protected:
   void SetUp() override {
     hop_ = std::make_shared<delivery::Hop>();
-    hop_->next_hop = {{"127.0.0.1", acceptor.port()}, {"relay.example", smtp::TlsMode::none, std::nullopt, {}}};
+    hop_->next_hop = {
+      {"127.0.0.1", acceptor.port()}, {"relay.example", smtp::TlsMode::none, std::nullopt, {}}
+    };
     hop_->connect_timeout = 5s;
     hop_->idle_time = 10s;
     limits_ = std::make_shared<Limits>();
@@ -47,8 +51,8 @@ class EngineTest : public ::testing::Test, public LimitsSource, public delivery:
     std::vector<net::IoThread*> threads;
     for (const auto& loop : loops) threads.push_back(&loop->thread);
     engine = std::make_unique<Engine>(Parts{
-      *store, clock, *this, *this, log, metrics, threads, scheduler->thread,
-      folder.path("spool"), spool::Durable::yes, content_memory, 2
+      *store, clock, *this, *this, log, metrics, threads, scheduler->thread, folder.path("spool"),
+      spool::Durable::yes, content_memory, 2
     });
     engine->start();
   }
@@ -70,7 +74,9 @@ class EngineTest : public ::testing::Test, public LimitsSource, public delivery:
   std::shared_ptr<const Limits> limits() const override { return limits_; }
   std::shared_ptr<const delivery::Hop> hop() const override { return hop_; }
 
-  net::Awaitable<Result<QueueId>> stored(std::vector<std::string> chunks, std::vector<std::string> recipients) {
+  net::Awaitable<Result<QueueId>> stored(
+    std::vector<std::string> chunks, std::vector<std::string> recipients
+  ) {
     auto message = engine->sink(0).begin();
     for (std::size_t i = 0; i + 1 < chunks.size(); ++i) {
       auto appended = co_await message->append(chunks[i]);
@@ -90,7 +96,9 @@ class EngineTest : public ::testing::Test, public LimitsSource, public delivery:
     auto appended = co_await message->append(chunk);
     co_return appended.has_value();
   }
-  QueueId accept(std::vector<std::string> chunks = {"A: b\r\n\r\n"}, std::vector<std::string> recipients = {"c@d"}) {
+  QueueId accept(
+    std::vector<std::string> chunks = {"A: b\r\n\r\n"}, std::vector<std::string> recipients = {"c@d"}
+  ) {
     const auto id = loops[0]->run(stored(std::move(chunks), std::move(recipients)));
     EXPECT_TRUE(id) << id.error().message();
     return *id;
@@ -101,7 +109,10 @@ class EngineTest : public ::testing::Test, public LimitsSource, public delivery:
     peer.send("250-hop\r\n250 PIPELINING\r\n");
   }
   /// Takes one message, answering RCPT and the final dot as told; returns its content.
-  static std::string take(test::Peer& peer, const std::string& rcpt_replies = "250 ok\r\n", const std::string& end = "250 queued\r\n") {
+  static std::string take(
+    test::Peer& peer, const std::string& rcpt_replies = "250 ok\r\n",
+    const std::string& end = "250 queued\r\n"
+  ) {
     peer.until("DATA\r\n");
     peer.send("250 ok\r\n" + rcpt_replies + "354 go\r\n");
     auto content = peer.until("\r\n.\r\n");
@@ -132,7 +143,10 @@ TEST_F(EngineTest, DeliversWhatItAcceptedAndForgetsIt) {
   auto peer = acceptor.accept();
   greet(peer);
   const auto content = take(peer);
-  EXPECT_THAT(content, ::testing::MatchesRegex("Received: from app \\(\\[10\\.1\\.40\\.70\\]\\)(.|\r|\n)*A: b\r\n\r\n\\.\r\n"));
+  EXPECT_THAT(
+    content,
+    ::testing::MatchesRegex("Received: from app \\(\\[10\\.1\\.40\\.70\\]\\)(.|\r|\n)*A: b\r\n\r\n\\.\r\n")
+  );
   expect_count(Counter::messages_delivered, 1);
   EXPECT_EQ(waiting(), 0);
   EXPECT_EQ(store->envelope(id).error().code, Errc::not_found);
@@ -170,7 +184,9 @@ TEST_F(EngineTest, DeliversOnEveryShard) {
 TEST_F(EngineTest, FindsItsQueueAgainBehindARestart) {
   acceptor.close();
   for (int i = 0; i < 5; ++i) accept();
-  test::eventually([this] { return metrics.total(Counter::delivery_connections_failed) > 0; }, "a refused connection");
+  test::eventually(
+    [this] { return metrics.total(Counter::delivery_connections_failed) > 0; }, "a refused connection"
+  );
   end();
   test::Acceptor returned;
   hop_->next_hop.endpoint.port = returned.port();
@@ -188,7 +204,10 @@ TEST_F(EngineTest, SendsARecipientThatGotItNothingMore) {
     auto peer = acceptor.accept();
     greet(peer);
     take(peer, "250 ok\r\n450 4.2.1 later\r\n550 5.1.1 unknown\r\n");
-    test::eventually([this] { return list_queue(*store, "", 10)["messages"][0]["last"] == "450 4.2.1 later"; }, "its place in the queue");
+    test::eventually(
+      [this] { return list_queue(*store, "", 10)["messages"][0]["last"] == "450 4.2.1 later"; },
+      "its place in the queue"
+    );
     peer.until("later@d>\r\nDATA\r\n");  // the retry, over the same connection, for that one only
     peer.send("250 ok\r\n250 ok\r\n354 go\r\n");
     peer.until("\r\n.\r\n");
@@ -225,7 +244,9 @@ TEST_F(EngineTest, QuarantinesADamagedMessageAndDeliversTheOthers) {
   acceptor.close();
   const auto damaged = accept();
   accept();
-  test::eventually([this] { return metrics.total(Counter::delivery_connections_failed) > 0; }, "a refused connection");
+  test::eventually(
+    [this] { return metrics.total(Counter::delivery_connections_failed) > 0; }, "a refused connection"
+  );
   end();
   auto raw = std::move(*spool::Store::open({folder.path("spool"), {}, &log, &metrics}));
   const auto key = spool::id_key(damaged);
@@ -252,7 +273,9 @@ TEST_F(EngineTest, GivesUpWhatIsTooOld) {
   accept();
   expect_count(Counter::messages_failed, 1);
   ASSERT_GE(log.records("failure").size(), 1U);
-  EXPECT_EQ(log.records("failure").front().at("reply"), "554 5.4.7 Delivery was tried for 1s without success");
+  EXPECT_EQ(
+    log.records("failure").front().at("reply"), "554 5.4.7 Delivery was tried for 1s without success"
+  );
   EXPECT_EQ(waiting(), 0);
 }
 

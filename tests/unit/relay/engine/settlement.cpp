@@ -18,7 +18,9 @@ const QueueId kId{1, 7};
 Attempt attempt(std::size_t recipients, std::map<std::uint32_t, spool::Settled> before = {}) {
   Attempt attempt{{{kArrival, kId}, kArrival, 2, 100}, {"smarthost/default"}, {}, std::move(before), {}};
   for (std::size_t i = 0; i < recipients; ++i) {
-    attempt.stored.envelope.recipients.push_back(*mail::Address::parse("r" + std::to_string(i) + "@example.net"));
+    attempt.stored.envelope.recipients.push_back(
+      *mail::Address::parse("r" + std::to_string(i) + "@example.net")
+    );
   }
   attempt.stored.chunks = 2;
   attempt.pending = pending_recipients(attempt.stored, attempt.settled_before);
@@ -28,8 +30,12 @@ Attempt attempt(std::size_t recipients, std::map<std::uint32_t, spool::Settled> 
 smtp::MessageOutcome outcome(std::initializer_list<Disposition> dispositions) {
   smtp::MessageOutcome outcome;
   for (const auto disposition : dispositions) {
-    const auto code = disposition == Disposition::delivered ? 250 : disposition == Disposition::failed ? 550 : 451;
-    outcome.recipients.push_back({disposition, smtp::Stage::data_end, {static_cast<std::uint16_t>(code), std::nullopt, "text"}});
+    const auto code = disposition == Disposition::delivered ? 250
+                      : disposition == Disposition::failed  ? 550
+                                                            : 451;
+    outcome.recipients.push_back(
+      {disposition, smtp::Stage::data_end, {static_cast<std::uint16_t>(code), std::nullopt, "text"}}
+    );
   }
   return outcome;
 }
@@ -42,7 +48,10 @@ Settlement settled(const Attempt& attempt, std::initializer_list<Disposition> di
 std::multiset<std::string> changes(const Settlement& settlement) {
   std::multiset<std::string> changes;
   for (const auto& operation : settlement.operations) {
-    changes.insert((operation.kind == Operation::Kind::put ? "put " : "remove ") + std::string(spool::name(operation.family)));
+    changes.insert(
+      (operation.kind == Operation::Kind::put ? "put " : "remove ") +
+      std::string(spool::name(operation.family))
+    );
   }
   return changes;
 }
@@ -52,14 +61,20 @@ TEST(Settlement, RemovesAMessageThatEveryRecipientGot) {
   EXPECT_TRUE(result.is_complete);
   EXPECT_EQ(result.failed_recipients, 0U);
   EXPECT_EQ(result.sync, spool::Sync::yes);
-  EXPECT_EQ(changes(result), (std::multiset<std::string>{"remove due", "remove envelope", "remove content", "remove content"}));
+  EXPECT_EQ(
+    changes(result),
+    (std::multiset<std::string>{"remove due", "remove envelope", "remove content", "remove content"})
+  );
 }
 
 TEST(Settlement, RecordsWhoGotItAndTriesTheOthersLater) {
-  const auto result = settled(attempt(3), {Disposition::delivered, Disposition::deferred, Disposition::failed});
+  const auto result =
+    settled(attempt(3), {Disposition::delivered, Disposition::deferred, Disposition::failed});
   EXPECT_FALSE(result.is_complete);
   EXPECT_EQ(result.sync, spool::Sync::yes) << "a delivered recipient must not be forgotten";
-  EXPECT_EQ(changes(result), (std::multiset<std::string>{"put due", "put result", "put result", "remove due"}));
+  EXPECT_EQ(
+    changes(result), (std::multiset<std::string>{"put due", "put result", "put result", "remove due"})
+  );
   ASSERT_TRUE(result.again);
   EXPECT_EQ(result.again->key.due, kNow + 4min) << "the third attempt: two doublings";
   EXPECT_EQ(result.again->attempts, 3U);
@@ -69,7 +84,8 @@ TEST(Settlement, OfADeferralRidesTheNextSync) {
   const auto result = settled(attempt(1), {Disposition::deferred});
   EXPECT_EQ(result.sync, spool::Sync::no);
   EXPECT_EQ(changes(result), (std::multiset<std::string>{"put due", "remove due"}));
-  const auto payload = spool::open_record(Family::due, result.operations.back().key, result.operations.back().value);
+  const auto payload =
+    spool::open_record(Family::due, result.operations.back().key, result.operations.back().value);
   EXPECT_EQ(spool::parse_waiting(*payload)->last, "451 text");
 }
 
@@ -77,7 +93,9 @@ TEST(Settlement, KeepsAMessageOfWhichARecipientFailed) {
   const auto result = settled(attempt(2), {Disposition::delivered, Disposition::failed});
   EXPECT_TRUE(result.is_complete);
   EXPECT_EQ(result.failed_recipients, 1U);
-  EXPECT_EQ(changes(result), (std::multiset<std::string>{"put failed", "put result", "put result", "remove due"}));
+  EXPECT_EQ(
+    changes(result), (std::multiset<std::string>{"put failed", "put result", "put result", "remove due"})
+  );
 }
 
 TEST(Settlement, RemembersFailuresOfEarlierAttempts) {
@@ -90,7 +108,11 @@ TEST(Settlement, RemembersFailuresOfEarlierAttempts) {
   EXPECT_EQ(kept.failed_recipients, 1U);
   EXPECT_EQ(changes(kept), (std::multiset<std::string>{"put failed", "put result", "remove due"}));
   const auto gone = settled(attempt(2, {{0, delivered}}), {Disposition::delivered});
-  EXPECT_EQ(changes(gone), (std::multiset<std::string>{"remove due", "remove envelope", "remove content", "remove content", "remove result"}));
+  EXPECT_EQ(
+    changes(gone), (std::multiset<std::string>{
+                     "remove due", "remove envelope", "remove content", "remove content", "remove result"
+                   })
+  );
 }
 
 TEST(Settlement, OfNothingJudgedChangesNothing) {
@@ -118,7 +140,10 @@ TEST(Expiry, FailsEveryPendingRecipient) {
   const auto result = settle(old, expired(old, 120h), kSchedule, kNow, 0, "");
   EXPECT_TRUE(result.is_complete);
   EXPECT_EQ(result.failed_recipients, 2U);
-  EXPECT_EQ(expired(old, 120h).recipients.front().reply.to_line(), "554 5.4.7 Delivery was tried for 120h without success");
+  EXPECT_EQ(
+    expired(old, 120h).recipients.front().reply.to_line(),
+    "554 5.4.7 Delivery was tried for 120h without success"
+  );
 }
 
 }  // namespace

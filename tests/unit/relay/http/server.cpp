@@ -16,7 +16,9 @@ using ::testing::StartsWith;
 
 net::Awaitable<Response> echo(Request request) {
   if (request.path == "/throw") throw std::runtime_error("the handler broke");
-  Response response{request.path == "/health" ? 200U : 503U, request.method + " " + request.path + " " + request.query + "\n"};
+  Response response{
+    request.path == "/health" ? 200U : 503U, request.method + " " + request.path + " " + request.query + "\n"
+  };
   co_return response;
 }
 
@@ -61,7 +63,9 @@ TEST_F(ServerTest, KeepsHttp11Connections) {
   auto peer = client();
   for (int i = 0; i < 3; ++i) {
     peer.send("GET /health?probe=" + std::to_string(i) + " HTTP/1.1\r\nHost: node\r\n\r\n");
-    EXPECT_THAT(peer.until("GET /health probe=" + std::to_string(i) + "\n"), StartsWith("HTTP/1.1 200 OK\r\n"));
+    EXPECT_THAT(
+      peer.until("GET /health probe=" + std::to_string(i) + "\n"), StartsWith("HTTP/1.1 200 OK\r\n")
+    );
   }
   peer.send("GET /health HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(peer.rest(), StartsWith("HTTP/1.1 200 OK\r\n"));
@@ -69,7 +73,8 @@ TEST_F(ServerTest, KeepsHttp11Connections) {
 
 TEST_F(ServerTest, TakesRequestsHoweverTheyAreCut) {
   auto peer = client();
-  for (const char octet : std::string("GET /health HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")) peer.send(std::string(1, octet));
+  for (const char octet : std::string("GET /health HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n"))
+    peer.send(std::string(1, octet));
   EXPECT_THAT(peer.rest(), HasSubstr("200 OK"));
 }
 
@@ -78,9 +83,13 @@ TEST_F(ServerTest, LeavesTheBodyOutForHead) {
 }
 
 TEST_F(ServerTest, RefusesGarbageAndWhatIsTooLarge) {
-  EXPECT_THAT(ask("\x16\x03\x01garbage without end\r\nmore of it HTTP/9\r\n\r\n"), StartsWith("HTTP/1.0 400 "));
+  EXPECT_THAT(
+    ask("\x16\x03\x01garbage without end\r\nmore of it HTTP/9\r\n\r\n"), StartsWith("HTTP/1.0 400 ")
+  );
   EXPECT_THAT(ask("GET /" + std::string(40'000, 'x') + " HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.0 400 "));
-  EXPECT_THAT(ask("GET / HTTP/1.1\r\nA: " + std::string(40'000, 'x') + "\r\n\r\n"), StartsWith("HTTP/1.0 400 "));
+  EXPECT_THAT(
+    ask("GET / HTTP/1.1\r\nA: " + std::string(40'000, 'x') + "\r\n\r\n"), StartsWith("HTTP/1.0 400 ")
+  );
 }
 
 TEST_F(ServerTest, OutlivesAHandlerThatThrows) {

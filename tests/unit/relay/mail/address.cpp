@@ -6,8 +6,9 @@ namespace relay::mail {
 namespace {
 
 TEST(Address, IsKeptAsItWasWritten) {
-  for (const auto* text : {"rome@buildinglink.com", "A.b+c@EXAMPLE.com", R"("a b@c"@example.com)", R"("a\"b"@x.y)",
-                           "user@[10.0.0.1]", "user@[IPv6:2001:db8::1]", "a..b@docomo.example", "o'neil/x=y@example.com"}) {
+  for (const auto* text :
+       {"rome@buildinglink.com", "A.b+c@EXAMPLE.com", R"("a b@c"@example.com)", R"("a\"b"@x.y)",
+        "user@[10.0.0.1]", "user@[IPv6:2001:db8::1]", "a..b@docomo.example", "o'neil/x=y@example.com"}) {
     const auto address = Address::parse(text);
     ASSERT_TRUE(address) << text;
     EXPECT_EQ(address->to_text(), text);
@@ -24,14 +25,16 @@ TEST(Address, ExpandsNothingCase041) {
 
 TEST(Address, WithoutDomainIsPostmasterOnlyCase038) {
   EXPECT_EQ(Address::parse("Postmaster")->to_text(), "Postmaster");
-  for (const auto* text : {";for i in 0;do...", "$(x)", "`id`", "|cat", "root", "domain!to", R"("to@domain")"}) {
+  for (const auto* text :
+       {";for i in 0;do...", "$(x)", "`id`", "|cat", "root", "domain!to", R"("to@domain")"}) {
     EXPECT_FALSE(Address::parse(text)) << text;
   }
 }
 
 TEST(Address, RefusesBrokenFormsCase040) {
-  for (const auto* text : {"", "@", "user@", "@d", "a@b@c", "a b@c", "a@b c", "a@-b", "a@b.", "a(b)@c", "a@b\r\nc", "\"a@b",
-                           "\"a\"b@c", "a\"b\"@c", "\"a\x01\"@c", "\xc3\xa4@b"}) {
+  for (const auto* text :
+       {"", "@", "user@", "@d", "a@b@c", "a b@c", "a@b c", "a@-b", "a@b.", "a(b)@c", "a@b\r\nc", "\"a@b",
+        "\"a\"b@c", "a\"b\"@c", "\"a\x01\"@c", "\xc3\xa4@b"}) {
     EXPECT_FALSE(Address::parse(text)) << text;
   }
   EXPECT_FALSE(Address::parse(std::string("a\0b@c", 5)));
@@ -63,7 +66,9 @@ TEST(Domain, AcceptsAddressLiteralsStrictlyCase050) {
   for (const auto* text : {"[127.0.0.1]", "[IPv6:::1]", "[ipv6:2001:db8::1]", "[IPv6:::ffff:10.0.0.1]"}) {
     EXPECT_TRUE(is_domain(text)) << text;
   }
-  for (const auto* text : {"[999.1.1.1]", "[IPv6:", "[", "[]", "[IPv6:]", "[IPv6:10.0.0.1]", "[::1]", "[127.0.0.1", "127.0.0.1]"}) {
+  for (const auto* text :
+       {"[999.1.1.1]", "[IPv6:", "[", "[]", "[IPv6:]", "[IPv6:10.0.0.1]", "[::1]", "[127.0.0.1", "127.0.0.1]"
+       }) {
     EXPECT_FALSE(is_domain(text)) << text;
   }
 }

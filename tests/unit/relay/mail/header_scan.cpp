@@ -31,9 +31,13 @@ HeaderScan scan_of(std::string_view content, HeaderLimits limits = {}) {
 }
 
 TEST(HeaderScan, PutsAnEmptyLineBeforeTheFirstLineThatIsNoFieldCase085) {
-  expect_scanned("Subject: A Test\r\nThis is just a test\r\n", "Subject: A Test\r\n\r\nThis is just a test\r\n");
+  expect_scanned(
+    "Subject: A Test\r\nThis is just a test\r\n", "Subject: A Test\r\n\r\nThis is just a test\r\n"
+  );
   expect_scanned("no header at all\r\n", "\r\nno header at all\r\n");
-  expect_scanned("From x@y Thu Jan  1 00:00:00 2026\r\nA: b\r\n", "\r\nFrom x@y Thu Jan  1 00:00:00 2026\r\nA: b\r\n");
+  expect_scanned(
+    "From x@y Thu Jan  1 00:00:00 2026\r\nA: b\r\n", "\r\nFrom x@y Thu Jan  1 00:00:00 2026\r\nA: b\r\n"
+  );
 }
 
 TEST(HeaderScan, LetsNothingFoldIntoOurLineCase085) {
@@ -71,7 +75,8 @@ TEST(HeaderScan, CountsReceivedFieldsCase087) {
 }
 
 TEST(HeaderScan, CountsHopsThroughItselfCase088) {
-  const std::string own = "Received: from b ([10.0.0.1])\r\n\tby NODE1.example with ESMTP id x;\r\n\tdate\r\n";
+  const std::string own =
+    "Received: from b ([10.0.0.1])\r\n\tby NODE1.example with ESMTP id x;\r\n\tdate\r\n";
   const std::string other = "Received: from node1.example by node1.example.net; date\r\n";
   std::string content;
   for (int i = 0; i < 9; ++i) content += own + other;
@@ -84,7 +89,8 @@ TEST(HeaderScan, MeasuresTheHeaderOnlyCase084) {
   const HeaderLimits limits{.max_octets = 100, .max_received = 100, .max_own_received = 10};
   EXPECT_FALSE(scan_of("A: b\r\n\r\n" + std::string(1000, 'x'), limits).is_too_large());
   EXPECT_TRUE(scan_of("A: " + std::string(100, 'x') + "\r\n\r\n", limits).is_too_large());
-  EXPECT_TRUE(scan_of(std::string(50, 'A') + ":\r\n" + std::string(60, 'B') + ":\r\n", limits).is_too_large());
+  EXPECT_TRUE(scan_of(std::string(50, 'A') + ":\r\n" + std::string(60, 'B') + ":\r\n", limits).is_too_large()
+  );
 }
 
 }  // namespace

@@ -41,7 +41,10 @@ TEST(ReceivedLine, CannotBeBrokenByTheHeloNameCase094) {
 }
 
 TEST(ReceivedLine, WritesIpv6AsALiteral) {
-  EXPECT_NE(received_line(envelope("a", "2001:db8::1"), QueueId{}, "n").find("([IPv6:2001:db8::1])"), std::string::npos);
+  EXPECT_NE(
+    received_line(envelope("a", "2001:db8::1"), QueueId{}, "n").find("([IPv6:2001:db8::1])"),
+    std::string::npos
+  );
 }
 
 }  // namespace

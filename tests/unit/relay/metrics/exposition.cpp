@@ -10,9 +10,10 @@ using ::testing::HasSubstr;
 TEST(Exposition, HasEverySeriesFromTheStartWithValueZero) {
   const Registry registry(2);
   const auto text = exposition(registry, "1.2.3");
-  for (const auto* series : {"smtp_relay_messages_received_total 0\n", "smtp_relay_recipients_total{result=\"failed\"} 0\n",
-                             "smtp_relay_connections_refused_total{reason=\"proxy_header\"} 0\n", "smtp_relay_ready 0\n",
-                             "smtp_relay_spool_commit_seconds_count 0\n", "smtp_relay_build_info{version=\"1.2.3\"} 1\n"}) {
+  for (const auto* series :
+       {"smtp_relay_messages_received_total 0\n", "smtp_relay_recipients_total{result=\"failed\"} 0\n",
+        "smtp_relay_connections_refused_total{reason=\"proxy_header\"} 0\n", "smtp_relay_ready 0\n",
+        "smtp_relay_spool_commit_seconds_count 0\n", "smtp_relay_build_info{version=\"1.2.3\"} 1\n"}) {
     EXPECT_THAT(text, HasSubstr(series));
   }
 }

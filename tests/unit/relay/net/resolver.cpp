@@ -60,7 +60,8 @@ class NameServer {
     const bool is_known = name == "smarthost.mail.test.";
     const auto question = query.substr(12, at + 5 - 12);
     const std::string flags = std::string("\x81", 1) + (is_known ? '\x80' : '\x83');
-    std::string answer = query.substr(0, 2) + flags + std::string("\0\1", 2) + (is_known && is_a ? std::string("\0\1", 2) : std::string("\0\0", 2)) +
+    std::string answer = query.substr(0, 2) + flags + std::string("\0\1", 2) +
+                         (is_known && is_a ? std::string("\0\1", 2) : std::string("\0\0", 2)) +
                          std::string(4, '\0') + question;
     if (is_known && is_a) answer += std::string("\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x0a\1\x28\x28", 16);
     return answer;
@@ -99,15 +100,20 @@ TEST_F(ResolverTest, ReturnsAnAddressAsItIs) {
 }
 
 TEST_F(ResolverTest, HonoursTheHostsFile) {
-  Resolver resolver(loop.thread.context(), files("", "192.0.2.7 smarthost smarthost.example\n2001:db8::7 smarthost.example\n"));
+  Resolver resolver(
+    loop.thread.context(), files("", "192.0.2.7 smarthost smarthost.example\n2001:db8::7 smarthost.example\n")
+  );
   EXPECT_EQ(text(loop.run(resolver.lookup("smarthost.example", 5s))), "192.0.2.7 2001:db8::7");
 }
 
 TEST_F(ResolverTest, AsksTheNodesResolversAlsoForPrivateNames) {
   const NameServer server;
   ASSERT_TRUE(server.is_bound());
-  Resolver resolver(loop.thread.context(), files("nameserver " + server.host() + "\nsearch mail.test\noptions ndots:1\n", ""));
-  EXPECT_EQ(text(loop.run(resolver.lookup("smarthost.mail.test", 10s))), "10.1.40.40") << "libunbound denies .test by itself";
+  Resolver resolver(
+    loop.thread.context(), files("nameserver " + server.host() + "\nsearch mail.test\noptions ndots:1\n", "")
+  );
+  EXPECT_EQ(text(loop.run(resolver.lookup("smarthost.mail.test", 10s))), "10.1.40.40")
+    << "libunbound denies .test by itself";
   EXPECT_EQ(text(loop.run(resolver.lookup("smarthost", 10s))), "10.1.40.40") << "by the search list";
   EXPECT_EQ(text(loop.run(resolver.lookup("nobody.mail.test", 10s))), "name_not_found");
 }
@@ -128,7 +134,8 @@ TEST_F(ResolverTest, GivesUpAtTheDeadline) {
   ASSERT_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   Resolver resolver(loop.thread.context(), files("nameserver 127.98.1.1\n", ""));
   EXPECT_EQ(text(loop.run(resolver.lookup("smarthost.example", 300ms))), "timed_out");
-  EXPECT_EQ(text(loop.run(resolver.lookup("smarthost.example", 300ms))), "timed_out") << "and is of use afterwards";
+  EXPECT_EQ(text(loop.run(resolver.lookup("smarthost.example", 300ms))), "timed_out")
+    << "and is of use afterwards";
   close(fd);
 }
 

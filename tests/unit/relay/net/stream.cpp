@@ -54,7 +54,8 @@ TEST_F(StreamTest, EndsWaitsAtTheirDeadlineAndStaysUsable) {
   EXPECT_TRUE(loop.run(stream.write_all("421 bye\n", 5s)));
   EXPECT_EQ(peer.line(), "421 bye");
   peer.send("late");
-  EXPECT_EQ(loop.run(receive(stream, 5s)), "late") << "an earlier, shorter deadline does not haunt a later read";
+  EXPECT_EQ(loop.run(receive(stream, 5s)), "late")
+    << "an earlier, shorter deadline does not haunt a later read";
   destroy(std::move(stream));
 }
 

@@ -17,7 +17,8 @@ TEST(RelayAccess, IsForListedNetworksOnlyCase068) {
   EXPECT_EQ(standing(access, address("10.1.40.70")), Standing::allowed);
   EXPECT_EQ(standing(access, address("2001:db8::7")), Standing::allowed);
   EXPECT_EQ(standing(access, address("10.1.41.70")), Standing::not_listed);
-  EXPECT_EQ(standing(access, address("127.0.0.1")), Standing::not_listed) << "no address is trusted by nature";
+  EXPECT_EQ(standing(access, address("127.0.0.1")), Standing::not_listed)
+    << "no address is trusted by nature";
   EXPECT_EQ(standing({}, address("10.1.40.70")), Standing::not_listed) << "nothing listed, nobody allowed";
 }
 
@@ -29,9 +30,12 @@ TEST(RelayAccess, ClosesForAddressesThatHideClientsCase071) {
 }
 
 TEST(RelayAccess, OpensForAHiddenAddressListedAlone) {
-  const RelayAccess access{networks({"10.1.40.60/32", "10.0.0.0/8"}), networks({"10.1.40.60/32", "10.1.40.61/32"})};
+  const RelayAccess access{
+    networks({"10.1.40.60/32", "10.0.0.0/8"}), networks({"10.1.40.60/32", "10.1.40.61/32"})
+  };
   EXPECT_EQ(standing(access, address("10.1.40.60")), Standing::allowed);
-  EXPECT_EQ(standing(access, address("10.1.40.61")), Standing::hidden) << "a /31 would not do: each one by itself";
+  EXPECT_EQ(standing(access, address("10.1.40.61")), Standing::hidden)
+    << "a /31 would not do: each one by itself";
   const RelayAccess pair{networks({"10.1.40.60/31"}), networks({"10.1.40.60/32"})};
   EXPECT_EQ(standing(pair, address("10.1.40.60")), Standing::hidden);
 }
@@ -39,7 +43,10 @@ TEST(RelayAccess, OpensForAHiddenAddressListedAlone) {
 TEST(RelayAccess, SaysWhyAndWhatToDo) {
   const RelayAccess access{networks({"10.0.0.0/8"}), networks({"10.1.40.60/32"})};
   EXPECT_FALSE(refuse_client(access, address("10.1.40.70")));
-  EXPECT_EQ(refuse_client(access, address("192.0.2.1"))->to_line(), "550 5.7.1 Relaying denied: 192.0.2.1 is not in the allowed networks");
+  EXPECT_EQ(
+    refuse_client(access, address("192.0.2.1"))->to_line(),
+    "550 5.7.1 Relaying denied: 192.0.2.1 is not in the allowed networks"
+  );
   const auto hidden = refuse_client(access, address("10.1.40.60"));
   EXPECT_EQ(hidden->code, 550);
   EXPECT_NE(hidden->text.find("the network hides the client behind 10.1.40.60"), std::string::npos);

@@ -1,7 +1,6 @@
 #include "relay/queue/backlog.hpp"
 
 #include <gtest/gtest.h>
-
 #include <random>
 #include <set>
 
@@ -22,7 +21,8 @@ struct Disk {
   std::pair<std::vector<Item>, std::optional<WallTime>> read(const Backlog::Load& load) const {
     std::vector<Item> items;
     auto at = load.after ? keys.upper_bound(*load.after) : keys.begin();
-    for (; at != keys.end() && items.size() < load.limit && at->due <= load.until; ++at) items.push_back(item(at->due, at->id.number));
+    for (; at != keys.end() && items.size() < load.limit && at->due <= load.until; ++at)
+      items.push_back(item(at->due, at->id.number));
     return {items, at == keys.end() ? std::nullopt : std::optional(at->due)};
   }
 };
@@ -76,10 +76,10 @@ TEST(Backlog, DoesNotTakeAMessageTwiceWhenALoadSeesItsCommit) {
   Backlog backlog(kLongestWait);
   const auto load = backlog.want_load(kStart);
   ASSERT_TRUE(load);
-  backlog.announce({1, 7});                      // the commit begins,
+  backlog.announce({1, 7});                         // the commit begins,
   backlog.loaded({item(kStart, 7)}, std::nullopt);  // the load already sees it,
   EXPECT_FALSE(backlog.take(kStart));
-  backlog.admit(item(kStart, 7), kStart);        // and then it is reported
+  backlog.admit(item(kStart, 7), kStart);  // and then it is reported
   EXPECT_TRUE(backlog.take(kStart));
   EXPECT_FALSE(backlog.take(kStart));
 }
@@ -137,9 +137,9 @@ TEST(Backlog, GivesUpTheOldOnesOnly) {
   EXPECT_EQ(backlog.in_flight(), 1U);
 }
 
-/// Random events against a model that holds everything: each message is in flight at most once, is never lost, and is
-/// taken in the end. Loads and commits cross as they do with real threads: a load reads a snapshot, its result comes
-/// later, and commits are announced before and reported behind their write.
+/// Random events against a model that holds everything: each message is in flight at most once, is never
+/// lost, and is taken in the end. Loads and commits cross as they do with real threads: a load reads a
+/// snapshot, its result comes later, and commits are announced before and reported behind their write.
 TEST(Backlog, AgreesWithAModelOverRandomEvents) {
   for (unsigned seed = 0; seed < 300; ++seed) {
     std::mt19937 random(seed);
@@ -156,7 +156,8 @@ TEST(Backlog, AgreesWithAModelOverRandomEvents) {
       const auto taken = backlog.take(now);
       if (!taken) return false;
       EXPECT_FALSE(finished.contains(taken->key.id.number)) << "delivered twice, seed " << seed;
-      EXPECT_TRUE(in_flight.emplace(taken->key.id.number, taken->key).second) << "in flight twice, seed " << seed;
+      EXPECT_TRUE(in_flight.emplace(taken->key.id.number, taken->key).second)
+        << "in flight twice, seed " << seed;
       return true;
     };
     const auto finish_one = [&](bool defer) {

@@ -42,7 +42,8 @@ class SchedulerTest : public ::testing::Test {
     std::vector<schedule_step::Start> starts;
     for (int round = 0; round < 3; ++round) {
       for (const auto& step : scheduler.plan(now)) {
-        if (const auto* load = std::get_if<schedule_step::Load>(&step)) scheduler.loaded(load->destination, {}, std::nullopt);
+        if (const auto* load = std::get_if<schedule_step::Load>(&step))
+          scheduler.loaded(load->destination, {}, std::nullopt);
         if (const auto* start = std::get_if<schedule_step::Start>(&step)) starts.push_back(*start);
       }
     }

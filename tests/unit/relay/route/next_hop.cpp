@@ -11,7 +11,9 @@ TEST(Smarthost, CarriesTheCredentialsOfItsHost) {
   const auto hop = smarthost(settings, passwords);
   EXPECT_EQ(hop.policy.credentials->user, "user");
   EXPECT_TRUE(hop.policy.needs_verified_tls()) << "credentials imply verified TLS";
-  EXPECT_FALSE(smarthost({{"other.example.net", 25}, smtp::TlsMode::none, "node1", {}}, passwords).policy.credentials);
+  EXPECT_FALSE(
+    smarthost({{"other.example.net", 25}, smtp::TlsMode::none, "node1", {}}, passwords).policy.credentials
+  );
 }
 
 TEST(Smarthost, KeepsItsQueueWhenTheHostChanges) {

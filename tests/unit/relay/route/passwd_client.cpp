@@ -59,7 +59,8 @@ TEST(PasswdClient, NeverGivesAHostTheCredentialsOfALaterPattern) {
 }
 
 TEST(PasswdClient, ComplainsByLineNumberOnly) {
-  const auto parsed = PasswdClient::parse("# c\nnocolon\nh:secretuser\nh:secretuser:\n^(:u:secretpass\n:u:p\ngood:u:p\n");
+  const auto parsed =
+    PasswdClient::parse("# c\nnocolon\nh:secretuser\nh:secretuser:\n^(:u:secretpass\n:u:p\ngood:u:p\n");
   ASSERT_EQ(parsed.complaints().size(), 5U);
   for (const auto& complaint : parsed.complaints()) {
     EXPECT_THAT(complaint, ::testing::Not(::testing::HasSubstr("secret")));

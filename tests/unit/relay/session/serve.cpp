@@ -7,10 +7,10 @@
 namespace relay::session {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::StartsWith;
 using metrics::Counter;
 using test::LiveSession;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 constexpr std::string_view kQuickTest =
   "HELO 1\nMAIL FROM: marc@buildinglink.com\nRCPT TO: codemarc@gmail.com\nDATA\nSubject: A Test\n"
@@ -66,7 +66,9 @@ TEST(Serve, ForgetsWhatIsNotCompleteCase073) {
   LiveSession relay;
   {
     auto client = relay.client();
-    client.send("HELO 1\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n" + std::string(200'000, 'x') + "\r\nand no end");
+    client.send(
+      "HELO 1\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n" + std::string(200'000, 'x') + "\r\nand no end"
+    );
     client.half_close();
     client.rest();
   }
@@ -74,15 +76,15 @@ TEST(Serve, ForgetsWhatIsNotCompleteCase073) {
   EXPECT_TRUE(relay.messages().empty());
 }
 
-/// Cases 1 to 14 over a real socket, the end of data cut at every octet (case 15): one message each, and no other
-/// recipient than the client named (case 16).
+/// Cases 1 to 14 over a real socket, the end of data cut at every octet (case 15): one message each, and no
+/// other recipient than the client named (case 16).
 TEST(Serve, NoSmugglingOverARealSocketCase001ToCase016) {
   using namespace std::string_literals;
   LiveSession relay;
-  const std::vector<std::string> sequences{
-    "\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\n", "\n.\r", "\r.\r\n", "\r\n.\rx", "\r\n.\r\r\n", "\r\r\n.\r\r\n",
-    "\r\n\0.\r\n"s, "\r\n.\0\r\n"s, "\r\0\n.\r\n"s, "\r\n.\r\0\n"s
-  };
+  const std::vector<std::string> sequences{"\n.\n",        "\n.\r\n",       "\r\n.\n",      "\r.\r",
+                                           "\r.\n",        "\n.\r",         "\r.\r\n",      "\r\n.\rx",
+                                           "\r\n.\r\r\n",  "\r\r\n.\r\r\n", "\r\n\0.\r\n"s, "\r\n.\0\r\n"s,
+                                           "\r\0\n.\r\n"s, "\r\n.\r\0\n"s};
   std::size_t expected = 0;
   for (const auto& sequence : sequences) {
     for (std::size_t cut = 0; cut <= sequence.size(); ++cut) {
@@ -92,7 +94,9 @@ TEST(Serve, NoSmugglingOverARealSocketCase001ToCase016) {
       client.reply();
       client.send("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nbody" + sequence.substr(0, cut));
       for (int i = 0; i < 3; ++i) client.reply();
-      client.send(sequence.substr(cut) + "MAIL FROM:<evil@x>\r\nRCPT TO:<victim@x>\r\nDATA\r\nsmuggled\r\n.\r\nQUIT\r\n");
+      client.send(
+        sequence.substr(cut) + "MAIL FROM:<evil@x>\r\nRCPT TO:<victim@x>\r\nDATA\r\nsmuggled\r\n.\r\nQUIT\r\n"
+      );
       EXPECT_THAT(client.reply(), StartsWith("250 2.0.0"));
       EXPECT_THAT(client.reply(), StartsWith("221"));
       ++expected;
@@ -137,13 +141,17 @@ TEST(Serve, TellsAHiddenClientThatTheNetworkHidesIt) {
   patient.send("MAIL FROM:<a@b>\r\n");
   patient.reply();
   patient.send("RCPT TO:<c@d>\r\n");
-  EXPECT_THAT(patient.reply(), StartsWith("550 5.7.1 Relaying denied: the network hides the client behind 127.0.0.1"));
+  EXPECT_THAT(
+    patient.reply(), StartsWith("550 5.7.1 Relaying denied: the network hides the client behind 127.0.0.1")
+  );
   EXPECT_EQ(relay.metrics.total(Counter::recipients_refused_hidden), 1U);
 }
 
 TEST(Serve, TakesTheClientFromATrustedProxysHeader) {
   LiveSession relay(behind_a_proxy());
-  const std::string v2("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x0a\x01\x28\x46\x0a\x01\x28\x3c\x30\x39\0\x19", 28);
+  const std::string v2(
+    "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x0a\x01\x28\x46\x0a\x01\x28\x3c\x30\x39\0\x19", 28
+  );
   for (const auto& header : {std::string("PROXY TCP4 10.1.40.70 10.1.40.60 12345 25\r\n"), v2}) {
     auto client = relay.client();
     client.send(header + std::string(kQuickTest));
@@ -192,7 +200,8 @@ TEST(Serve, RefusesAProxyHeaderFromAnyoneElseCase070) {
 
 TEST(Serve, AnswersTheGatesRefusalToMail) {
   LiveSession relay;
-  relay.refusal = mail::Reply{452, mail::EnhancedStatus{4, 3, 1}, "Insufficient system storage, try again later"};
+  relay.refusal =
+    mail::Reply{452, mail::EnhancedStatus{4, 3, 1}, "Insufficient system storage, try again later"};
   auto client = relay.client();
   client.send("HELO x\r\nMAIL FROM:<a@b>\r\nQUIT\r\n");
   EXPECT_THAT(client.rest(), HasSubstr("452 4.3.1 Insufficient system storage"));

@@ -7,12 +7,13 @@
 namespace relay::smtp {
 namespace {
 
+using test::Exchange;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using test::Exchange;
 using namespace std::chrono_literals;
 
-constexpr std::string_view kEhlo = "250-hop\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250 STARTTLS\r\n";
+constexpr std::string_view kEhlo =
+  "250-hop\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250 STARTTLS\r\n";
 constexpr std::string_view kEhloTls = "250-hop\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 AUTH LOGIN PLAIN\r\n";
 
 HopPolicy plain() { return {"relay.example", TlsMode::none, std::nullopt, {}}; }
@@ -45,7 +46,9 @@ TEST(Greeting, SaysEhloAndFallsBackToHelo) {
 }
 
 TEST(Greeting, RefusedJudgesTheHopNotAMessageCase120) {
-  for (const auto* banner : {"554 go away\r\n", "421 busy\r\n", "220\xff garbage\r\n", "hello\r\n", "22 x\r\n", "150 x\r\n", "\r\n"}) {
+  for (const auto* banner :
+       {"554 go away\r\n", "421 busy\r\n", "220\xff garbage\r\n", "hello\r\n", "22 x\r\n", "150 x\r\n", "\r\n"
+       }) {
     Exchange hop(plain());
     hop.open();
     hop.says(banner);
@@ -67,7 +70,8 @@ TEST(Tls, IsStartedAndAllFromBeforeForgotten) {
   EXPECT_EQ(hop.says("220 go\r\n"), "<TLS>EHLO relay.example\r\n");
   hop.says("250 hop\r\n");
   EXPECT_TRUE(hop.awaits_message());
-  EXPECT_EQ(hop.send({"b@d"}), "MAIL FROM:<a@example.com>\r\n") << "PIPELINING and SIZE were offered before TLS only";
+  EXPECT_EQ(hop.send({"b@d"}), "MAIL FROM:<a@example.com>\r\n")
+    << "PIPELINING and SIZE were offered before TLS only";
 }
 
 TEST(Tls, WithPlainTextBehindItsAnswerIsNotStartedCase059) {
@@ -81,7 +85,9 @@ TEST(Tls, WithPlainTextBehindItsAnswerIsNotStartedCase059) {
 }
 
 TEST(Tls, ThatIsRequiredAndNotOfferedSendsNothingCase060) {
-  for (const auto& policy : {with(TlsMode::required), with(TlsMode::none, kCredentials), with(TlsMode::opportunistic, kCredentials)}) {
+  for (const auto& policy :
+       {with(TlsMode::required), with(TlsMode::none, kCredentials), with(TlsMode::opportunistic, kCredentials)
+       }) {
     Exchange hop(policy);
     hop.open();
     hop.says("220 hop\r\n");
@@ -195,7 +201,10 @@ TEST(Auth, DemandedInAnyReplyJudgesTheHopCase120) {
 TEST(Transfer, PipelinesTheEnvelopeAndStuffsTheContent) {
   auto hop = ready();
   hop.content = "A: b\r\n\r\n.dot\r\n..\r\n";
-  EXPECT_EQ(hop.send({"b@d", "c@d"}), "MAIL FROM:<a@example.com> SIZE=18\r\nRCPT TO:<b@d>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
+  EXPECT_EQ(
+    hop.send({"b@d", "c@d"}),
+    "MAIL FROM:<a@example.com> SIZE=18\r\nRCPT TO:<b@d>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
+  );
   EXPECT_EQ(hop.says("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n"), "A: b\r\n\r\n..dot\r\n...\r\n.\r\n");
   EXPECT_EQ(hop.timeout(), 10min);
   EXPECT_EQ(hop.says("250 2.0.0 queued\r\n"), "");
@@ -305,8 +314,8 @@ TEST(Transfer, CarriesSeveralMessagesOverOneConnection) {
 
 // ---- faults ----
 
-/// Loses the peer at every place of an exchange: nothing is ever taken for delivered, and only the loss behind the final
-/// dot may have sent it.
+/// Loses the peer at every place of an exchange: nothing is ever taken for delivered, and only the loss
+/// behind the final dot may have sent it.
 TEST(Faults, ALostConnectionDefersTheMessageCase119) {
   const std::vector<std::string> replies{"250 ok\r\n", "250 ok\r\n", "354 go\r\n"};
   for (std::size_t stop = 0; stop <= replies.size(); ++stop) {
@@ -342,7 +351,8 @@ TEST(Faults, AnIdleConnectionThatWentAwayTriesNoMessageCase119) {
 
 TEST(Faults, GarbageDefersAtEveryStageCase120) {
   const std::vector<std::string> replies{"250 ok\r\n", "250 ok\r\n", "354 go\r\n"};
-  for (const std::string garbage : {"hello\r\n", "2 ok\r\n", "250_ok\r\n", "999 x\r\n", "\r\n", "250-a\r\nxyz b\r\n"}) {
+  for (const std::string garbage :
+       {"hello\r\n", "2 ok\r\n", "250_ok\r\n", "999 x\r\n", "\r\n", "250-a\r\nxyz b\r\n"}) {
     for (std::size_t stop = 0; stop <= replies.size(); ++stop) {
       auto hop = ready();
       hop.send({"b@d"});
@@ -400,7 +410,8 @@ TEST(Faults, AnAnswerBeforeTheDotIsNoDeliveryCase125) {
   auto during_content = ready();
   during_content.will_say_early("250 queued\r\n");
   during_content.send({"b@d"});
-  EXPECT_EQ(during_content.says("250 ok\r\n250 ok\r\n354 go\r\n"), during_content.content) << "the data is not ended";
+  EXPECT_EQ(during_content.says("250 ok\r\n250 ok\r\n354 go\r\n"), during_content.content)
+    << "the data is not ended";
   EXPECT_EQ(during_content.dispositions(), "deferred");
   EXPECT_FALSE(during_content.outcomes().back().may_be_duplicated);
   EXPECT_TRUE(during_content.is_closed());
@@ -427,13 +438,16 @@ TEST(Faults, AnsweringTwiceEndsTheConnectionNotTheDeliveryCase125) {
 TEST(Faults, ContentThatCannotBeReadIsNeverEnded) {
   auto hop = ready();
   hop.send({"b@d"});
-  // The driver reports it in place of ContentSent; the harness always sends, so the event comes before the dot here.
+  // The driver reports it in place of ContentSent; the harness always sends, so the event comes before the
+  // dot here.
   ClientSession session(plain());
   (void)session.resume(client_event::Opened{});
   (void)session.resume(client_event::Received{"220 hop\r\n"});
   (void)session.resume(client_event::Written{});
   (void)session.resume(client_event::Received{kEhlo});
-  (void)session.resume(client_event::Message{OutgoingMessage{test::address("a@b"), {test::address("c@d")}, 1, mail::Body::undeclared}});
+  (void)session.resume(client_event::Message{
+    OutgoingMessage{test::address("a@b"), {test::address("c@d")}, 1, mail::Body::undeclared}
+  });
   (void)session.resume(client_event::Written{});
   auto step = session.resume(client_event::Received{"250 ok\r\n250 ok\r\n354 go\r\n"});
   ASSERT_TRUE(std::holds_alternative<client_step::SendContent>(step));
@@ -464,7 +478,8 @@ TEST(Faults, TimeoutsAreThoseOfRfc5321Case123) {
 }
 
 TEST(Faults, NoNameOrAddressCanWriteASecondCommandCase047) {
-  for (const auto& name : {std::string("a\r\nRCPT TO:<evil@d>"), std::string("a\nb"), std::string("a\0b", 3)}) {
+  for (const auto& name :
+       {std::string("a\r\nRCPT TO:<evil@d>"), std::string("a\nb"), std::string("a\0b", 3)}) {
     HopPolicy policy = plain();
     policy.helo_name = name;
     Exchange hop(policy);

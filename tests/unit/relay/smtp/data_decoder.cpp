@@ -1,7 +1,6 @@
 #include "relay/smtp/data_decoder.hpp"
 
 #include <gtest/gtest.h>
-
 #include <random>
 
 namespace relay::smtp {
@@ -26,11 +25,13 @@ Decoded decode(std::string_view input, LineEnding ending, std::size_t piece) {
 std::string stuffed(std::string_view content, std::size_t piece = 1 << 20) {
   DotStuffer stuffer;
   std::string out;
-  for (; !content.empty(); content.remove_prefix(std::min(piece, content.size()))) stuffer.feed(content.substr(0, piece), out);
+  for (; !content.empty(); content.remove_prefix(std::min(piece, content.size())))
+    stuffer.feed(content.substr(0, piece), out);
   return out + std::string(stuffer.terminator());
 }
 
-/// The rule in a few lines, over the whole stream at once: what the decoder must agree with at every cut (case 15).
+/// The rule in a few lines, over the whole stream at once: what the decoder must agree with at every cut
+/// (case 15).
 Decoded reference(std::string_view input, LineEnding ending) {
   Decoded result;
   bool at_line_start = true;
@@ -82,7 +83,8 @@ TEST(DataDecoder, AgreesWithTheRuleOnRandomStreamsAtEveryCutCase015) {
 }
 
 TEST(DotStuffer, MakesContentThatDecodesToItselfCase019) {
-  for (const std::string content : {"", "\r\n", ".", ".\r\n", "..", "..\r\n.x\r\n", ".leading\r\n\r\n.\r\n", "no final line end"}) {
+  for (const std::string content :
+       {"", "\r\n", ".", ".\r\n", "..", "..\r\n.x\r\n", ".leading\r\n\r\n.\r\n", "no final line end"}) {
     for (const std::size_t piece : {1U, 2U, 100U}) {
       const auto wire = stuffed(content, piece);
       const auto back = decode(wire, LineEnding::crlf, 1 << 20);

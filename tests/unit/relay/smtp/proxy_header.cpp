@@ -11,11 +11,12 @@ const std::string kSignature = "\r\n\r\n\0\r\nQUIT\n"s;
 
 std::string v2(unsigned char command, unsigned char family, const std::string& addresses) {
   const auto length = addresses.size();
-  return kSignature + static_cast<char>(command) + static_cast<char>(family) + static_cast<char>(length >> 8U) +
-         static_cast<char>(length & 255U) + addresses;
+  return kSignature + static_cast<char>(command) + static_cast<char>(family) +
+         static_cast<char>(length >> 8U) + static_cast<char>(length & 255U) + addresses;
 }
 const std::string kV4Addresses = "\x0a\x01\x28\x46\x0a\x01\x28\x3c\x30\x39\x00\x19"s;
-const std::string kV6Addresses = "\x20\x01\x0d\xb8"s + std::string(11, '\0') + "\x01" + std::string(16, '\0') + "\0\x01\0\x19"s;
+const std::string kV6Addresses =
+  "\x20\x01\x0d\xb8"s + std::string(11, '\0') + "\x01" + std::string(16, '\0') + "\0\x01\0\x19"s;
 
 /// What the header says, fed octet by octet: nothing before its last octet, all of it then.
 ProxyHeader parse_whole(const std::string& header) {
@@ -30,8 +31,12 @@ ProxyHeader parse_whole(const std::string& header) {
 }
 
 TEST(ProxyHeader, VersionOneNamesTheClient) {
-  EXPECT_EQ(parse_whole("PROXY TCP4 10.1.40.70 10.1.40.60 12345 25\r\n").client, *IpAddress::parse("10.1.40.70"));
-  EXPECT_EQ(parse_whole("PROXY TCP6 2001:db8::1 2001:db8::2 1 65535\r\n").client, *IpAddress::parse("2001:db8::1"));
+  EXPECT_EQ(
+    parse_whole("PROXY TCP4 10.1.40.70 10.1.40.60 12345 25\r\n").client, *IpAddress::parse("10.1.40.70")
+  );
+  EXPECT_EQ(
+    parse_whole("PROXY TCP6 2001:db8::1 2001:db8::2 1 65535\r\n").client, *IpAddress::parse("2001:db8::1")
+  );
   EXPECT_FALSE(parse_whole("PROXY UNKNOWN\r\n").client);
   EXPECT_FALSE(parse_whole("PROXY UNKNOWN ffff:: ffff:: 1 2\r\n").client);
 }
@@ -39,7 +44,9 @@ TEST(ProxyHeader, VersionOneNamesTheClient) {
 TEST(ProxyHeader, VersionTwoNamesTheClient) {
   EXPECT_EQ(parse_whole(v2(0x21, 0x11, kV4Addresses)).client, *IpAddress::parse("10.1.40.70"));
   EXPECT_EQ(parse_whole(v2(0x21, 0x21, kV6Addresses)).client, *IpAddress::parse("2001:db8::1"));
-  EXPECT_EQ(parse_whole(v2(0x21, 0x11, kV4Addresses + std::string(500, 't'))).client, *IpAddress::parse("10.1.40.70"));
+  EXPECT_EQ(
+    parse_whole(v2(0x21, 0x11, kV4Addresses + std::string(500, 't'))).client, *IpAddress::parse("10.1.40.70")
+  );
   EXPECT_FALSE(parse_whole(v2(0x20, 0x00, "")).client) << "LOCAL: the balancer's own probe";
   EXPECT_FALSE(parse_whole(v2(0x21, 0x00, "")).client) << "UNSPEC";
 }
@@ -52,12 +59,20 @@ TEST(ProxyHeader, RefusesWhatIsNoneAtOnceCase070) {
 
 TEST(ProxyHeader, RefusesBrokenOnesCase070) {
   for (const auto& header : {
-         "PROXY TCP4 10.1.40.70 10.1.40.60 12345\r\n"s, "PROXY TCP4 10.1.40.700 10.1.40.60 1 25\r\n"s,
-         "PROXY TCP4 10.1.40.70 10.1.40.60 1 65536\r\n"s, "PROXY UDP4 10.1.40.70 10.1.40.60 1 25\r\n"s,
-         "PROXY TCP4 10.1.40.70 10.1.40.60 1 25 more\r\n"s, "PROXY " + std::string(101, 'x'),
-         "PROXY TCP4 10.1.40.70 10.1.40.60 x 25\r\n"s, "PROXY \r\n"s,
-         v2(0x31, 0x11, kV4Addresses), v2(0x22, 0x11, kV4Addresses), v2(0x21, 0x11, "short"),
-         v2(0x21, 0x21, kV4Addresses), v2(0x21, 0x12, kV4Addresses), v2(0x21, 0x31, std::string(216, 'x')),
+         "PROXY TCP4 10.1.40.70 10.1.40.60 12345\r\n"s,
+         "PROXY TCP4 10.1.40.700 10.1.40.60 1 25\r\n"s,
+         "PROXY TCP4 10.1.40.70 10.1.40.60 1 65536\r\n"s,
+         "PROXY UDP4 10.1.40.70 10.1.40.60 1 25\r\n"s,
+         "PROXY TCP4 10.1.40.70 10.1.40.60 1 25 more\r\n"s,
+         "PROXY " + std::string(101, 'x'),
+         "PROXY TCP4 10.1.40.70 10.1.40.60 x 25\r\n"s,
+         "PROXY \r\n"s,
+         v2(0x31, 0x11, kV4Addresses),
+         v2(0x22, 0x11, kV4Addresses),
+         v2(0x21, 0x11, "short"),
+         v2(0x21, 0x21, kV4Addresses),
+         v2(0x21, 0x12, kV4Addresses),
+         v2(0x21, 0x31, std::string(216, 'x')),
        }) {
     EXPECT_FALSE(parse_proxy_header(header)) << testing::PrintToString(header);
   }

@@ -44,7 +44,8 @@ TEST(ReplyParser, KeepsLittleOfALongReplyCase120) {
 }
 
 TEST(ReplyParser, GivesUpOnWhatIsNoReplyCase120) {
-  for (const std::string octets : {"hello\r\n", "25 ok\r\n", "250_ok\r\n", "150 x\r\n", "600 x\r\n", "\r\n", "2500 x\r\n"}) {
+  for (const std::string octets :
+       {"hello\r\n", "25 ok\r\n", "250_ok\r\n", "150 x\r\n", "600 x\r\n", "\r\n", "2500 x\r\n"}) {
     ReplyParser parser;
     parser.feed(octets);
     EXPECT_FALSE(parser.next());

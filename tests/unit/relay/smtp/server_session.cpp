@@ -7,11 +7,11 @@
 namespace relay::smtp {
 namespace {
 
+using test::Conversation;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::Not;
 using ::testing::StartsWith;
-using test::Conversation;
 using namespace std::chrono_literals;
 
 constexpr std::string_view kQuickTest =
@@ -52,7 +52,8 @@ TEST(QuickTest, WorksAllAtOnceWithEitherLineEnd) {
 TEST(QuickTest, WorksHoweverItIsCutIntoSegments) {
   for (std::size_t size = 1; size < 40; ++size) {
     Conversation talk;
-    EXPECT_EQ(codes(talk.said() + talk.send_in_pieces(kQuickTest, size)), "220 250 250 250 354 250 221") << size;
+    EXPECT_EQ(codes(talk.said() + talk.send_in_pieces(kQuickTest, size)), "220 250 250 250 354 250 221")
+      << size;
     EXPECT_EQ(talk.messages().size(), 1U);
   }
 }
@@ -85,20 +86,31 @@ struct EndOfData {
 };
 const std::vector<EndOfData>& smuggling_sequences() {
   static const std::vector<EndOfData> sequences{
-    {"Case001", "\n.\n"},     {"Case002", "\n.\r\n"},   {"Case003", "\r\n.\n"},       {"Case004", "\r.\r"},
-    {"Case005", "\r.\n"},     {"Case006", "\n.\r"},     {"Case007", "\r.\r\n"},       {"Case008", "\r\n.\rx"},
-    {"Case009", "\r\n.\r\r\n"}, {"Case010", "\r\r\n.\r\r\n"},
-    {"Case011", std::string("\r\n\0.\r\n", 6)},       {"Case012", std::string("\r\n.\0\r\n", 6)},
-    {"Case014a", std::string("\r\0\n.\r\n", 6)},      {"Case014b", std::string("\r\n.\r\0\n", 6)},
+    {"Case001", "\n.\n"},
+    {"Case002", "\n.\r\n"},
+    {"Case003", "\r\n.\n"},
+    {"Case004", "\r.\r"},
+    {"Case005", "\r.\n"},
+    {"Case006", "\n.\r"},
+    {"Case007", "\r.\r\n"},
+    {"Case008", "\r\n.\rx"},
+    {"Case009", "\r\n.\r\r\n"},
+    {"Case010", "\r\r\n.\r\r\n"},
+    {"Case011", std::string("\r\n\0.\r\n", 6)},
+    {"Case012", std::string("\r\n.\0\r\n", 6)},
+    {"Case014a", std::string("\r\0\n.\r\n", 6)},
+    {"Case014b", std::string("\r\n.\r\0\n", 6)},
   };
   return sequences;
 }
 
 class Smuggling : public ::testing::TestWithParam<EndOfData> {};
 
-/// One message, whatever the client hid behind a false end; what we hold sends on as one message too (case 16).
+/// One message, whatever the client hid behind a false end; what we hold sends on as one message too (case
+/// 16).
 TEST_P(Smuggling, NeverEndsTheDataBehindDataCrlf) {
-  const std::string smuggled = "MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\nsmuggled\r\n.\r\n";
+  const std::string smuggled =
+    "MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\nsmuggled\r\n.\r\n";
   const std::string stream = "DATA\r\nSubject: x\r\n\r\nbody" + GetParam().bytes + smuggled;
   for (const std::size_t size : {1U, 2U, 3U, 5U, 4096U}) {
     Conversation talk;
@@ -111,13 +123,15 @@ TEST_P(Smuggling, NeverEndsTheDataBehindDataCrlf) {
     EXPECT_THAT(content, HasSubstr("RCPT TO:<victim@example.com>\r\n"));
     for (std::size_t i = 0; i < content.size(); ++i) {
       if (content[i] == '\n') EXPECT_TRUE(i > 0 && content[i - 1] == '\r') << "bare LF at " << i;
-      if (content[i] == '\r') EXPECT_TRUE(i + 1 < content.size() && content[i + 1] == '\n') << "bare CR at " << i;
+      if (content[i] == '\r')
+        EXPECT_TRUE(i + 1 < content.size() && content[i + 1] == '\n') << "bare CR at " << i;
     }
   }
 }
 
 TEST_P(Smuggling, IsRefusedAndTheConnectionClosedWhenSetToReject) {
-  const bool has_bare_ending = GetParam().bytes.find('\0') == std::string::npos || GetParam().bytes.starts_with(std::string("\r\0", 2)) ||
+  const bool has_bare_ending = GetParam().bytes.find('\0') == std::string::npos ||
+                               GetParam().bytes.starts_with(std::string("\r\0", 2)) ||
                                GetParam().bytes.find(std::string("\r\0", 2)) != std::string::npos;
   if (!has_bare_ending) return;  // a NUL beside a dot breaks no line end: covered above
   ServerLimits limits;
@@ -132,7 +146,8 @@ TEST_P(Smuggling, IsRefusedAndTheConnectionClosedWhenSetToReject) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-  Sequences, Smuggling, ::testing::ValuesIn(smuggling_sequences()), [](const auto& sequence) { return sequence.param.name; }
+  Sequences, Smuggling, ::testing::ValuesIn(smuggling_sequences()),
+  [](const auto& sequence) { return sequence.param.name; }
 );
 
 TEST(EndOfDataRule, ANulBeforeTheTrueEndDoesNotHideItCase013) {
@@ -195,7 +210,9 @@ TEST(CommandStream, ReadsLinesUpToTheCapAndDropsLongerOnesCase022Case023Case024)
     EXPECT_EQ(codes(talk.send("NOOP " + std::string(size - 7, 'x') + "\r\n")), "250") << size;
   }
   for (const std::size_t size : {10'000U, 1'000'000U}) {
-    EXPECT_THAT(talk.send("EHLO " + std::string(size, 'x') + "\r\n"), MatchesRegex("500 5\\.5\\.2 [^\r]*too long\r\n"));
+    EXPECT_THAT(
+      talk.send("EHLO " + std::string(size, 'x') + "\r\n"), MatchesRegex("500 5\\.5\\.2 [^\r]*too long\r\n")
+    );
   }
   EXPECT_EQ(codes(talk.send("NOOP\r\n")), "250");
   EXPECT_FALSE(talk.is_closed());
@@ -215,11 +232,15 @@ TEST(CommandStream, RefusesForeignOctetsAndLivesOnCase025) {
 
 TEST(CommandStream, EchoesNothingUnescapedAndKeepsReplyLinesShortCase026) {
   Conversation talk;
-  talk.recipient_verdict = [](const auto&) { return Reply{550, EnhancedStatus{5, 7, 1}, "no\r\n250 forged \xff" + std::string(900, 'x')}; };
-  const auto replies = talk.said() + talk.send("EHLO a\r\nEHLO \x1b[31m<evil>\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n");
+  talk.recipient_verdict = [](const auto&) {
+    return Reply{550, EnhancedStatus{5, 7, 1}, "no\r\n250 forged \xff" + std::string(900, 'x')};
+  };
+  const auto replies =
+    talk.said() + talk.send("EHLO a\r\nEHLO \x1b[31m<evil>\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n");
   EXPECT_EQ(codes(replies), "220 250 500 250 550");
   std::size_t begin = 0;
-  for (auto end = replies.find("\r\n"); end != std::string::npos; begin = end + 2, end = replies.find("\r\n", begin)) {
+  for (auto end = replies.find("\r\n"); end != std::string::npos;
+       begin = end + 2, end = replies.find("\r\n", begin)) {
     const auto line = replies.substr(begin, end - begin);
     EXPECT_LE(line.size() + 2, 512U);
     EXPECT_THAT(line, MatchesRegex("[2-5][0-9][0-9][ -][ -~]*"));
@@ -238,7 +259,8 @@ TEST(CommandStream, EndsBehindTwentyErrorsCase027) {
 TEST(CommandStream, TakesAThousandRecipientsAndNoMoreCase028) {
   Conversation talk;
   talk.send("EHLO a\r\nMAIL FROM:<a@b>\r\n");
-  for (int i = 0; i < 1000; ++i) ASSERT_EQ(codes(talk.send("RCPT TO:<r" + std::to_string(i) + "@d>\r\n")), "250") << i;
+  for (int i = 0; i < 1000; ++i)
+    ASSERT_EQ(codes(talk.send("RCPT TO:<r" + std::to_string(i) + "@d>\r\n")), "250") << i;
   for (int i = 0; i < 100; ++i) EXPECT_THAT(talk.send("RCPT TO:<more@d>\r\n"), StartsWith("452 4.5.3"));
   EXPECT_EQ(codes(talk.send("DATA\r\n")), "354");
   talk.send("x\r\n.\r\n");
@@ -274,7 +296,8 @@ TEST(CommandStream, RefusesForeignEarlyTalkersCase030) {
 TEST(CommandStream, RefusesForeignContentBefore354Case031) {
   Conversation talk(test::foreign_client());  // a policy may let it relay all the same
   talk.said();
-  const auto replies = talk.send("EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: x\r\n\r\n.\r\n");
+  const auto replies =
+    talk.send("EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: x\r\n\r\n.\r\n");
   EXPECT_THAT(replies, HasSubstr("554 5.5.0 SMTP protocol synchronization"));
   EXPECT_TRUE(talk.is_closed());
   EXPECT_TRUE(talk.messages().empty());
@@ -288,8 +311,11 @@ TEST(CommandStream, AnswersAGroupInOneWriteCase032) {
 
 TEST(CommandStream, ExecutesAGroupInOrderCase033) {
   Conversation talk;
-  EXPECT_EQ(codes(talk.send("EHLO a\r\nNOOP\r\nMAIL FROM:<a@b>\r\nNOOP\r\nRSET\r\nRCPT TO:<c@d>\r\nQUIT\r\nNOOP\r\n")),
-            "220 250 250 250 250 250 503 221");
+  EXPECT_EQ(
+    codes(talk.send("EHLO a\r\nNOOP\r\nMAIL FROM:<a@b>\r\nNOOP\r\nRSET\r\nRCPT TO:<c@d>\r\nQUIT\r\nNOOP\r\n")
+    ),
+    "220 250 250 250 250 250 503 221"
+  );
 }
 
 TEST(CommandStream, RefusesCommandsOutOfOrderCase034) {
@@ -310,12 +336,14 @@ TEST(CommandStream, RefusesCommandsOutOfOrderCase034) {
 TEST(CommandStream, RefusesArgumentsWhereNoneBelongCase035) {
   Conversation talk;
   talk.begin_message();
-  for (const auto* line : {"DATA x\r\n", "RSET x\r\n", "QUIT x\r\n"}) EXPECT_THAT(talk.send(line), StartsWith("501 5.5.4"));
+  for (const auto* line : {"DATA x\r\n", "RSET x\r\n", "QUIT x\r\n"})
+    EXPECT_THAT(talk.send(line), StartsWith("501 5.5.4"));
   EXPECT_EQ(codes(talk.send("DATA\r\n")), "354") << "the transaction is still open";
 }
 
 TEST(CommandStream, ClosesOnOtherProtocolsCase036) {
-  for (const auto* line : {"GET / HTTP/1.1\r\n", "CONNECT a:25 HTTP/1.1\r\n", "POST / HTTP/1.0\r\n", "Subject: x\r\n"}) {
+  for (const auto* line :
+       {"GET / HTTP/1.1\r\n", "CONNECT a:25 HTTP/1.1\r\n", "POST / HTTP/1.0\r\n", "Subject: x\r\n"}) {
     Conversation first;
     EXPECT_EQ(codes(first.send(line)), "220 500") << line;
     EXPECT_TRUE(first.is_closed()) << line;
@@ -348,10 +376,13 @@ TEST(CommandStream, LeavesTheTransactionAloneOnVrfyAndItsKindCase037) {
 }
 
 TEST(CommandStream, NeverRunsTheContentOfARefusedDataAsCommands) {
-  const std::string content = "Subject: x\r\nRSET\r\nMAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@d>\r\nDATA\r\ngotcha\r\n.\r\nQUIT\r\n";
+  const std::string content =
+    "Subject: x\r\nRSET\r\nMAIL FROM:<evil@example.com>\r\nRCPT "
+    "TO:<victim@d>\r\nDATA\r\ngotcha\r\n.\r\nQUIT\r\n";
   Conversation at_once;  // all in one segment
   at_once.recipient_verdict = [&](const auto& to) {
-    return to.to_text() == "victim@d" ? std::nullopt : std::optional(Reply{550, EnhancedStatus{5, 7, 1}, "no"});
+    return to.to_text() == "victim@d" ? std::nullopt
+                                      : std::optional(Reply{550, EnhancedStatus{5, 7, 1}, "no"});
   };
   at_once.send("HELO 1\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n" + content);
   EXPECT_TRUE(at_once.is_closed());
@@ -385,7 +416,9 @@ TEST(CommandStream, ClosesBehindBdatWhoseContentWouldRunAsCommands) {
 }
 
 TEST(CommandStream, LetsNobodyClaimAnotherAddressCase070) {
-  for (const auto* line : {"XCLIENT ADDR=10.1.40.70\r\n", "XFORWARD ADDR=10.1.40.70\r\n", "PROXY TCP4 10.1.40.70 10.1.40.60 1 25\r\n"}) {
+  for (const auto* line :
+       {"XCLIENT ADDR=10.1.40.70\r\n", "XFORWARD ADDR=10.1.40.70\r\n",
+        "PROXY TCP4 10.1.40.70 10.1.40.60 1 25\r\n"}) {
     Conversation talk(test::foreign_client());
     talk.said();
     EXPECT_THAT(talk.send(line), StartsWith("550 5.7.1"));
@@ -463,18 +496,31 @@ TEST(Parameters, AreCheckedOneByOneCase042) {
 
 TEST(Sessions, RelayNothingForTheSixteenOpenRelayFormsCase069) {
   const std::vector<std::string> forms{
-    "<user@example.net>",           "<user%example.net@[10.1.40.60]>", "<user%example.net@node1.example>",
-    "<\"user@example.net\">",       "<\"user%example.net\">",          "<user@example.net@[10.1.40.60]>",
-    "<\"user@example.net\"@[10.1.40.60]>", "<user@example.net@node1.example>", "<@[10.1.40.60]:user@example.net>",
-    "<@node1.example:user@example.net>", "<example.net!user>",        "<example.net!user@[10.1.40.60]>",
-    "<example.net!user@node1.example>", "<user%example.net>",          "<user@[203.0.113.1]>",
+    "<user@example.net>",
+    "<user%example.net@[10.1.40.60]>",
+    "<user%example.net@node1.example>",
+    "<\"user@example.net\">",
+    "<\"user%example.net\">",
+    "<user@example.net@[10.1.40.60]>",
+    "<\"user@example.net\"@[10.1.40.60]>",
+    "<user@example.net@node1.example>",
+    "<@[10.1.40.60]:user@example.net>",
+    "<@node1.example:user@example.net>",
+    "<example.net!user>",
+    "<example.net!user@[10.1.40.60]>",
+    "<example.net!user@node1.example>",
+    "<user%example.net>",
+    "<user@[203.0.113.1]>",
     "<\"user%example.net\"@node1.example>"
   };
   for (const auto* sender : {"<>", "<spam@example.com>", "<spam@node1.example>", "<spam@[10.1.40.60]>"}) {
     Conversation talk(test::foreign_client(), ServerLimits{.max_errors = 100});
-    talk.recipient_verdict = [](const auto&) { return Reply{550, EnhancedStatus{5, 7, 1}, "Relaying denied"}; };
+    talk.recipient_verdict = [](const auto&) {
+      return Reply{550, EnhancedStatus{5, 7, 1}, "Relaying denied"};
+    };
     talk.send("EHLO a\r\nMAIL FROM:" + std::string(sender) + "\r\n");
-    for (const auto& form : forms) EXPECT_THAT(talk.send("RCPT TO:" + form + "\r\n"), StartsWith("5")) << form;
+    for (const auto& form : forms)
+      EXPECT_THAT(talk.send("RCPT TO:" + form + "\r\n"), StartsWith("5")) << form;
     EXPECT_EQ(codes(talk.send("DATA\r\n")), "554");
     EXPECT_TRUE(talk.messages().empty());
   }
@@ -520,7 +566,8 @@ TEST(Content, LargerThanAnnouncedOrAllowedIsRefusedCase077) {
   EXPECT_THAT(talk.send("MAIL FROM:<a@b> SIZE=abc\r\n"), StartsWith("501 5.5.4"));
   EXPECT_THAT(talk.send("MAIL FROM:<a@b> SIZE=99999999999999999999999\r\n"), StartsWith("501 5.5.4"));
   talk.send("MAIL FROM:<a@b> SIZE=5\r\nRCPT TO:<c@d>\r\nDATA\r\n");
-  EXPECT_EQ(codes(talk.send("A: b\r\n\r\n" + std::string(50'000, 'x') + "\r\n.\r\n")), "250") << "SIZE does not end data";
+  EXPECT_EQ(codes(talk.send("A: b\r\n\r\n" + std::string(50'000, 'x') + "\r\n.\r\n")), "250")
+    << "SIZE does not end data";
   talk.send("MAIL FROM:<a@b> SIZE=5\r\nRCPT TO:<c@d>\r\nDATA\r\n");
   EXPECT_THAT(talk.send("\r\n" + std::string(100'001, 'x') + "\r\n.\r\n"), StartsWith("552 5.3.4"));
 }
@@ -562,7 +609,9 @@ TEST(Content, MayHoldLongLinesUpToAMebibyteCase082) {
   EXPECT_EQ(codes(talk.send("A: b\r\n\r\n" + line + "\r\n.\r\n")), "250");
   EXPECT_EQ(talk.messages().front().content, "A: b\r\n\r\n" + line + "\r\n");
   talk.begin_message().send("DATA\r\n");
-  EXPECT_THAT(talk.send("A: b\r\n\r\n" + std::string(10'000'000, 'x') + "\r\n.\r\n"), StartsWith("554 5.6.0"));
+  EXPECT_THAT(
+    talk.send("A: b\r\n\r\n" + std::string(10'000'000, 'x') + "\r\n.\r\n"), StartsWith("554 5.6.0")
+  );
 }
 
 TEST(Content, IsNeverHeldBeyond64KiB) {
@@ -626,7 +675,8 @@ TEST(Content, ThatCannotBeStoredIsRefusedWithWhatFits) {
   full.commit_error = Error{Errc::storage_failed, Fate::terminal, "EIO"};
   EXPECT_THAT(full.begin_message().send("DATA\r\nx\r\n.\r\n"), HasSubstr("451 4.3.0"));
   full.commit_error.reset();
-  EXPECT_THAT(full.begin_message().send("DATA\r\nx\r\n.\r\n"), HasSubstr("250 2.0.0")) << "the session is usable";
+  EXPECT_THAT(full.begin_message().send("DATA\r\nx\r\n.\r\n"), HasSubstr("250 2.0.0"))
+    << "the session is usable";
 
   Conversation early;  // the first chunk already fails
   early.storing = transient(Errc::storage_full, "no space");
@@ -657,7 +707,9 @@ TEST(Ends, StoppingClosesIdleSessionsAndLetsTransactionsFinish) {
 }
 
 TEST(Ends, ARefusedClientIsToldWhyAndClosed) {
-  Conversation talk{ServerSession("node1.example", Reply{421, EnhancedStatus{4, 3, 2}, "Too many connections"})};
+  Conversation talk{
+    ServerSession("node1.example", Reply{421, EnhancedStatus{4, 3, 2}, "Too many connections"})
+  };
   EXPECT_THAT(talk.said(), StartsWith("421 4.3.2 Too many connections"));
   EXPECT_TRUE(talk.is_closed());
 }
@@ -671,7 +723,8 @@ TEST(Ehlo, OffersWhatIsServedAndNothingElse) {
   );
   EXPECT_EQ(talk.send("HELO a\r\n"), "250 node1.example\r\n");
   EXPECT_EQ(codes(talk.send("EHLO\r\n")), "501");
-  for (const auto* line : {"STARTTLS\r\n", "AUTH PLAIN AAA=\r\n"}) EXPECT_THAT(talk.send(line), StartsWith("502 5.5.1"));
+  for (const auto* line : {"STARTTLS\r\n", "AUTH PLAIN AAA=\r\n"})
+    EXPECT_THAT(talk.send(line), StartsWith("502 5.5.1"));
 }
 
 }  // namespace

@@ -1,8 +1,7 @@
 #include "relay/spool/committer.hpp"
 
-#include <gtest/gtest.h>
-
 #include <future>
+#include <gtest/gtest.h>
 
 #include "tests/support/folder.hpp"
 
@@ -15,7 +14,9 @@ class CommitterTest : public ::testing::Test {
   metrics::Registry metrics{1};
   std::unique_ptr<Store> store = std::move(*Store::open({folder.path("spool"), {}, nullptr, nullptr}));
 
-  static Operations some(const QueueId& id) { return {put_record(Family::content, indexed_key(id, 0), "content")}; }
+  static Operations some(const QueueId& id) {
+    return {put_record(Family::content, indexed_key(id, 0), "content")};
+  }
   std::uint64_t count(metrics::Counter counter) { return metrics.total(counter); }
 };
 
@@ -37,7 +38,9 @@ TEST_F(CommitterTest, SyncsOnceForManyThatWait) {
     for (int t = 0; t < 10; ++t) {
       writers.emplace_back([&] {
         for (int i = 0; i < kCommits / 10; ++i) {
-          committer.submit({some(store->next_id()), Sync::yes, [&](const Result<void>& result) { answered += result ? 1 : 0; }});
+          committer.submit({some(store->next_id()), Sync::yes, [&](const Result<void>& result) {
+                              answered += result ? 1 : 0;
+                            }});
         }
       });
     }

@@ -33,7 +33,8 @@ TEST(Records, RoundTrip) {
 
 TEST(Records, KeepAThousandRecipientsAndLargeFieldsCase045) {
   auto stored = envelope();
-  for (int i = 0; i < 1000; ++i) stored.envelope.recipients.push_back(*mail::Address::parse("r" + std::to_string(i) + "@example.net"));
+  for (int i = 0; i < 1000; ++i)
+    stored.envelope.recipients.push_back(*mail::Address::parse("r" + std::to_string(i) + "@example.net"));
   stored.envelope.origin.helo = std::string("line\r\nbreak\0and length ", 23) + std::string(20'000, 'x');
   EXPECT_EQ(parse_envelope(to_payload(stored)), stored);
 }

@@ -1,8 +1,7 @@
 #include "relay/spool/store.hpp"
 
-#include <gmock/gmock.h>
-
 #include <fstream>
+#include <gmock/gmock.h>
 #include <set>
 
 #include "tests/support/folder.hpp"
@@ -36,10 +35,14 @@ class StoreTest : public ::testing::Test {
     stored.envelope.size = chunks * 1000;
     Operations operations;
     for (std::uint32_t i = 0; i < chunks; ++i) {
-      operations.push_back(put_record(Family::content, indexed_key(id, i), std::string(1000, static_cast<char>('a' + i))));
+      operations.push_back(
+        put_record(Family::content, indexed_key(id, i), std::string(1000, static_cast<char>('a' + i)))
+      );
     }
     operations.push_back(put_record(Family::envelope, id_key(id), to_payload(stored)));
-    operations.push_back(put_record(Family::due, due_key(kDestination, due, id), to_payload(Waiting{due, stored.envelope.size, 0, ""})));
+    operations.push_back(put_record(
+      Family::due, due_key(kDestination, due, id), to_payload(Waiting{due, stored.envelope.size, 0, ""})
+    ));
     EXPECT_TRUE(store.write(operations, Sync::yes));
     return id;
   }
@@ -84,10 +87,14 @@ TEST_F(StoreTest, IsForItsOwnerAlone) {
 TEST_F(StoreTest, WaitsForAnotherProcessThatHoldsIt) {
   auto store = open();
   int asked = 0;
-  auto second = Store::open({folder.path("spool"), [&] {
-    if (++asked == 2) store.reset();
-    return asked < 10;
-  }, &log, &metrics});
+  auto second = Store::open(
+    {folder.path("spool"),
+     [&] {
+       if (++asked == 2) store.reset();
+       return asked < 10;
+     },
+     &log, &metrics}
+  );
   ASSERT_TRUE(second) << second.error().message();
   EXPECT_EQ(asked, 2);
   const auto third = Store::open({folder.path("spool"), [] { return false; }, &log, &metrics});
@@ -153,7 +160,9 @@ TEST_F(StoreTest, ListsWaitingAndFailedMessages) {
   const auto first = accept(*store, at(1));
   const auto second = accept(*store, at(2));
   const auto failed = store->next_id();
-  ASSERT_TRUE(store->write({put_record(Family::failed, id_key(failed), to_payload(Failed{at(1), 5, at(3), 1}))}, Sync::yes));
+  ASSERT_TRUE(store->write(
+    {put_record(Family::failed, id_key(failed), to_payload(Failed{at(1), 5, at(3), 1}))}, Sync::yes
+  ));
   auto page = store->list_waiting("", 1);
   ASSERT_EQ(page.size(), 1U);
   EXPECT_EQ(page.front().key.id, first);
@@ -208,7 +217,8 @@ TEST_F(StoreTest, KeepsWhatCanBeReadBehindAFlippedBitInTheLog) {
   ASSERT_EQ(log.records("spool_damaged").size(), 1U);
   const auto copy = log.records("spool_damaged").front().at("copy").get<std::string>();
   EXPECT_FALSE(files_with(copy, ".log").empty()) << "all as it was found is kept aside";
-  // RocksDB drops the damaged 32 KiB block of the log: what is left reads back whole, before and behind the damage.
+  // RocksDB drops the damaged 32 KiB block of the log: what is left reads back whole, before and behind the
+  // damage.
   const auto left = waiting(*store);
   EXPECT_GT(left.size(), 180U);
   EXPECT_EQ(left.front(), ids.front());
