@@ -1,0 +1,97 @@
+#pragma once
+/// NAME      api -- the SmtpRelay resource as values: what users write (Spec) and what we answer (Status)
+/// USES      base
+/// INVARIANT pure; mirrors crds/smtp.buildinglink.com_smtprelays.yaml: a test fails when fields or defaults differ
+/// FAILURES  text that says which field is wrong; the API server checked types, ranges and rules before
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "operator/api/status.hpp"
+#include "relay/base/result.hpp"
+
+namespace op::api {
+
+using Json = nlohmann::json;
+
+inline constexpr std::string_view kGroup = "smtp.buildinglink.com";
+inline constexpr std::string_view kVersion = "v1alpha1";
+inline constexpr std::string_view kKind = "SmtpRelay";
+inline constexpr std::string_view kPlural = "smtprelays";
+
+/// One key of a Secret or ConfigMap in the resource's namespace.
+struct KeyReference {
+  enum class Kind : std::uint8_t { secret, config_map };
+  Kind kind = Kind::secret;
+  std::string name;
+  std::string key;
+  friend bool operator==(const KeyReference&, const KeyReference&) = default;
+};
+
+struct Smarthost {
+  std::string name;
+  std::string host;  ///< a name, looked up as A and AAAA, or an address
+  std::uint16_t port = 587;
+  std::string tls_mode = "Required";  ///< None, Opportunistic, Required, Implicit
+  std::optional<KeyReference> ca{};
+  friend bool operator==(const Smarthost&, const Smarthost&) = default;
+};
+
+/// Quantities, durations and networks stay text here: relay/config reads them, with the same rules as the relay.
+/// What only Kubernetes reads (tolerations, affinity, resources) stays JSON.
+struct Spec {
+  std::string image;  ///< empty: the operator's own choice
+  std::string image_pull_policy = "IfNotPresent";
+  Json image_pull_secrets = Json::array();
+
+  std::uint16_t port = 25;
+  std::vector<std::string> proxy_trusted;
+  std::vector<std::string> allowed_networks;
+  std::vector<std::string> hidden_sources;
+
+  std::vector<Smarthost> smarthosts;
+  std::optional<KeyReference> passwd_client;
+  std::vector<std::string> env_from;  ///< names of ConfigMaps; later ones win
+
+  std::string max_message_size = "25Mi";
+  std::string retry_initial_delay = "1m";
+  std::string retry_max_delay = "1h";
+  std::string retry_max_age = "120h";
+
+  std::string spool_type = "HostPath";  ///< HostPath, EmptyDir
+  std::string spool_max_size = "10Gi";
+  unsigned spool_min_free_percent = 10;
+
+  std::uint16_t health_host_port = 8025;
+  std::string lame_duck = "20s";
+  std::string session_timeout = "30s";
+
+  Json node_selector = {{"kubernetes.io/os", "linux"}};
+  Json tolerations = Json::array();
+  Json node_affinity = Json::object();  ///< empty: none
+  std::string priority_class_name;
+  std::string runtime_class_name;
+  Json requests = {{"cpu", "50m"}, {"memory", "64Mi"}};
+  Json limits = {{"memory", "256Mi"}};
+
+  friend bool operator==(const Spec&, const Spec&) = default;
+};
+
+struct SmtpRelay {
+  std::string name_space;
+  std::string name;
+  std::string uid;
+  std::string resource_version;
+  std::int64_t generation = 0;
+  Spec spec;
+  Status status;
+};
+
+/// Reads an object as the API server stored it. Fields that are absent have their defaults, also when the CRD on the
+/// server is older than this program; unknown ones are left out.
+/// Errors: Errc::invalid_argument, permanent, with the field's path.
+[[nodiscard]] relay::Result<SmtpRelay> parse_smtp_relay(const Json& object);
+
+}  // namespace op::api

@@ -1,0 +1,98 @@
+#include "operator/api/status.hpp"
+
+#include <algorithm>
+
+namespace op::api {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string text(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::int64_t number(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
+}
+
+Json array(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_array() ? *found : Json::array();
+}
+
+}  // namespace
+
+const Condition* Status::find(std::string_view type) const {
+  const auto found =
+    std::find_if(conditions.begin(), conditions.end(), [&](const auto& c) { return c.type == type; });
+  return found == conditions.end() ? nullptr : &*found;
+}
+
+void Status::set(Condition next, relay::WallTime now) {
+  const auto found =
+    std::find_if(conditions.begin(), conditions.end(), [&](const auto& c) { return c.type == next.type; });
+  const bool is_same_status = found != conditions.end() && found->status == next.status;
+  next.last_transition_time = is_same_status ? found->last_transition_time : to_kubernetes_time(now);
+  if (found == conditions.end()) conditions.push_back(std::move(next));
+  else *found = std::move(next);
+}
+
+std::string to_kubernetes_time(relay::WallTime time) {
+  const auto with_milliseconds = relay::to_rfc3339(time);
+  return with_milliseconds.substr(0, with_milliseconds.find('.')) + "Z";
+}
+
+Status parse_status(const Json& object) {
+  Status status;
+  if (!object.is_object()) return status;
+  status.observed_generation = number(object, "observedGeneration");
+  for (const auto& item : array(object, "conditions")) {
+    if (!item.is_object()) continue;
+    status.conditions.push_back(
+      {text(item, "type"), text(item, "status"), text(item, "reason"), text(item, "message"),
+       number(item, "observedGeneration"), text(item, "lastTransitionTime")}
+    );
+  }
+  status.desired_nodes = number(object, "desiredNodes");
+  status.updated_nodes = number(object, "updatedNodes");
+  status.ready_nodes = number(object, "readyNodes");
+  status.available_nodes = number(object, "availableNodes");
+  status.image = text(object, "image");
+  status.config_hash = text(object, "configHash");
+  for (const auto& item : array(object, "observedSecrets"))
+    status.observed_secrets.push_back({text(item, "name"), text(item, "resourceVersion")});
+  return status;
+}
+
+Json to_json(const Status& status) {
+  Json conditions = Json::array();
+  for (const auto& condition : status.conditions) {
+    conditions.push_back(
+      {{"type", condition.type},
+       {"status", condition.status},
+       {"reason", condition.reason},
+       {"message", condition.message},
+       {"observedGeneration", condition.observed_generation},
+       {"lastTransitionTime", condition.last_transition_time}}
+    );
+  }
+  Json secrets = Json::array();
+  for (const auto& secret : status.observed_secrets)
+    secrets.push_back({{"name", secret.name}, {"resourceVersion", secret.resource_version}});
+  Json object{
+    {"observedGeneration", status.observed_generation},
+    {"conditions", conditions},
+    {"desiredNodes", status.desired_nodes},
+    {"updatedNodes", status.updated_nodes},
+    {"readyNodes", status.ready_nodes},
+    {"availableNodes", status.available_nodes},
+    {"observedSecrets", secrets},
+  };
+  if (!status.image.empty()) object["image"] = status.image;
+  if (!status.config_hash.empty()) object["configHash"] = status.config_hash;
+  return object;
+}
+
+}  // namespace op::api
