@@ -1,0 +1,252 @@
+#include "operator/kube/cpprest_transport.hpp"
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/operator/kube/scripted_peer.hpp"
+
+namespace op::kube {
+namespace {
+
+using relay::Errc;
+using std::chrono::steady_clock;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class StandingClock : public relay::Clock {
+ public:
+  [[nodiscard]] relay::WallTime wall() const override { return {}; }
+  [[nodiscard]] relay::SteadyTime steady() const override { return {}; }
+};
+
+/// A transport to a scripted peer.
+struct Link {
+  explicit Link(std::vector<Conversation> conversations, milliseconds idle = seconds{10})
+      : peer(std::move(conversations)),
+        credentials({peer.url(), "", {}, {}, {}, {"sesame", ""}}, clock),
+        transport(credentials, {idle, "test/1"}) {}
+
+  relay::Result<Response> get(milliseconds deadline = seconds{10}, std::stop_token stop = {}) {
+    Request request;
+    request.target = "/x?a=b%2Cc";
+    request.deadline = deadline;
+    return transport.send(request, stop);
+  }
+  relay::Result<Response> put(const std::string& body) {
+    Request request{Method::put, "/x", body, "application/json"};
+    request.deadline = seconds{10};
+    return transport.send(request, {});
+  }
+  relay::Result<Response> stream(const OnBytes& on_bytes, std::stop_token stop = {}) {
+    Request request;
+    request.target = "/w";
+    request.deadline = seconds{10};
+    return transport.stream(request, on_bytes, stop);
+  }
+
+  StandingClock clock;
+  ScriptedPeer peer;
+  Credentials credentials;
+  CpprestTransport transport;
+};
+
+class CpprestTransportTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { prepare_cpprest(2, {}); }
+};
+
+TEST_F(CpprestTransportTest, SendsARequestWithItsCredentialsAndReturnsTheAnswer) {
+  Link link({{peer::TakeRequest{}, peer::Send{http_answer(200, "{}")}}});
+  const auto answer = link.get();
+  ASSERT_TRUE(answer) << answer.error().context;
+  EXPECT_EQ(answer->status, 200U);
+  EXPECT_EQ(answer->body, "{}");
+  const auto request = link.peer.requests().at(0);
+  EXPECT_THAT(request, HasSubstr("GET /x?a=b%2Cc HTTP/1.1\r\n"));
+  EXPECT_THAT(request, HasSubstr("Authorization:Bearer sesame\r\n"));
+  EXPECT_THAT(request, HasSubstr("User-Agent:test/1\r\n"));
+  EXPECT_THAT(request, HasSubstr("Accept:application/json\r\n"));
+}
+
+TEST_F(CpprestTransportTest, SendsABodyOfKnownLength) {
+  Link link({{peer::TakeRequest{}, peer::Send{http_answer(201, "{}")}}});
+  ASSERT_TRUE(link.put(R"({"a":1})"));
+  const auto request = link.peer.requests().at(0);
+  EXPECT_THAT(request, HasSubstr("Content-Length:7\r\n"));
+  EXPECT_THAT(request, HasSubstr("Content-Type:application/json\r\n"));
+  EXPECT_THAT(request, HasSubstr("\r\n\r\n{\"a\":1}"));
+}
+
+TEST_F(CpprestTransportTest, PassesOnRefusalsWithTheTimeToWait) {
+  Link link({{peer::TakeRequest{}, peer::Send{http_answer(429, "slow", "Retry-After: 7\r\n")}}});
+  const auto answer = link.get();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 429U);
+  EXPECT_EQ(answer->retry_after, 7U);
+}
+
+TEST_F(CpprestTransportTest, UsesAConnectionAgain) {
+  Link link(
+    {{peer::TakeRequest{}, peer::Send{http_answer(200, "1")}, peer::TakeRequest{},
+      peer::Send{http_answer(200, "2")}}}
+  );
+  EXPECT_EQ(link.get()->body, "1");
+  EXPECT_EQ(link.get()->body, "2");
+}
+
+TEST_F(CpprestTransportTest, RepeatsAReadWhoseConnectionWasClosedMeanwhile) {
+  Link link(
+    {{peer::TakeRequest{}, peer::Send{http_answer(200, "1")}, peer::TakeRequest{}},
+     {peer::TakeRequest{}, peer::Send{http_answer(200, "2")}}}
+  );
+  EXPECT_EQ(link.get()->body, "1");
+  EXPECT_EQ(link.get()->body, "2");
+}
+
+TEST_F(CpprestTransportTest, NeverRepeatsAWriteByItself) {
+  Link link(
+    {{peer::TakeRequest{}, peer::Send{http_answer(200, "1")}, peer::TakeRequest{}},
+     {peer::TakeRequest{}, peer::Send{http_answer(200, "2")}}}
+  );
+  EXPECT_EQ(link.put("{}")->body, "1");
+  const auto second = link.put("{}");
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Errc::connection_lost);
+  EXPECT_EQ(link.peer.requests().size(), 2U);
+}
+
+TEST_F(CpprestTransportTest, GivesUpAtTheDeadlineHoweverSlowThePeer) {
+  Link link(
+    {{peer::TakeRequest{}, peer::Send{"HTTP/1.1 200 X\r\nContent-Length: 5\r\n\r\n12"}, peer::AwaitClose{}}}
+  );
+  const auto began = steady_clock::now();
+  const auto answer = link.get(milliseconds{200});
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, Errc::timed_out);
+  EXPECT_LT(steady_clock::now() - began, seconds{5});
+}
+
+TEST_F(CpprestTransportTest, EndsAtOnceWhenToldToStop) {
+  Link link({{peer::TakeRequest{}, peer::AwaitClose{}}});
+  std::stop_source stop;
+  std::jthread soon([&] {
+    std::this_thread::sleep_for(milliseconds{100});
+    stop.request_stop();
+  });
+  const auto answer = link.get(seconds{30}, stop.get_token());
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, Errc::cancelled);
+}
+
+TEST_F(CpprestTransportTest, SendsNothingWhenAlreadyStopped) {
+  Link link({});
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(link.get(seconds{1}, stop.get_token()).error().code, Errc::cancelled);
+}
+
+TEST_F(CpprestTransportTest, TellsARefusedConnectionFromALostOne) {
+  StandingClock clock;
+  // A port that was free a moment ago.
+  std::string url;
+  { url = ScriptedPeer({}).url(); }
+  Credentials credentials({url, "", {}, {}, {}, {}}, clock);
+  CpprestTransport transport(credentials, {seconds{5}, "test/1"});
+  Request request;
+  request.target = "/";
+  request.deadline = seconds{5};
+  EXPECT_EQ(transport.send(request, {}).error().code, Errc::connection_failed);
+  Link link({{peer::TakeRequest{}}});
+  EXPECT_EQ(link.get().error().code, Errc::connection_lost);
+}
+
+TEST_F(CpprestTransportTest, TakesGarbageForALostConnection) {
+  for (const std::string garbage :
+       {"SSH-2.0-x\r\n\r\n", "HTTP/1.1 many\r\n\r\n", std::string("\0\0\r\n\r\n", 6).c_str()}) {
+    Link link({{peer::TakeRequest{}, peer::Send{garbage}}});
+    EXPECT_FALSE(link.get());
+  }
+}
+
+TEST_F(CpprestTransportTest, StreamsPiecesAsTheyCome) {
+  Link link(
+    {{peer::TakeRequest{}, peer::Send{kStreamHead + chunk("one\n")}, peer::Pause{milliseconds{150}},
+      peer::Send{chunk("tw")}, peer::Pause{milliseconds{50}}, peer::Send{chunk("o\n") + "0\r\n\r\n"}}}
+  );
+  std::string all;
+  std::optional<steady_clock::time_point> first;
+  const auto ended = link.stream([&](std::string_view octets) {
+    if (!first) first = steady_clock::now();
+    all += octets;
+    return true;
+  });
+  ASSERT_TRUE(ended) << ended.error().context;
+  EXPECT_EQ(ended->status, 200U);
+  EXPECT_EQ(all, "one\ntwo\n");
+  EXPECT_GT(steady_clock::now() - *first, milliseconds{150}) << "the first piece waited for the last";
+}
+
+TEST_F(CpprestTransportTest, GivesTheSameStreamHoweverItIsCut) {
+  const std::string wire = kStreamHead + chunk("alpha\n") + chunk("beta\ngamma\n") + "0\r\n\r\n";
+  for (std::size_t cut = 1; cut < wire.size(); cut += 3) {
+    Link link(
+      {{peer::TakeRequest{}, peer::Send{wire.substr(0, cut)}, peer::Pause{milliseconds{2}},
+        peer::Send{wire.substr(cut)}}}
+    );
+    std::string all;
+    ASSERT_TRUE(link.stream([&](std::string_view octets) { return all += octets, true; })) << cut;
+    EXPECT_EQ(all, "alpha\nbeta\ngamma\n") << cut;
+  }
+}
+
+TEST_F(CpprestTransportTest, LosesAStreamThatIsCutOff) {
+  Link link({{peer::TakeRequest{}, peer::Send{kStreamHead + chunk("one\n")}}});
+  std::string all;
+  const auto ended = link.stream([&](std::string_view octets) { return all += octets, true; });
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code, Errc::connection_lost);
+  EXPECT_EQ(all, "one\n");
+}
+
+TEST_F(CpprestTransportTest, LosesAStreamThatStaysSilent) {
+  Link link({{peer::TakeRequest{}, peer::Send{kStreamHead}, peer::AwaitClose{}}}, milliseconds{300});
+  const auto ended = link.stream([](std::string_view) { return true; });
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code, Errc::timed_out);
+}
+
+TEST_F(CpprestTransportTest, LosesAStreamWhoseChunksMakeNoSense) {
+  Link link(
+    {{peer::TakeRequest{}, peer::Send{kStreamHead + "zz\r\nabc\r\n"}, peer::AwaitClose{}}}, seconds{2}
+  );
+  EXPECT_FALSE(link.stream([](std::string_view) { return true; }));
+}
+
+TEST_F(CpprestTransportTest, EndsAStreamThatIsToldToStop) {
+  Link link({{peer::TakeRequest{}, peer::Send{kStreamHead + chunk("one\n")}, peer::AwaitClose{}}});
+  std::stop_source stop;
+  const auto ended = link.stream([&](std::string_view) { return stop.request_stop(); }, stop.get_token());
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code, Errc::cancelled);
+}
+
+TEST_F(CpprestTransportTest, EndsAStreamOfWhichNoMoreIsWanted) {
+  Link link({{peer::TakeRequest{}, peer::Send{kStreamHead + chunk("one\n")}, peer::AwaitClose{}}});
+  const auto ended = link.stream([](std::string_view) { return false; });
+  ASSERT_TRUE(ended);
+}
+
+TEST_F(CpprestTransportTest, ReturnsTheBodyOfARefusedStream) {
+  Link link({{peer::TakeRequest{}, peer::Send{http_answer(410, R"({"message":"too old"})")}}});
+  const auto ended = link.stream([](std::string_view) { return ADD_FAILURE(), true; });
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->status, 410U);
+  EXPECT_THAT(ended->body, HasSubstr("too old"));
+}
+
+TEST_F(CpprestTransportTest, NeverShowsTheTokenInAnError) {
+  Link link({{peer::TakeRequest{}}});
+  EXPECT_THAT(link.get().error().context, Not(HasSubstr("sesame")));
+}
+
+}  // namespace
+}  // namespace op::kube
