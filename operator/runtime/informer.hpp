@@ -1,0 +1,63 @@
+#pragma once
+/// Drives a Reflector: one thread that lists and watches one kind of objects and keeps a Sink up to date.
+
+#include <atomic>
+#include <thread>
+
+#include "operator/kube/client.hpp"
+#include "operator/runtime/metrics.hpp"
+#include "operator/runtime/reflector.hpp"
+#include "operator/runtime/store.hpp"
+#include "relay/base/log.hpp"
+
+namespace op::runtime {
+
+/// What all informers share; all of it outlives them.
+struct InformerContext {
+  kube::Client& lists;    ///< with deadlines for short requests
+  kube::Client& watches;  ///< on a transport that bears long silence
+  Metrics& metrics;
+  const relay::Clock& clock;
+  relay::Jitter& jitter;
+  relay::log::Sink& log;
+};
+
+class Informer {
+ public:
+  /// @param sink  outlives this
+  Informer(kube::Selection what, Sink& sink, InformerContext context)
+      : what_(std::move(what)), sink_(sink), context_(context) {}
+
+  void start() {
+    thread_ = std::jthread([this](std::stop_token stop) { run(stop); });
+  }
+  /// Ends the watch; returns when the thread has ended.
+  void stop() { thread_ = {}; }
+
+  /// The sink has held a whole list.
+  [[nodiscard]] bool is_synced() const { return is_synced_; }
+  /// Something takes more than twice as long as it may: the thread hangs.
+  [[nodiscard]] bool is_stuck() const { return context_.clock.steady() > stuck_at_.load(); }
+  [[nodiscard]] std::string_view kind() const { return what_.resource.plural; }
+
+ private:
+  void run(const std::stop_token& stop);
+  ReflectorEvent take(const reflector_step::List& list, const std::stop_token& stop);
+  ReflectorEvent take(const reflector_step::Watch& watch, const std::stop_token& stop);
+  ReflectorEvent take(const reflector_step::Wait& wait, const std::stop_token& stop);
+  void hand_over(kube::WatchEvent& event);
+  void expect_within(milliseconds time);
+  void report(std::string_view event, const kube::Failure& failure);
+
+  kube::Selection what_;
+  Sink& sink_;
+  InformerContext context_;
+  Reflector reflector_;
+  std::atomic<bool> is_synced_{false};
+  std::atomic<SteadyTime> stuck_at_{SteadyTime::max()};
+  bool is_failing_ = false;  // reported: the same failure is not told again and again
+  std::string last_failure_;
+  std::jthread thread_;  // last: ends before what it uses
+};
+
+}  // namespace op::runtime

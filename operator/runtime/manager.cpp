@@ -1,0 +1,69 @@
+#include "operator/runtime/manager.hpp"
+
+#include "operator/runtime/wait.hpp"
+
+namespace op::runtime {
+namespace {
+
+constexpr milliseconds kSyncPoll{20};
+
+}  // namespace
+
+Manager::Manager(
+  Options options, std::vector<std::unique_ptr<Informer>> informers, Controller& controller,
+  Leadership& leadership, const relay::Clock& clock
+)
+    : options_(std::move(options)),
+      informers_(std::move(informers)),
+      controller_(controller),
+      leadership_(leadership),
+      clock_(clock) {}
+
+void Manager::lead(std::stop_token term) {
+  // Whoever led before may have left anything half done.
+  options_.enqueue_all();
+  controller_.lead(std::move(term));
+}
+
+void Manager::run(Elector* elector, const std::stop_token& stop) {
+  for (const auto& informer : informers_) informer->start();
+  controller_.start();
+  wait_until_synced(stop);
+  if (!stop.stop_requested()) {
+    if (elector != nullptr) {
+      elector->start();
+    } else {
+      leadership_.lead({SteadyTime::max(), SteadyTime::max()});
+      lead(leadership_.term());
+    }
+  }
+  while (!stop.stop_requested()) {
+    wait_for(options_.resync, stop);
+    if (!stop.stop_requested()) options_.enqueue_all();
+  }
+  controller_.stop();
+  if (elector != nullptr) elector->stop();
+  for (const auto& informer : informers_) informer->stop();
+}
+
+void Manager::wait_until_synced(const std::stop_token& stop) const {
+  while (!stop.stop_requested() && !readiness().is_good) wait_for(kSyncPoll, stop);
+}
+
+Health Manager::readiness() const {
+  for (const auto& informer : informers_) {
+    if (!informer->is_synced())
+      return {false, "waiting for the first list of " + std::string(informer->kind())};
+  }
+  return {true, "ok"};
+}
+
+Health Manager::liveness() const {
+  for (const auto& informer : informers_) {
+    if (informer->is_stuck()) return {false, "the watch of " + std::string(informer->kind()) + " hangs"};
+  }
+  if (controller_.is_stuck()) return {false, "a reconcile hangs"};
+  return {true, "ok"};
+}
+
+}  // namespace op::runtime
