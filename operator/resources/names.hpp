@@ -1,0 +1,64 @@
+#pragma once
+/// NAME      resources -- what an SmtpRelay becomes: one builder a file
+/// USES      api, relay/config
+/// INVARIANT pure; every field that the API server would fill in is stated, so that what it stores equals what we
+///           built, and the difference to what somebody changed is plain; golden YAML in tests/golden
+/// FAILURES  none: what can be wrong is found before (operator/relay's plan)
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "operator/api/smtp_relay.hpp"
+
+namespace op::resources {
+
+using api::Json;
+
+/// What the builders need besides the resource itself.
+struct Blueprint {
+  const api::SmtpRelay& relay;  // outlives this
+  std::string image;
+  std::string spool_root;        ///< folder on the node that holds all spools
+  std::string environment_hash;  ///< of the ConfigMaps in envFrom; empty: there are none
+};
+
+/// Names that users, dashboards and the relay rely on.
+inline constexpr std::string_view kReloadAnnotation = "smtp.buildinglink.com/reload";
+inline constexpr std::string_view kEnvironmentAnnotation = "smtp.buildinglink.com/environment-hash";
+inline constexpr std::string_view kRestartedAnnotation = "kubectl.kubernetes.io/restartedAt";
+inline constexpr std::string_view kInstanceLabel = "app.kubernetes.io/instance";
+/// Selects everything that this operator makes.
+inline constexpr std::string_view kManagedSelector =
+  "app.kubernetes.io/managed-by=smtp-relay-operator,app.kubernetes.io/name=smtp-relay";
+
+/// Where things lie in the relay's container.
+inline constexpr std::string_view kConfigFolder = "/etc/smtp-relay/config";
+inline constexpr std::string_view kConfigKey = "relay.json";
+inline constexpr std::string_view kPasswdFolder = "/etc/exim4";
+inline constexpr std::string_view kPasswdFile = "passwd.client";
+inline constexpr std::string_view kAuthorityFolder = "/etc/smtp-relay/smarthost-ca";
+inline constexpr std::string_view kAuthorityFile = "ca.pem";
+inline constexpr std::string_view kPodInfoFolder = "/etc/smtp-relay/podinfo";
+inline constexpr std::string_view kSpoolFolder = "/var/spool/smtp-relay";
+
+inline constexpr int kSmtpPort = 2525;
+inline constexpr int kHealthPort = 8025;
+inline constexpr int kMetricsPort = 9090;
+inline constexpr int kAdminPort = 8026;
+/// User and group of the relay: in no Debian package's range.
+inline constexpr int kUser = 2525;
+
+/// All children have this name.
+[[nodiscard]] std::string child_name(const api::SmtpRelay& relay);
+/// Of all children and pods. No version: a changed label in the pod template restarts every relay.
+[[nodiscard]] Json labels(const api::SmtpRelay& relay);
+/// The part of the labels that tells one relay's pods from all others; it can't change while a DaemonSet lives.
+[[nodiscard]] Json selector_labels(const api::SmtpRelay& relay);
+/// metadata of a child: name, namespace, labels, and the SmtpRelay as its owner.
+[[nodiscard]] Json metadata(const api::SmtpRelay& relay);
+
+/// The first 16 hexadecimal digits of the SHA-256: short enough to read, long enough to differ.
+[[nodiscard]] std::string short_hash(std::string_view text);
+
+}  // namespace op::resources

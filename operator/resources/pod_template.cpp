@@ -1,0 +1,180 @@
+#include "operator/resources/pod_template.hpp"
+
+#include "operator/resources/volumes.hpp"
+#include "relay/base/units.hpp"
+
+namespace op::resources {
+namespace {
+
+Json drop_all_capabilities() { return {{"drop", Json::array({"ALL"})}}; }
+
+Json own_field(const char* name, const char* path) {
+  return {{"name", name}, {"valueFrom", {{"fieldRef", {{"apiVersion", "v1"}, {"fieldPath", path}}}}}};
+}
+
+/// Who and where the relay is. `hostIPs`: a network that hides clients may show the node's own address instead, which
+/// must never match the allowed networks.
+Json identity() {
+  return Json::array({
+    own_field("SMTP_RELAY_NODE_NAME", "spec.nodeName"),
+    own_field("SMTP_RELAY_POD_NAME", "metadata.name"),
+    own_field("SMTP_RELAY_POD_NAMESPACE", "metadata.namespace"),
+    own_field("SMTP_RELAY_HOST_ADDRESSES", "status.hostIPs"),
+  });
+}
+
+Json ports(const api::Spec& spec) {
+  return Json::array({
+    {{"name", "tcp-smtp"}, {"containerPort", kSmtpPort}, {"hostPort", spec.port}, {"protocol", "TCP"}},
+    {{"name", "http-health"},
+     {"containerPort", kHealthPort},
+     {"hostPort", spec.health_host_port},
+     {"protocol", "TCP"}},
+    {{"name", "http-metrics"}, {"containerPort", kMetricsPort}, {"protocol", "TCP"}},
+  });
+}
+
+struct Pace {
+  int period;    // seconds
+  int timeout;   // seconds
+  int failures;  // in a row
+};
+
+Json probe(const char* path, const Pace& pace) {
+  return {
+    {"httpGet", {{"path", path}, {"port", "http-health"}, {"scheme", "HTTP"}}},
+    {"periodSeconds", pace.period},
+    {"timeoutSeconds", pace.timeout},
+    {"failureThreshold", pace.failures},
+    {"successThreshold", 1},
+  };
+}
+
+/// Opening a large spool, or waiting for a predecessor's lock on it, may take minutes.
+constexpr Pace kStartup{2, 2, 150};
+constexpr Pace kLiveness{10, 5, 3};
+constexpr Pace kReadiness{5, 3, 2};
+
+void say_where_messages_end(Json& container) {
+  container["terminationMessagePath"] = "/dev/termination-log";
+  // A relay that refuses its configuration says why in its last lines: kubectl describe then shows them.
+  container["terminationMessagePolicy"] = "FallbackToLogsOnError";
+}
+
+Json environment_sources(const api::Spec& spec) {
+  Json sources = Json::array();
+  for (const auto& name : spec.env_from) sources.push_back({{"configMapRef", {{"name", name}}}});
+  return sources;
+}
+
+Json relay_container(const Blueprint& blueprint) {
+  const auto& spec = blueprint.relay.spec;
+  Json container{
+    {"name", "relay"},
+    {"image", blueprint.image},
+    {"imagePullPolicy", spec.image_pull_policy},
+    {"args", Json::array({"--config", std::string(kConfigFolder) + "/" + std::string(kConfigKey)})},
+    {"env", identity()},
+    {"ports", ports(spec)},
+    {"startupProbe", probe("/livez", kStartup)},
+    {"livenessProbe", probe("/livez", kLiveness)},
+    {"readinessProbe", probe("/readyz", kReadiness)},
+    {"resources", Json::object()},
+    {"securityContext",
+     {{"allowPrivilegeEscalation", false},
+      {"readOnlyRootFilesystem", true},
+      {"capabilities", drop_all_capabilities()}}},
+    {"volumeMounts", volume_mounts(spec)},
+  };
+  if (!spec.requests.empty()) container["resources"]["requests"] = spec.requests;
+  if (!spec.limits.empty()) container["resources"]["limits"] = spec.limits;
+  if (auto sources = environment_sources(spec); !sources.empty()) container["envFrom"] = std::move(sources);
+  say_where_messages_end(container);
+  return container;
+}
+
+/// Kubelet makes the folder for root, and fsGroup does not reach host paths. Not recursive: what is in the folder is
+/// the relay's already.
+Json spool_owner_container(const Blueprint& blueprint) {
+  const auto owner = std::to_string(kUser) + ":" + std::to_string(kUser);
+  auto capabilities = drop_all_capabilities();
+  capabilities["add"] = Json::array({"CHOWN"});
+  Json container{
+    {"name", "spool-owner"},
+    {"image", blueprint.image},
+    {"imagePullPolicy", blueprint.relay.spec.image_pull_policy},
+    {"command", Json::array({"chown", owner, kSpoolFolder})},
+    {"resources", {{"requests", {{"cpu", "10m"}, {"memory", "16Mi"}}}, {"limits", {{"memory", "64Mi"}}}}},
+    {"securityContext",
+     {{"runAsUser", 0},
+      {"runAsGroup", 0},
+      {"runAsNonRoot", false},
+      {"allowPrivilegeEscalation", false},
+      {"readOnlyRootFilesystem", true},
+      {"capabilities", capabilities}}},
+    {"volumeMounts", Json::array({{{"name", "spool"}, {"mountPath", kSpoolFolder}}})},
+  };
+  say_where_messages_end(container);
+  return container;
+}
+
+void place(const api::Spec& spec, Json& pod) {
+  if (!spec.node_selector.empty()) pod["nodeSelector"] = spec.node_selector;
+  if (!spec.tolerations.empty()) pod["tolerations"] = spec.tolerations;
+  if (!spec.node_affinity.empty()) pod["affinity"] = {{"nodeAffinity", spec.node_affinity}};
+  if (!spec.priority_class_name.empty()) pod["priorityClassName"] = spec.priority_class_name;
+  if (!spec.runtime_class_name.empty()) pod["runtimeClassName"] = spec.runtime_class_name;
+}
+
+Json pod_spec(const Blueprint& blueprint) {
+  const auto& spec = blueprint.relay.spec;
+  const auto name = child_name(blueprint.relay);
+  Json pod{
+    {"containers", Json::array({relay_container(blueprint)})},
+    {"volumes", volumes(blueprint)},
+    {"restartPolicy", "Always"},
+    {"schedulerName", "default-scheduler"},
+    {"terminationGracePeriodSeconds", grace_period(spec)},
+    // The node's resolver: mail must not depend on the cluster's DNS, nor look names up in cluster domains first.
+    {"dnsPolicy", "Default"},
+    // A Service named smtp-relay would put SMTP_RELAY_PORT into the environment, which the relay refuses to know.
+    {"enableServiceLinks", false},
+    {"automountServiceAccountToken", false},
+    {"serviceAccountName", name},
+    {"serviceAccount", name},
+    {"securityContext",
+     {{"runAsNonRoot", true},
+      {"runAsUser", kUser},
+      {"runAsGroup", kUser},
+      {"fsGroup", kUser},
+      {"fsGroupChangePolicy", "OnRootMismatch"},
+      {"seccompProfile", {{"type", "RuntimeDefault"}}}}},
+  };
+  if (spec.spool_type == "HostPath") pod["initContainers"] = Json::array({spool_owner_container(blueprint)});
+  if (!spec.image_pull_secrets.empty()) pod["imagePullSecrets"] = spec.image_pull_secrets;
+  place(spec, pod);
+  return pod;
+}
+
+}  // namespace
+
+std::int64_t grace_period(const api::Spec& spec) {
+  const auto lame_duck = relay::parse_duration(spec.lame_duck).value_or(relay::milliseconds{0});
+  const auto sessions = relay::parse_duration(spec.session_timeout).value_or(relay::milliseconds{0});
+  return std::chrono::ceil<relay::seconds>(lame_duck + sessions + relay::seconds{5}).count();
+}
+
+Json pod_template(const Blueprint& blueprint) {
+  Json annotations{
+    {"prometheus.io/scrape", "true"},
+    {"prometheus.io/port", std::to_string(kMetricsPort)},
+    {"prometheus.io/path", "/metrics"},
+  };
+  if (!blueprint.environment_hash.empty()) annotations[kEnvironmentAnnotation] = blueprint.environment_hash;
+  return {
+    {"metadata", {{"labels", labels(blueprint.relay)}, {"annotations", annotations}}},
+    {"spec", pod_spec(blueprint)},
+  };
+}
+
+}  // namespace op::resources

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "operator/resources/names.hpp"
+
+namespace op::resources {
+
+/// The relay's pod: all of Pod Security's `restricted`, save the host port, the host path and the init container that
+/// hands the spool's folder to the relay's user.
+[[nodiscard]] Json pod_template(const Blueprint& blueprint);
+
+/// Seconds between SIGTERM and SIGKILL: lame duck, sessions, and five for the spool.
+[[nodiscard]] std::int64_t grace_period(const api::Spec& spec);
+
+}  // namespace op::resources

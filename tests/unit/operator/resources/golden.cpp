@@ -1,0 +1,61 @@
+/// What the builders make of whole resources, compared with tests/golden.
+
+#include <cstdlib>
+#include <fstream>
+#include <gmock/gmock.h>
+
+#include "operator/resources/config_map.hpp"
+#include "operator/resources/daemon_set.hpp"
+#include "operator/resources/relay_settings.hpp"
+#include "operator/resources/service_account.hpp"
+#include "relay/config/load.hpp"
+#include "tests/support/yaml.hpp"
+
+namespace op::resources {
+namespace {
+
+std::string golden(const std::string& name, const std::string& kind) {
+  return "tests/golden/" + name + "." + kind + ".yaml";
+}
+
+api::SmtpRelay resource(const std::string& name) {
+  auto parsed = api::parse_smtp_relay(relay::test::read_yaml(golden(name, "smtprelay")));
+  EXPECT_TRUE(parsed) << parsed.error().context;
+  return *parsed;
+}
+
+class Golden : public ::testing::TestWithParam<std::string> {
+ protected:
+  /// With UPDATE_GOLDEN set, writes the file instead: look at the difference before committing it.
+  void compare(const std::string& kind, const Json& built) {
+    const auto path = golden(GetParam(), kind);
+    const auto yaml = relay::test::json_to_yaml(built);
+    if (std::getenv("UPDATE_GOLDEN") != nullptr) std::ofstream(path) << yaml;
+    EXPECT_EQ(relay::test::read_text(path), yaml) << path;
+    EXPECT_EQ(relay::test::read_yaml(path), built) << path << " does not read back as it was built";
+  }
+  const api::SmtpRelay relay = resource(GetParam());
+};
+
+TEST_P(Golden, ServiceAccount) { compare("service-account", service_account(relay)); }
+
+TEST_P(Golden, ConfigMap) { compare("config-map", config_map(relay, relay_settings(relay))); }
+
+TEST_P(Golden, DaemonSet) {
+  const auto image = relay.spec.image.empty() ? "ghcr.io/buildinglink/email/smtp:1" : relay.spec.image;
+  const auto hash = relay.spec.env_from.empty() ? "" : "0123456789abcdef";
+  compare("daemon-set", daemon_set({relay, image, "/var/lib/smtp-relay", hash}));
+}
+
+TEST_P(Golden, SettingsAreAcceptedByTheRelay) {
+  const auto loaded = relay::config::load({relay_settings(relay), "relay.json", {}});
+  for (const auto& fault : loaded.faults) ADD_FAILURE() << fault.to_text();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+  Resources, Golden, ::testing::Values("minimal", "full", "empty-dir"),
+  [](const auto& each) { return each.param == "empty-dir" ? "emptyDir" : each.param; }
+);
+
+}  // namespace
+}  // namespace op::resources

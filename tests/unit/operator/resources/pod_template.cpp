@@ -1,0 +1,107 @@
+#include "operator/resources/pod_template.hpp"
+
+#include <gtest/gtest.h>
+
+namespace op::resources {
+namespace {
+
+class PodTemplateTest : public ::testing::Test {
+ protected:
+  PodTemplateTest() {
+    relay.name = "edge";
+    relay.name_space = "mail";
+    relay.spec.smarthosts = {{"primary", "smtp.test"}};
+  }
+  [[nodiscard]] Json pod() const {
+    return pod_template({relay, "image:1", "/srv/spool", environment_hash})["spec"];
+  }
+  [[nodiscard]] Json volume(const std::string& name) const {
+    const auto whole = pod();
+    for (const auto& each : whole["volumes"]) {
+      if (each["name"] == name) return each;
+    }
+    return nullptr;
+  }
+  api::SmtpRelay relay;
+  std::string environment_hash;
+};
+
+TEST_F(PodTemplateTest, KeepsAllOfPodSecurityRestrictedButWhatItMustNot) {
+  const auto template_pod = pod();
+  EXPECT_EQ(template_pod["securityContext"]["runAsNonRoot"], true);
+  EXPECT_EQ(template_pod["securityContext"]["runAsUser"], 2525);
+  EXPECT_EQ(template_pod["securityContext"]["fsGroup"], 2525);
+  EXPECT_EQ(template_pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+  EXPECT_EQ(template_pod["automountServiceAccountToken"], false);
+  EXPECT_EQ(template_pod["enableServiceLinks"], false);
+  EXPECT_FALSE(template_pod.contains("hostNetwork"));
+  const auto security = template_pod["containers"][0]["securityContext"];
+  EXPECT_EQ(security["allowPrivilegeEscalation"], false);
+  EXPECT_EQ(security["readOnlyRootFilesystem"], true);
+  EXPECT_EQ(security["capabilities"], (Json{{"drop", {"ALL"}}}));
+}
+
+TEST_F(PodTemplateTest, HasARootContainerThatMayChangeTheOwnerOfTheSpoolAndNothingElse) {
+  const auto container = pod()["initContainers"][0];
+  EXPECT_EQ(container["command"], (Json{"chown", "2525:2525", "/var/spool/smtp-relay"}));
+  EXPECT_EQ(container["securityContext"]["runAsUser"], 0);
+  EXPECT_EQ(container["securityContext"]["capabilities"], (Json{{"drop", {"ALL"}}, {"add", {"CHOWN"}}}));
+  EXPECT_EQ(container["volumeMounts"].size(), 1U);
+}
+
+TEST_F(PodTemplateTest, HasNoRootContainerWhereTheSpoolIsThePodsOwn) {
+  relay.spec.spool_type = "EmptyDir";
+  EXPECT_FALSE(pod().contains("initContainers"));
+  EXPECT_EQ(volume("spool"), (Json{{"name", "spool"}, {"emptyDir", Json::object()}}));
+}
+
+TEST_F(PodTemplateTest, GivesEachRelayASpoolOfItsOwnBelowTheOperatorsRoot) {
+  EXPECT_EQ(
+    volume("spool")["hostPath"], (Json{{"path", "/srv/spool/mail/edge"}, {"type", "DirectoryOrCreate"}})
+  );
+}
+
+TEST_F(PodTemplateTest, MountsCredentialsAsAFolderForTheRelaysGroup) {
+  EXPECT_TRUE(volume("passwd-client").is_null());
+  relay.spec.passwd_client = api::KeyReference{api::KeyReference::Kind::secret, "credentials", "exim"};
+  const auto secret = volume("passwd-client")["secret"];
+  EXPECT_EQ(secret["items"], Json::array({{{"key", "exim"}, {"path", "passwd.client"}, {"mode", 0440}}}));
+  EXPECT_EQ(secret["optional"], false);
+}
+
+TEST_F(PodTemplateTest, MountsAuthoritiesFromEitherKind) {
+  relay.spec.smarthosts[0].ca = api::KeyReference{api::KeyReference::Kind::config_map, "ca", "x.pem"};
+  EXPECT_EQ(volume("smarthost-ca")["configMap"]["name"], "ca");
+  relay.spec.smarthosts[0].ca->kind = api::KeyReference::Kind::secret;
+  EXPECT_EQ(volume("smarthost-ca")["secret"]["secretName"], "ca");
+}
+
+TEST_F(PodTemplateTest, DoesNotChangeWithTheSettingsThatReloadLive) {
+  const auto before = pod();
+  relay.spec.allowed_networks = {"10.0.0.0/8"};
+  relay.spec.smarthosts[0].host = "other.test";
+  relay.spec.max_message_size = "1Mi";
+  relay.spec.retry_max_age = "2h";
+  EXPECT_EQ(pod(), before);
+}
+
+TEST_F(PodTemplateTest, RestartsPodsWhenTheirEnvironmentChanges) {
+  relay.spec.env_from = {"extra"};
+  environment_hash = "1";
+  const auto before = pod_template({relay, "image:1", "/srv", environment_hash});
+  const auto after = pod_template({relay, "image:1", "/srv", "2"});
+  EXPECT_NE(before, after);
+  EXPECT_EQ(
+    before["spec"]["containers"][0]["envFrom"], Json::array({{{"configMapRef", {{"name", "extra"}}}}})
+  );
+}
+
+TEST_F(PodTemplateTest, GivesTheRelayTimeToDrain) {
+  EXPECT_EQ(grace_period(relay.spec), 55);
+  relay.spec.lame_duck = "1m";
+  relay.spec.session_timeout = "1500ms";
+  EXPECT_EQ(grace_period(relay.spec), 67) << "rounded up";
+}
+
+}  // namespace
+}  // namespace op::resources
