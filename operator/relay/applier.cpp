@@ -1,0 +1,72 @@
+#include "operator/relay/applier.hpp"
+
+#include "operator/relay/drift.hpp"
+
+namespace op::smtp_relay {
+namespace {
+
+namespace log = relay::log;
+
+/// Identity and owners are checked as they are; only the exclusive part may be in the server's words.
+Child without_exclusive_part(const Child& child) {
+  Child rest = child;
+  for (const auto& field : child.exclusive) rest.desired.erase(field);
+  rest.exclusive.clear();
+  return rest;
+}
+
+}  // namespace
+
+kube::Answer<Json> Applier::converge(
+  const Child& child, const std::optional<Json>& live, std::stop_token stop
+) {
+  if (live && (agrees(child, *live) || is_settled(child, *live))) return *live;
+  auto applied = client_.apply(child.resource, child.desired, stop);
+  if (!applied) return applied;
+  report("applied", child, live ? "it differed" : "it did not exist");
+  if (child.exclusive.empty() || agrees(child, *applied)) return applied;
+  return replace_if_needed(child, *applied, std::move(stop));
+}
+
+kube::Answer<Json> Applier::replace_if_needed(const Child& child, const Json& live, std::stop_token stop) {
+  const auto body = replacement(child, live);
+  const auto tried = client_.replace(child.resource, body, kube::DryRun::yes, stop);
+  if (!tried) return tried;
+  if (exclusive_part(child, *tried) == exclusive_part(child, live)) {
+    remember(child, live);
+    return live;
+  }
+  auto replaced = client_.replace(child.resource, body, kube::DryRun::no, std::move(stop));
+  if (!replaced) return replaced;
+  report("replaced", child, "it held what is not ours");
+  remember(child, *replaced);
+  return replaced;
+}
+
+bool Applier::is_settled(const Child& child, const Json& live) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = settled_.find({child.resource.plural, kube::key_of(child.desired)});
+  return found != settled_.end() && found->second.desired == child.desired &&
+         found->second.stored == exclusive_part(child, live) && agrees(without_exclusive_part(child), live);
+}
+
+void Applier::remember(const Child& child, const Json& live) {
+  const std::lock_guard lock(mutex_);
+  settled_[{child.resource.plural, kube::key_of(child.desired)}] = {
+    child.desired, exclusive_part(child, live)
+  };
+}
+
+void Applier::forget(const Key& child) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(settled_, [&](const auto& entry) { return entry.first.second == child; });
+}
+
+void Applier::report(std::string_view event, const Child& child, std::string_view why) {
+  log_.write(log::info(event)
+               .with("kind", child.resource.kind)
+               .with("resource", kube::key_of(child.desired).to_text())
+               .with("why", why));
+}
+
+}  // namespace op::smtp_relay

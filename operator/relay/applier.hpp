@@ -1,0 +1,45 @@
+#pragma once
+/// Makes children so, with as few writes as it takes: none when they are.
+
+#include <mutex>
+
+#include "operator/kube/client.hpp"
+#include "operator/relay/plan.hpp"
+#include "relay/base/log.hpp"
+
+namespace op::smtp_relay {
+
+/// Safe from any thread, for different children at a time.
+class Applier {
+ public:
+  /// @param client, log  outlive this
+  Applier(kube::Client& client, relay::log::Sink& log) : client_(client), log_(log) {}
+
+  /// Server-side apply by force, when `live` differs from what we want. What others added where only we have a say
+  /// survives that; then the object is replaced. What the server itself adds or writes in other words (defaults of
+  /// newer versions, quantities, admission webhooks) is found out by a dry run, once, and is no difference from then on.
+  /// @param live  as last seen; none: it does not exist
+  /// @return      the object as it is now
+  [[nodiscard]] kube::Answer<Json> converge(
+    const Child& child, const std::optional<Json>& live, std::stop_token stop
+  );
+  /// The SmtpRelay is gone.
+  void forget(const Key& child);
+
+ private:
+  struct Settled {
+    Json desired;
+    Json stored;  // its exclusive part, as the server keeps it
+  };
+  [[nodiscard]] bool is_settled(const Child& child, const Json& live) const;
+  void remember(const Child& child, const Json& live);
+  kube::Answer<Json> replace_if_needed(const Child& child, const Json& live, std::stop_token stop);
+  void report(std::string_view event, const Child& child, std::string_view why);
+
+  kube::Client& client_;
+  relay::log::Sink& log_;
+  mutable std::mutex mutex_;
+  std::map<std::pair<std::string_view, Key>, Settled> settled_;  // only where the server's words are not ours
+};
+
+}  // namespace op::smtp_relay

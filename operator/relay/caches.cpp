@@ -1,0 +1,103 @@
+#include "operator/relay/caches.hpp"
+
+#include "operator/resources/names.hpp"
+
+namespace op::smtp_relay {
+namespace {
+
+using runtime::Change;
+using runtime::Store;
+using Enqueue = std::function<void(const Key&)>;
+using KeyKind = api::KeyReference::Kind;
+
+const std::string kInstance{resources::kInstanceLabel};
+const std::string kReload{resources::kReloadAnnotation};
+
+std::string metadata_text(const Json& object, const char* part, const std::string& key) {
+  const auto entries = object.at("metadata").value(part, Json::object());
+  return entries.is_object() ? entries.value(key, "") : std::string();
+}
+
+/// The relay that a child or pod belongs to: by its owner, or else by its label.
+Key owner_of(const Json& object) {
+  const auto controller = kube::controller_of(object);
+  const bool is_child = controller.kind == api::kKind;
+  const auto name = is_child ? controller.name : metadata_text(object, "labels", kInstance);
+  return {kube::text_at(object, "/metadata/namespace"), name};
+}
+
+Store::Options children(const Enqueue& enqueue) {
+  Store::Options options;
+  options.on_change = [enqueue](const Change& change) { enqueue(owner_of(change.any())); };
+  return options;
+}
+
+/// Our own writes to the status change no generation, and are no reason to look again.
+Store::Options relays_options(const Enqueue& enqueue) {
+  Store::Options options;
+  options.on_change = [enqueue](const Change& change) {
+    const auto differs = [&](const char* pointer) {
+      const Json::json_pointer at(pointer);
+      return change.before->value(at, Json()) != change.after->value(at, Json());
+    };
+    const bool is_news = change.before == nullptr || change.after == nullptr ||
+                         differs("/metadata/generation") || differs("/metadata/deletionTimestamp") ||
+                         differs("/metadata/uid");
+    if (is_news) enqueue(kube::key_of(change.any()));
+  };
+  return options;
+}
+
+/// A pod concerns us when it appears and when somebody changed the stamp; its heartbeat does not.
+Store::Options pods_options(const Enqueue& enqueue) {
+  Store::Options options;
+  options.trim = [](Json& pod) {
+    pod.erase("spec");
+    pod.erase("status");
+  };
+  options.group_of = [](const Json& pod) { return metadata_text(pod, "labels", kInstance); };
+  options.on_change = [enqueue](const Change& change) {
+    if (change.after == nullptr) return;
+    const bool is_new = change.before == nullptr;
+    const auto stamp = metadata_text(*change.after, "annotations", kReload);
+    if (is_new || stamp != metadata_text(*change.before, "annotations", kReload))
+      enqueue(owner_of(*change.after));
+  };
+  return options;
+}
+
+}  // namespace
+
+Caches::Caches(kube::Client& client, std::function<void(const Key&)> enqueue)
+    : relays(relays_options(enqueue)),
+      daemon_sets(children(enqueue)),
+      config_maps(children(enqueue)),
+      service_accounts(children(enqueue)),
+      pods(pods_options(enqueue)),
+      references(client, enqueue) {}
+
+std::vector<std::unique_ptr<runtime::Informer>> Caches::informers(
+  const std::string& name_space, const runtime::InformerContext& context
+) {
+  std::vector<std::unique_ptr<runtime::Informer>> made;
+  const auto add =
+    [&](const kube::Resource& resource, std::string_view labels, kube::View view, runtime::Sink& sink) {
+      made.push_back(std::make_unique<runtime::Informer>(
+        kube::Selection{resource, name_space, std::string(labels), view}, sink, context
+      ));
+    };
+  const auto add_references = [&](const kube::Resource& resource, KeyKind kind) {
+    feeds_.push_back(references.sink(kind, name_space));
+    add(resource, "", kube::View::metadata, *feeds_.back());
+  };
+  add(kSmtpRelays, "", kube::View::full, relays);
+  add(kube::kDaemonSets, resources::kManagedSelector, kube::View::full, daemon_sets);
+  add(kube::kConfigMaps, resources::kManagedSelector, kube::View::full, config_maps);
+  add(kube::kServiceAccounts, resources::kManagedSelector, kube::View::full, service_accounts);
+  add(kube::kPods, resources::kManagedSelector, kube::View::metadata, pods);
+  add_references(kube::kSecrets, KeyKind::secret);
+  add_references(kube::kConfigMaps, KeyKind::config_map);
+  return made;
+}
+
+}  // namespace op::smtp_relay

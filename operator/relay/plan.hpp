@@ -1,0 +1,42 @@
+#pragma once
+/// What is to be done about one SmtpRelay.
+
+#include "operator/kube/resource.hpp"
+#include "operator/relay/world.hpp"
+
+namespace op::smtp_relay {
+
+/// What an operator's flags decide for all relays.
+struct Defaults {
+  std::string relay_image;
+  std::string spool_root;
+};
+
+/// Why nothing may be applied: one thing that somebody can mend.
+struct Finding {
+  std::string_view condition;  ///< the one it makes untrue
+  std::string_view status;     ///< False, or Unknown when we can't tell
+  std::string reason;          ///< CamelCase and stable: docs/operator.md lists them
+  std::string message;         ///< what is wrong, and what to do
+};
+
+/// An object that must be so.
+struct Child {
+  kube::Resource resource;
+  Json desired;
+  std::vector<std::string> exclusive;  ///< top-level fields in which nobody else may have a say: `spec`
+};
+
+struct Plan {
+  std::vector<Finding> findings;  ///< any: apply nothing, what runs goes on
+  std::vector<Child> apply;       ///< in this order
+  std::string image;
+  std::string config_hash;
+  std::string reload;  ///< for the pods' annotation: changes whenever they have something to read again
+  std::vector<api::ObservedSecret> secrets;
+};
+
+/// Pure. All checks run, so that all that is wrong shows at once.
+[[nodiscard]] Plan make_plan(const World& world, const Defaults& defaults);
+
+}  // namespace op::smtp_relay

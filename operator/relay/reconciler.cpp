@@ -1,0 +1,206 @@
+#include "operator/relay/reconciler.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "operator/relay/status.hpp"
+#include "operator/resources/names.hpp"
+
+namespace op::smtp_relay {
+namespace {
+
+using kube::Answer;
+using kube::Failure;
+using kube::Kind;
+using runtime::Outcome;
+namespace condition = api::condition;
+namespace log = relay::log;
+
+/// Where no event will tell that something has changed: another's object in our place, a right that was granted.
+constexpr relay::seconds kLookAgain{30};
+
+/// What the API server said no to, as something that a person can mend; nothing when it may just be tried again.
+std::optional<Finding> finding_of(const Failure& failure) {
+  if (failure.kind == Kind::invalid)
+    return Finding{condition::kConfigValid, "False", "RefusedByServer", failure.error.context};
+  if (failure.kind == Kind::forbidden)
+    return Finding{
+      condition::kReady, "False", "Forbidden", failure.error.context + "; see the operator's RBAC"
+    };
+  return std::nullopt;
+}
+
+bool needs_another_look(const Plan& plan) {
+  return std::any_of(plan.findings.begin(), plan.findings.end(), [](const Finding& finding) {
+    return finding.reason == "NameConflict" || finding.reason == "Forbidden";
+  });
+}
+
+/// Tells of conditions whose `status` changed.
+void log_changes(const api::SmtpRelay& relay, const api::Status& next, log::Sink& sink) {
+  for (const auto& condition : next.conditions) {
+    const auto* before = relay.status.find(condition.type);
+    const bool is_same =
+      before != nullptr && before->status == condition.status && before->reason == condition.reason;
+    if (is_same || condition.status == "Unknown") continue;
+    sink.write(log::info("condition")
+                 .with("resource", relay.name_space + "/" + relay.name)
+                 .with("type", condition.type)
+                 .with("status", condition.status)
+                 .with("reason", condition.reason)
+                 .with("message", condition.message));
+  }
+}
+
+}  // namespace
+
+RelayReconciler::RelayReconciler(
+  Defaults defaults, Caches& caches, kube::Client& client, const relay::Clock& clock, log::Sink& log
+)
+    : defaults_(std::move(defaults)),
+      caches_(caches),
+      client_(client),
+      clock_(clock),
+      log_(log),
+      applier_(client, log) {}
+
+Answer<Outcome> RelayReconciler::reconcile(const Key& key, std::stop_token stop) {
+  const auto object = caches_.relays.get(key);
+  if (!object || kube::is_being_deleted(*object)) {
+    // Its owner references make the garbage collector take all of it, save the spools on the nodes.
+    forget(key);
+    return Outcome{};
+  }
+  auto parsed = api::parse_smtp_relay(*object);
+  if (!parsed) return tl::unexpected(Failure{Kind::invalid, parsed.error()});
+  auto relay = std::move(*parsed);
+  if (relay.status.conditions.empty()) {
+    auto first = publish(relay, first_status(relay, clock_.wall()), stop);
+    if (!first) return tl::unexpected(first.error());
+    relay = std::move(*first);
+  }
+
+  auto world = gather(std::move(relay), stop);
+  if (!world) return tl::unexpected(world.error());
+  auto plan = make_plan(*world, defaults_);
+  const auto applied = apply(plan, *world, stop);
+  const auto refusal = applied ? std::nullopt : finding_of(applied.error());
+  if (!applied && !refusal) return tl::unexpected(applied.error());
+  if (refusal) plan.findings.push_back(*refusal);
+
+  const auto published =
+    publish(world->relay, next_status(world->relay, plan, world->daemon_set, clock_.wall()), stop);
+  if (!published) return tl::unexpected(published.error());
+  // Only a change of the resource mends what the server finds invalid; the controller does not repeat it.
+  if (!applied) return tl::unexpected(applied.error());
+  if (needs_another_look(plan)) return Outcome{kLookAgain};
+  return plan.findings.empty() ? stamp_pods(*world, plan, std::move(stop)) : Outcome{};
+}
+
+void RelayReconciler::forget(const Key& key) {
+  caches_.references.use(key, {});
+  applier_.forget({key.name_space, key.name + "-smtp-relay"});
+  const std::lock_guard lock(mutex_);
+  settling_.forget(key);
+}
+
+Answer<World> RelayReconciler::gather(api::SmtpRelay relay, std::stop_token stop) {
+  World world;
+  world.relay = std::move(relay);
+  const Key key{world.relay.name_space, world.relay.name};
+  const auto references = references_of(world.relay);
+  caches_.references.use(key, references);
+  for (const auto& reference : references) {
+    auto known = caches_.references.read(reference, stop);
+    if (!known) return tl::unexpected(known.error());
+    world.references.emplace(reference, std::move(*known));
+  }
+  const Key child{key.name_space, resources::child_name(world.relay)};
+  const std::tuple<const runtime::Store*, const kube::Resource*, std::optional<Json>*> children[] = {
+    {&caches_.service_accounts, &kube::kServiceAccounts, &world.service_account},
+    {&caches_.config_maps, &kube::kConfigMaps, &world.config_map},
+    {&caches_.daemon_sets, &kube::kDaemonSets, &world.daemon_set},
+  };
+  for (const auto& [cache, resource, found] : children) {
+    auto seen = look(*cache, *resource, child, stop);
+    if (!seen) return tl::unexpected(seen.error());
+    *found = std::move(*seen);
+  }
+  world.pods = caches_.pods.in_group(key.name_space, key.name);
+  return world;
+}
+
+/// The cache holds only what has our labels, and lags: before something is made anew, the server is asked whether there
+/// is such an object after all.
+Answer<std::optional<Json>> RelayReconciler::look(
+  const runtime::Store& cache, const kube::Resource& resource, const Key& child, std::stop_token stop
+) {
+  if (auto cached = cache.get(child)) return cached;
+  auto live = client_.get(resource, child, std::move(stop));
+  if (live) return std::optional(std::move(*live));
+  if (live.error().kind == Kind::not_found) return std::optional<Json>();
+  return tl::unexpected(live.error());
+}
+
+Answer<void> RelayReconciler::apply(const Plan& plan, World& world, std::stop_token stop) {
+  for (const auto& child : plan.apply) {
+    auto& live = child.resource.kind == kube::kDaemonSets.kind   ? world.daemon_set
+                 : child.resource.kind == kube::kConfigMaps.kind ? world.config_map
+                                                                 : world.service_account;
+    auto now = applier_.converge(child, live, stop);
+    if (!now) return tl::unexpected(now.error());
+    live = std::move(*now);
+  }
+  return {};
+}
+
+Answer<Outcome> RelayReconciler::stamp_pods(const World& world, const Plan& plan, std::stop_token stop) {
+  const Key key{world.relay.name_space, world.relay.name};
+  const auto left = [&] {
+    const std::lock_guard lock(mutex_);
+    return settling_.time_left(key, plan.reload, clock_.steady());
+  }();
+  const auto uid = world.daemon_set ? kube::text_at(*world.daemon_set, "/metadata/uid") : "";
+  const auto pods = pods_to_stamp(world.pods, uid, plan.reload);
+  if (pods.empty()) return Outcome{};
+  if (left > relay::milliseconds{0}) return Outcome{left};
+  for (const auto& pod : pods) {
+    const auto stamped =
+      client_.merge_patch(kube::kPods, kube::key_of(pod), stamping(pod, plan.reload), stop);
+    // It is gone, or another has its name.
+    const bool is_gone =
+      !stamped && (stamped.error().kind == Kind::not_found || stamped.error().kind == Kind::conflict);
+    if (!stamped && !is_gone) return tl::unexpected(stamped.error());
+    if (stamped) {
+      log_.write(log::info("reload")
+                   .with("resource", key.to_text())
+                   .with("pod", kube::key_of(pod).name)
+                   .with("stamp", plan.reload));
+    }
+  }
+  return Outcome{};
+}
+
+Answer<api::SmtpRelay> RelayReconciler::publish(
+  api::SmtpRelay relay, api::Status next, std::stop_token stop
+) {
+  if (relay.status == next) return relay;
+  const Json body{
+    {"apiVersion", kSmtpRelays.api_version()},
+    {"kind", kSmtpRelays.kind},
+    // With the version we looked at: a status made from an older state is refused.
+    {"metadata",
+     {{"namespace", relay.name_space}, {"name", relay.name}, {"resourceVersion", relay.resource_version}}},
+    {"status", api::to_json(next)},
+  };
+  const auto answer = client_.apply_status(kSmtpRelays, body, std::move(stop));
+  // Deleted meanwhile: its event is on the way.
+  if (!answer && answer.error().kind == Kind::not_found) return relay;
+  if (!answer) return tl::unexpected(answer.error());
+  log_changes(relay, next, log_);
+  relay.resource_version = kube::resource_version_of(*answer);
+  relay.status = std::move(next);
+  return relay;
+}
+
+}  // namespace op::smtp_relay

@@ -1,0 +1,45 @@
+#pragma once
+/// One SmtpRelay: gather, plan, apply, publish.
+
+#include "operator/relay/applier.hpp"
+#include "operator/relay/caches.hpp"
+#include "operator/relay/reload.hpp"
+#include "operator/runtime/controller.hpp"
+
+namespace op::smtp_relay {
+
+/// Safe from any thread, for different keys at a time.
+class RelayReconciler : public runtime::Reconciler {
+ public:
+  /// @param caches, client, clock, log  outlive this
+  RelayReconciler(
+    Defaults defaults, Caches& caches, kube::Client& client, const relay::Clock& clock, relay::log::Sink& log
+  );
+
+  kube::Answer<runtime::Outcome> reconcile(const Key& key, std::stop_token stop) override;
+
+ private:
+  void forget(const Key& key);
+  [[nodiscard]] kube::Answer<World> gather(api::SmtpRelay relay, std::stop_token stop);
+  [[nodiscard]] kube::Answer<std::optional<Json>> look(
+    const runtime::Store& cache, const kube::Resource& resource, const Key& child, std::stop_token stop
+  );
+  [[nodiscard]] kube::Answer<void> apply(const Plan& plan, World& world, std::stop_token stop);
+  [[nodiscard]] kube::Answer<runtime::Outcome> stamp_pods(
+    const World& world, const Plan& plan, std::stop_token stop
+  );
+  [[nodiscard]] kube::Answer<api::SmtpRelay> publish(
+    api::SmtpRelay relay, api::Status next, std::stop_token stop
+  );
+
+  Defaults defaults_;
+  Caches& caches_;
+  kube::Client& client_;
+  const relay::Clock& clock_;
+  relay::log::Sink& log_;
+  Applier applier_;
+  std::mutex mutex_;
+  Settling settling_;  // under mutex_
+};
+
+}  // namespace op::smtp_relay

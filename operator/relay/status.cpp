@@ -1,0 +1,155 @@
+#include "operator/relay/status.hpp"
+
+#include <algorithm>
+
+namespace op::smtp_relay {
+namespace {
+
+namespace condition = api::condition;
+
+/// A message that grew without end would not be accepted; who reads 4,000 characters has enough to mend.
+constexpr std::size_t kLongestMessage = 4000;
+
+struct Rollout {
+  bool exists = false;
+  bool is_observed = false;  ///< the counts are those of the present spec
+  std::int64_t desired = 0;
+  std::int64_t updated = 0;
+  std::int64_t ready = 0;
+  std::int64_t available = 0;
+  [[nodiscard]] bool is_complete() const { return is_observed && updated >= desired && available >= desired; }
+};
+
+Rollout rollout_of(const std::optional<Json>& daemon_set) {
+  if (!daemon_set) return {};
+  const auto at = [&](const char* pointer) { return kube::number_at(*daemon_set, pointer); };
+  return {
+    true,
+    at("/status/observedGeneration") >= at("/metadata/generation"),
+    at("/status/desiredNumberScheduled"),
+    at("/status/updatedNumberScheduled"),
+    at("/status/numberReady"),
+    at("/status/numberAvailable"),
+  };
+}
+
+std::string of_nodes(std::int64_t count, std::int64_t total) {
+  return std::to_string(count) + " of " + std::to_string(total) + (total == 1 ? " node" : " nodes");
+}
+
+struct Verdict {
+  std::string_view status;
+  std::string reason;
+  std::string message;
+};
+
+/// All findings against one condition as one verdict: the first gives the reason, all give their messages.
+std::optional<Verdict> judged(const Plan& plan, std::string_view type) {
+  std::optional<Verdict> verdict;
+  for (const auto& finding : plan.findings) {
+    if (finding.condition != type) continue;
+    if (!verdict) verdict = Verdict{finding.status, finding.reason, finding.message};
+    else verdict->message += "; " + finding.message;
+  }
+  if (verdict && verdict->message.size() > kLongestMessage) {
+    verdict->message.resize(kLongestMessage);
+    verdict->message += " ...";
+  }
+  return verdict;
+}
+
+/// `ConfigValid, SecretsResolved`
+std::string blocking(const Plan& plan) {
+  std::string names;
+  for (const auto type : condition::kAll) {
+    if (type != condition::kReady && judged(plan, type))
+      names += (names.empty() ? "" : ", ") + std::string(type);
+  }
+  return names;
+}
+
+Verdict ready(const Plan& plan, const Rollout& rollout, std::uint16_t port) {
+  if (const auto found = judged(plan, condition::kReady)) return *found;
+  const auto held_by = blocking(plan);
+  if (!rollout.exists)
+    return held_by.empty() ? Verdict{"False", "NotCreated", "the DaemonSet does not exist yet"}
+                           : Verdict{"False", "Blocked", "nothing runs yet; see " + held_by};
+  if (!rollout.is_observed)
+    return {"False", "RolloutInProgress", "the DaemonSet controller has not taken up the present state yet"};
+  if (rollout.desired == 0)
+    return {
+      "False", "NoNodes", "no node matches nodeSelector, nodeAffinity and tolerations: nothing takes mail"
+    };
+  const auto counts = of_nodes(rollout.available, rollout.desired);
+  if (rollout.available < rollout.desired)
+    return {"False", "PodsNotAvailable", counts + " take mail on port " + std::to_string(port)};
+  const auto answer = counts + " take mail on port " + std::to_string(port);
+  if (!held_by.empty())
+    return {"True", "LastGoodConfiguration", answer + ", as last applied; see " + held_by};
+  return {"True", "AllNodesAvailable", answer};
+}
+
+Verdict progressing(const Plan& plan, const Rollout& rollout) {
+  if (!plan.findings.empty())
+    return {"False", "Blocked", "nothing is applied until what other conditions say is mended"};
+  if (!rollout.exists || !rollout.is_observed) return {"True", "RolloutInProgress", "the rollout begins"};
+  if (rollout.is_complete())
+    return {"False", "RolloutComplete", of_nodes(rollout.updated, rollout.desired) + " up to date"};
+  return {
+    "True", "RolloutInProgress",
+    of_nodes(rollout.updated, rollout.desired) + " up to date, " + std::to_string(rollout.available) +
+      " available"
+  };
+}
+
+Verdict config_valid(const Plan& plan) {
+  if (const auto found = judged(plan, condition::kConfigValid)) return *found;
+  return {"True", "Accepted", "the relay accepts these settings"};
+}
+
+Verdict secrets_resolved(const Plan& plan) {
+  if (const auto found = judged(plan, condition::kSecretsResolved)) return *found;
+  return {"True", "Resolved", "every Secret and ConfigMap that the resource names is there"};
+}
+
+}  // namespace
+
+api::Status first_status(const api::SmtpRelay& relay, relay::WallTime now) {
+  api::Status status;
+  for (const auto type : condition::kAll)
+    status.set(
+      {std::string(type), "Unknown", "Pending", "the operator has not looked yet", relay.generation, ""}, now
+    );
+  return status;
+}
+
+api::Status next_status(
+  const api::SmtpRelay& relay, const Plan& plan, const std::optional<Json>& daemon_set, relay::WallTime now
+) {
+  const auto rollout = rollout_of(daemon_set);
+  auto status = relay.status;
+  const auto set = [&](std::string_view type, Verdict verdict) {
+    status.set(
+      {std::string(type), std::string(verdict.status), std::move(verdict.reason), std::move(verdict.message),
+       relay.generation, ""},
+      now
+    );
+  };
+  set(condition::kReady, ready(plan, rollout, relay.spec.port));
+  set(condition::kProgressing, progressing(plan, rollout));
+  set(condition::kConfigValid, config_valid(plan));
+  set(condition::kSecretsResolved, secrets_resolved(plan));
+  status.observed_generation = relay.generation;
+  status.desired_nodes = rollout.desired;
+  status.updated_nodes = rollout.updated;
+  status.ready_nodes = rollout.ready;
+  status.available_nodes = rollout.available;
+  if (plan.findings.empty()) {
+    status.image = plan.image;
+    status.config_hash = plan.config_hash;
+  }
+  status.observed_secrets = plan.secrets;
+  return status;
+}
+
+}  // namespace op::smtp_relay

@@ -1,0 +1,62 @@
+#pragma once
+/// NAME      relay -- the SmtpRelay controller: gather, plan, apply, publish
+/// USES      runtime, resources, kube, api, relay/config
+/// INVARIANT what is to be done is decided by pure functions (plan, drift, reload, status) from one World; nothing is
+///           written that is already so; a Secret's values are looked at once and not kept
+/// FAILURES  what users can mend is a condition with a stable reason; while there is one, nothing is applied and what
+///           runs goes on; transient failures come again behind a back-off
+/// LIMITS    see crds/
+
+#include <compare>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "operator/api/smtp_relay.hpp"
+#include "operator/kube/object.hpp"
+
+/// Not op::relay, which would hide ::relay from all of op.
+namespace op::smtp_relay {
+
+using api::Json;
+using kube::Key;
+
+/// A Secret or ConfigMap of the user's.
+struct Reference {
+  api::KeyReference::Kind kind{};
+  Key key;
+  /// `Secret mail/smarthost`, for messages.
+  [[nodiscard]] std::string to_text() const;
+  friend auto operator<=>(const Reference&, const Reference&) = default;
+};
+
+/// What we remember of one: no value of a Secret.
+struct Referenced {
+  bool exists = false;
+  std::string unreadable;  ///< why we may not read it; empty: we may
+  std::string resource_version;
+  std::set<std::string> keys;
+  std::set<std::string> certificates;  ///< keys whose value holds at least one X.509 certificate in PEM
+  std::map<std::string, std::string> environment;  ///< of a ConfigMap: what begins with SMTP_RELAY_
+  std::string content_hash;                        ///< of a ConfigMap: of all its data
+};
+
+/// All that a reconcile looks at, at one moment.
+struct World {
+  api::SmtpRelay relay;
+  std::map<Reference, Referenced> references;
+  std::optional<Json> service_account;
+  std::optional<Json> config_map;
+  std::optional<Json> daemon_set;
+  std::vector<Json> pods;  ///< metadata of the relay's pods
+};
+
+/// The Secrets and ConfigMaps that a resource names.
+[[nodiscard]] std::set<Reference> references_of(const api::SmtpRelay& relay);
+/// The keys that must be in them: passwd.client and the smarthost's authority.
+[[nodiscard]] std::vector<api::KeyReference> keys_of(const api::SmtpRelay& relay);
+[[nodiscard]] Reference reference_to(const api::SmtpRelay& relay, const api::KeyReference& key);
+
+}  // namespace op::smtp_relay

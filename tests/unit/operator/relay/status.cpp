@@ -1,0 +1,138 @@
+#include "operator/relay/status.hpp"
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/operator/relay/example.hpp"
+
+namespace op::smtp_relay {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr relay::WallTime kNoon{std::chrono::seconds{1'769'860'800}};
+
+class StatusTest : public ::testing::Test {
+ protected:
+  void roll_out(int desired, int updated, int available, int observed_generation = 1) {
+    daemon_set = Json{
+      {"metadata", {{"generation", 1}}},
+      {"status",
+       {{"observedGeneration", observed_generation},
+        {"desiredNumberScheduled", desired},
+        {"updatedNumberScheduled", updated},
+        {"numberReady", available},
+        {"numberAvailable", available}}},
+    };
+  }
+  api::Status next() { return next_status(world.relay, make_plan(world, kDefaults), daemon_set, kNoon); }
+  void says(
+    std::string_view type, const std::string& status, const std::string& reason,
+    const std::string& message = ""
+  ) {
+    const auto made = next();
+    const auto* condition = made.find(type);
+    ASSERT_NE(condition, nullptr);
+    EXPECT_EQ(condition->status, status);
+    EXPECT_EQ(condition->reason, reason);
+    EXPECT_THAT(condition->message, HasSubstr(message));
+    EXPECT_EQ(condition->observed_generation, 3);
+  }
+  World world = example();
+  std::optional<Json> daemon_set;
+};
+
+TEST_F(StatusTest, BeginsWithEveryConditionUnknown) {
+  const auto first = first_status(world.relay, kNoon);
+  EXPECT_EQ(first.conditions.size(), 4U);
+  for (const auto& condition : first.conditions) EXPECT_EQ(condition.status, "Unknown");
+  EXPECT_EQ(first.observed_generation, 0);
+}
+
+TEST_F(StatusTest, IsReadyWhenEveryNodeTakesMail) {
+  roll_out(3, 3, 3);
+  says("Ready", "True", "AllNodesAvailable", "3 of 3 nodes take mail on port 25");
+  says("Progressing", "False", "RolloutComplete", "3 of 3 nodes up to date");
+  says("ConfigValid", "True", "Accepted");
+  says("SecretsResolved", "True", "Resolved");
+}
+
+TEST_F(StatusTest, IsNotReadyWhileANodeDoesNot) {
+  roll_out(3, 3, 2);
+  says("Ready", "False", "PodsNotAvailable", "2 of 3 nodes take mail");
+  says("Progressing", "True", "RolloutInProgress");
+}
+
+TEST_F(StatusTest, DoesNotTrustCountsOfAnOlderSpec) {
+  roll_out(3, 3, 3, 0);
+  says("Ready", "False", "RolloutInProgress");
+  says("Progressing", "True", "RolloutInProgress", "the rollout begins");
+}
+
+TEST_F(StatusTest, IsNotReadyWhereNoNodeMatches) {
+  roll_out(0, 0, 0);
+  says("Ready", "False", "NoNodes", "nothing takes mail");
+}
+
+TEST_F(StatusTest, SaysWhatHoldsUpAFirstRollout) {
+  secret_of(world) = {};
+  says("Ready", "False", "Blocked", "see SecretsResolved");
+  says("Progressing", "False", "Blocked");
+  says("SecretsResolved", "False", "SecretNotFound", "Secret mail/credentials does not exist");
+}
+
+TEST_F(StatusTest, StaysReadyWithTheLastGoodConfiguration) {
+  roll_out(3, 3, 3);
+  world.relay.spec.max_message_size = "1Ki";
+  world.relay.status.image = "relay:0";
+  world.relay.status.config_hash = "last";
+  says("Ready", "True", "LastGoodConfiguration", "see ConfigValid");
+  says("ConfigValid", "False", "InvalidSettings", "spec.limits.maxMessageSize");
+  EXPECT_EQ(next().config_hash, "last");
+  EXPECT_EQ(next().image, "relay:0");
+}
+
+TEST_F(StatusTest, GathersAllFaultsOfOneConditionInItsMessage) {
+  secret_of(world) = {};
+  environment_of(world) = {};
+  says("SecretsResolved", "False", "SecretNotFound", "Secret mail/credentials does not exist");
+  EXPECT_THAT(next().find("SecretsResolved")->message, HasSubstr("; ConfigMap mail/extra does not exist"));
+}
+
+TEST_F(StatusTest, IsNotReadyWhereItsNamesAreTaken) {
+  world.daemon_set = Json{
+    {"metadata",
+     {{"ownerReferences",
+       Json::array({{{"kind", "Other"}, {"name", "x"}, {"uid", "u-2"}, {"controller", true}}})}}}
+  };
+  says("Ready", "False", "NameConflict", "DaemonSet edge-smtp-relay belongs to Other x");
+}
+
+TEST_F(StatusTest, CountsNodesAndNamesVersions) {
+  roll_out(5, 4, 3);
+  const auto made = next();
+  EXPECT_EQ(made.desired_nodes, 5);
+  EXPECT_EQ(made.updated_nodes, 4);
+  EXPECT_EQ(made.ready_nodes, 3);
+  EXPECT_EQ(made.available_nodes, 3);
+  EXPECT_EQ(made.observed_generation, 3);
+  EXPECT_EQ(made.image, "relay:1");
+  EXPECT_EQ(made.observed_secrets.at(0).resource_version, "7");
+}
+
+TEST_F(StatusTest, IsTheSameWhileNothingChanges) {
+  roll_out(3, 3, 3);
+  world.relay.status = next();
+  EXPECT_EQ(
+    next_status(world.relay, make_plan(world, kDefaults), daemon_set, kNoon + std::chrono::hours{5}),
+    world.relay.status
+  );
+}
+
+TEST_F(StatusTest, CutsAMessageThatWouldNeverEnd) {
+  for (int i = 0; i < 300; ++i)
+    world.relay.spec.allowed_networks.push_back("10.0.0.1/8 and more of the same");
+  EXPECT_LE(next().find("ConfigValid")->message.size(), 4100U);
+}
+
+}  // namespace
+}  // namespace op::smtp_relay
