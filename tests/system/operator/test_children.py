@@ -1,0 +1,213 @@
+"""What an SmtpRelay becomes, and that it stays so."""
+
+import json
+
+import pytest
+from processes import ROOT
+from waiting import stays_true, wait_until
+from world import CHILDREN, CORE, RELAYS
+
+CONTAINER = "/spec/template/spec/containers/0"
+
+
+def spec_of(child):
+    """A DaemonSet's spec, without what changes by itself."""
+    spec = json.loads(json.dumps(child["spec"]))
+    spec["template"]["metadata"].pop("creationTimestamp", None)
+    return spec
+
+
+@pytest.fixture
+def edge(mail):
+    """A running operator and a relay whose children exist."""
+    mail.running = mail.operator()
+    mail.apply()
+    mail.wait_for_children()
+    mail.spec = spec_of(mail.child("DaemonSet"))
+    return mail
+
+
+def wait_until_restored(edge, seconds=5):
+    wait_until(lambda: spec_of(edge.child("DaemonSet")) == edge.spec, seconds, "the DaemonSet is as it was")
+
+
+def test_conditions_come_first_and_children_follow(mail):
+    mail.operator()
+    mail.apply()
+    mail.wait_for_children()
+    first = [write for write in mail.writes("operator-a") if write["objectRef"].get("subresource") == "status"][0]
+    assert first["responseStatus"]["code"] == 200
+    for kind in CHILDREN:
+        child = mail.child(kind)
+        assert child["metadata"]["labels"]["app.kubernetes.io/instance"] == "edge"
+        owner = child["metadata"]["ownerReferences"][0]
+        assert (owner["kind"], owner["controller"], owner["blockOwnerDeletion"]) == ("SmtpRelay", True, True)
+        assert owner["uid"] == mail.relay()["metadata"]["uid"]
+        managers = [each["manager"] for each in child["metadata"]["managedFields"] if each["operation"] == "Apply"]
+        assert managers == ["smtp-relay-operator"]
+
+
+def test_a_first_apply_is_the_only_write_of_a_child(edge):
+    """Each field that the server would fill in is stated, so nothing seems to differ."""
+    uris = [write["requestURI"].split("?") for write in edge.writes("operator-a")]
+    assert sorted(path for path, query in uris[-5:] if path in CHILDREN.values()) == sorted(CHILDREN.values())
+    assert not [query for path, query in uris if "dryRun" in query]
+
+
+@pytest.mark.parametrize("name", ["minimal", "full", "empty-dir"])
+@pytest.mark.parametrize("kind", ["service-account", "config-map", "daemon-set"])
+def test_the_server_stores_the_golden_objects_as_they_are(mail, name, kind):
+    path = ROOT / f"tests/golden/{name}.{kind}.yaml"
+    wanted = json.loads(mail.plane.kubectl("create", "--dry-run=client", "-o", "json", "-f", path))
+    stored = json.loads(mail.plane.kubectl("create", "--dry-run=server", "--validate=strict", "-o", "json", "-f", path))
+    if kind == "daemon-set":
+        stored["spec"]["template"]["metadata"].pop("creationTimestamp", None)
+    for field in ("spec", "data", "automountServiceAccountToken"):
+        assert stored.get(field) == wanted.get(field)
+    assert stored["metadata"]["labels"] == wanted["metadata"]["labels"]
+
+
+def test_ready_follows_the_daemon_set(edge):
+    assert edge.condition("Ready")[:2] == ("False", "RolloutInProgress")
+    status = {"observedGeneration": 1, "desiredNumberScheduled": 3, "currentNumberScheduled": 3, "numberMisscheduled": 0,
+              "numberReady": 3, "updatedNumberScheduled": 3, "numberAvailable": 3}
+    edge.api.patch(CHILDREN["DaemonSet"] + "/status", {"status": status})
+    assert "3 of 3 nodes take mail on port 25" in edge.wait_for_condition("Ready", "True", "AllNodesAvailable")
+    edge.wait_for_condition("Progressing", "False", "RolloutComplete")
+    seen = edge.relay()["status"]
+    assert (seen["desiredNodes"], seen["readyNodes"], seen["observedGeneration"]) == (3, 3, 1)
+    edge.api.patch(CHILDREN["DaemonSet"] + "/status", {"status": {"numberReady": 2, "numberAvailable": 2}})
+    edge.wait_for_condition("Ready", "False", "PodsNotAvailable")
+
+
+@pytest.mark.parametrize("what, patch", [
+    ("an edited image", [{"op": "replace", "path": CONTAINER + "/image", "value": "evil:1"}]),
+    ("a sidecar", [{"op": "add", "path": "/spec/template/spec/containers/-", "value": {"name": "sidecar", "image": "x"}}]),
+    ("a toleration", [{"op": "add", "path": "/spec/template/spec/tolerations", "value": [{"operator": "Exists"}]}]),
+    ("a variable", [{"op": "add", "path": CONTAINER + "/env/-", "value": {"name": "SMTP_RELAY_DURABILITY", "value": "relaxed"}}]),
+    ("a volume", [{"op": "add", "path": "/spec/template/spec/volumes/-", "value": {"name": "v", "emptyDir": {}}}]),
+    ("a deleted probe", [{"op": "remove", "path": CONTAINER + "/livenessProbe"}]),
+    ("a changed strategy", [{"op": "replace", "path": "/spec/updateStrategy/rollingUpdate/maxUnavailable", "value": "50%"}]),
+    ("an annotation of the pods", [{"op": "add", "path": "/spec/template/metadata/annotations/injected", "value": "x"}]),
+    ("host network", [{"op": "add", "path": "/spec/template/spec/hostPID", "value": True}]),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_drift_of_the_daemon_set_goes_back(edge, what, patch):
+    edge.api.patch(CHILDREN["DaemonSet"], patch, kind="json")
+    wait_until_restored(edge)
+
+
+def test_drift_under_force_of_another_manager_goes_back(edge):
+    """Somebody applies with a field manager of his own."""
+    theirs = {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "edge-smtp-relay", "namespace": "mail"},
+              "spec": {"template": {"spec": {"priorityClassName": "", "hostAliases": [{"ip": "10.9.9.9", "hostnames": ["smtp.test"]}]}}}}
+    edge.api.patch(CHILDREN["DaemonSet"], theirs, kind="apply", fieldManager="other", force="true")
+    wait_until_restored(edge)
+
+
+@pytest.mark.parametrize("kind", CHILDREN)
+def test_a_deleted_child_comes_back(edge, kind):
+    before = edge.child(kind)["metadata"]["uid"]
+    edge.api.delete(CHILDREN[kind])
+    wait_until(lambda: edge.child(kind) and edge.child(kind)["metadata"]["uid"] != before, 5, f"the {kind} is back")
+
+
+def test_an_edited_config_map_goes_back(edge):
+    before = edge.child("ConfigMap")["data"]
+    edge.api.patch(CHILDREN["ConfigMap"], {"data": {"relay.json": "{}", "more": "x"}})
+    wait_until(lambda: edge.child("ConfigMap")["data"] == before, 5, "the ConfigMap is as it was")
+
+
+def test_lost_labels_and_owners_come_back(edge):
+    """Without its labels the object leaves the operator's watch."""
+    before = edge.child("DaemonSet")["metadata"]
+    edge.api.patch(CHILDREN["DaemonSet"], {"metadata": {"labels": None, "ownerReferences": None}})
+    wait_until(lambda: edge.child("DaemonSet")["metadata"].get("labels") == before["labels"]
+               and edge.child("DaemonSet")["metadata"].get("ownerReferences") == before["ownerReferences"], 5,
+               "labels and owners are back")
+    assert edge.child("DaemonSet")["metadata"]["uid"] == before["uid"]
+
+
+def test_what_others_add_beside_stays(edge):
+    edge.api.patch(CHILDREN["DaemonSet"], {"metadata": {"labels": {"team": "mail"}, "annotations": {"note": "x"}}})
+    edge.api.patch(CHILDREN["DaemonSet"], {"spec": {"template": {"metadata": {"annotations": {
+        "kubectl.kubernetes.io/restartedAt": "2026-01-31T12:00:00Z"}}}}})
+    # Something else makes the operator look, and write.
+    edge.api.patch(CHILDREN["DaemonSet"], [{"op": "add", "path": "/spec/template/spec/hostPID", "value": True}], kind="json")
+    wait_until(lambda: "hostPID" not in edge.child("DaemonSet")["spec"]["template"]["spec"], 5, "the drift is gone")
+    child = edge.child("DaemonSet")
+    assert child["metadata"]["labels"]["team"] == "mail" and child["metadata"]["annotations"]["note"] == "x"
+    assert child["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"]
+
+
+def test_a_change_of_settings_changes_the_config_map_alone(edge):
+    edge.apply(limits={"maxMessageSize": "5Mi"})
+    wait_until(lambda: '"max_message_size": "5Mi"' in edge.child("ConfigMap")["data"]["relay.json"], 5, "the new setting")
+    edge.wait_for_condition("ConfigValid", "True", "Accepted")
+    wait_until(lambda: edge.relay()["status"]["observedGeneration"] == 2, 5, "the generation is observed")
+    assert spec_of(edge.child("DaemonSet")) == edge.spec
+
+
+def test_a_change_of_the_environment_rolls_the_pods(mail):
+    mail.config_map("extra", SMTP_RELAY_MAX_RECIPIENTS="200")
+    mail.operator()
+    mail.apply(envFrom=[{"configMapRef": {"name": "extra"}}])
+    mail.wait_for_children()
+    before = mail.child("DaemonSet")["metadata"]["generation"]
+    mail.api.patch(f"{CORE}/configmaps/extra", {"data": {"SMTP_RELAY_MAX_RECIPIENTS": "300"}})
+    wait_until(lambda: mail.child("DaemonSet")["metadata"]["generation"] > before, 5, "a new pod template")
+
+
+def test_running_pods_are_told_to_read_again(mail):
+    mail.secret("credentials", **{"passwd.client": "smtp.test:user:one"})
+    mail.operator()
+    mail.apply(passwdClientSecretRef={"name": "credentials"})
+    mail.wait_for_children()
+    mail.pod("edge-1")
+    mail.api.patch(f"{CORE}/pods/edge-1", {"metadata": {"annotations": {"smtp.buildinglink.com/drain": "true"}}})
+
+    def annotations():
+        return mail.api.get(f"{CORE}/pods/edge-1")["metadata"]["annotations"]
+
+    wait_until(lambda: "smtp.buildinglink.com/reload" in annotations(), 5, "a first stamp")
+    first = annotations()["smtp.buildinglink.com/reload"]
+    template = mail.child("DaemonSet")["metadata"]["generation"]
+    mail.api.patch(f"{CORE}/secrets/credentials", {"stringData": {"passwd.client": "smtp.test:user:two"}})
+    wait_until(lambda: annotations()["smtp.buildinglink.com/reload"] != first, 5, "a stamp for the new password")
+    second = annotations()["smtp.buildinglink.com/reload"]
+    mail.apply(passwdClientSecretRef={"name": "credentials"}, limits={"maxMessageSize": "5Mi"})
+    wait_until(lambda: annotations()["smtp.buildinglink.com/reload"] != second, 5, "a stamp for the new settings")
+    assert annotations()["smtp.buildinglink.com/drain"] == "true", "that one belongs to people"
+    assert mail.child("DaemonSet")["metadata"]["generation"] == template, "no pod restarts"
+    secrets = mail.relay()["status"]["observedSecrets"]
+    assert secrets[0]["resourceVersion"] == mail.api.get(f"{CORE}/secrets/credentials")["metadata"]["resourceVersion"]
+
+
+def test_deleting_the_resource_leaves_its_children_to_the_garbage_collector(edge):
+    uid = edge.relay()["metadata"]["uid"]
+    edge.api.delete(f"{RELAYS}/edge")
+    wait_until(lambda: edge.api.find(f"{RELAYS}/edge") is None, 5, "no finalizer holds it")
+    for kind in CHILDREN:
+        assert edge.child(kind)["metadata"]["ownerReferences"][0]["uid"] == uid
+    # And nothing is made again when a child goes.
+    edge.api.delete(CHILDREN["DaemonSet"])
+    stays_true(lambda: edge.child("DaemonSet") is None, 2, "the DaemonSet is gone")
+
+
+def test_a_name_that_is_taken_is_left_to_its_owner(mail):
+    theirs = mail.api.create(f"{CORE}/configmaps", {"metadata": {"name": "edge-smtp-relay", "ownerReferences": [{
+        "apiVersion": "v1", "kind": "ConfigMap", "name": "somebody", "uid": "11111111-2222-3333-4444-555555555555",
+        "controller": True}]}, "data": {"theirs": "yes"}})
+    mail.operator()
+    mail.apply()
+    message = mail.wait_for_condition("Ready", "False", "NameConflict")
+    assert "ConfigMap edge-smtp-relay belongs to ConfigMap somebody" in message
+    assert mail.child("DaemonSet") is None
+    assert mail.child("ConfigMap")["metadata"]["resourceVersion"] == theirs["metadata"]["resourceVersion"]
+
+
+def test_what_nobody_owns_is_taken_over(mail):
+    mail.config_map("edge-smtp-relay", theirs="yes")
+    mail.operator()
+    mail.apply()
+    mail.wait_for_children()
+    wait_until(lambda: list(mail.child("ConfigMap")["data"]) == ["relay.json"], 5, "the content is ours")

@@ -1,0 +1,189 @@
+"""The program from outside: command line, rights, endpoints, chart."""
+
+import re
+import subprocess
+
+import pytest
+import world
+from processes import PROGRAM, ROOT, Operator, _port
+from waiting import wait_until
+
+
+def run(*arguments, **environment):
+    return subprocess.run([str(PROGRAM), *arguments], capture_output=True, text=True, timeout=20,
+                          env={"PATH": "/usr/bin", **environment})
+
+
+def version():
+    return re.search(r"^project\(.* VERSION ([0-9.]+)", (ROOT / "CMakeLists.txt").read_text(), re.M)[1]
+
+
+def test_it_explains_itself():
+    done = run("--help")
+    assert done.returncode == 0 and "--relay-image" in done.stdout
+    assert run("--version").stdout.strip() == f"smtp-relay-operator {version()}"
+
+
+@pytest.mark.parametrize("arguments, words", [
+    ([], "give --kubeconfig FILE"),
+    (["--kubeconfig", "/no/such/file"], "cannot read kubeconfig /no/such/file"),
+    (["--kubeconfig", "/dev/null"], "not a YAML mapping"),
+    (["--renew-deadline", "20s"], "--renew-deadline must be shorter than --lease-duration"),
+    (["--lease-duration", "soon"], "--lease-duration: 'soon' is not a duration"),
+    (["--spool-root", "relative"], "--spool-root must be an absolute path"),
+    (["--health-addr", "nowhere"], "--health-addr: 'nowhere' is not host:port"),
+    (["--qps", "0"], "qps"),
+    (["--no-such-flag"], "--no-such-flag"),
+])
+def test_a_wrong_command_line_is_refused_with_a_reason(arguments, words):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr + done.stdout
+
+
+def test_an_address_that_is_taken_is_named(mail):
+    first = mail.operator()
+    second = Operator("second", mail.plane.kubeconfig("operator-b", token="operator-b-token"), mail.folder)
+    second.command[second.command.index("--health-addr") + 1] = f"127.0.0.1:{first.health_port}"
+    second.start(ready=False)
+    assert second.process.wait(10) == 1
+    second.process = None
+    assert f"cannot listen on 127.0.0.1:{first.health_port}" in second.log.read_text()
+
+
+def test_endpoints_answer_and_rights_suffice(mail):
+    operator = mail.operator()
+    mail.apply()
+    mail.wait_for_children()
+    assert operator.http(operator.health_port, "/healthz") == (200, "ok\n")
+    assert operator.http(operator.health_port, "/readyz") == (200, "ok\n")
+    assert operator.http(operator.health_port, "/metrics")[0] == 404
+    status, text = operator.http(operator.metrics_port, "/metrics")
+    assert status == 200
+    names = {line.split("{")[0].split(" ")[0] for line in text.splitlines() if not line.startswith("#")}
+    for name in ("controller_runtime_reconcile_total", "workqueue_adds_total", "leader_election_master_status",
+                 "rest_client_requests_total", "rest_client_request_duration_seconds_bucket"):
+        assert name in names
+    assert not re.search(r'rest_client_requests_total\{code="40[13]"', text), "the chart's rights are enough"
+
+
+def test_one_address_may_serve_all(mail):
+    operator = Operator("operator-a", mail.plane.kubeconfig("operator-a"), mail.folder)
+    mail.operators.append(operator)
+    operator.command[operator.command.index("--metrics-addr") + 1] = f"127.0.0.1:{operator.health_port}"
+    operator.start()
+    assert operator.http(operator.health_port, "/metrics")[0] == 200
+
+
+def test_it_waits_for_a_server_that_is_away_and_for_its_definition(mail):
+    path = mail.plane.kubeconfig("operator-a", port=_port())
+    operator = Operator("lonely", path, mail.folder)
+    mail.operators.append(operator)
+    operator.start(ready=False)
+    wait_until(lambda: operator.records("list_failed"), 10, "it says that nobody answers")
+    assert operator.http(operator.health_port, "/readyz")[0] == 503
+    assert operator.http(operator.health_port, "/healthz")[0] == 200
+    assert operator.stop() == 0
+
+
+def test_it_serves_several_namespaces(mail, plane):
+    plane.kubectl("create", "namespace", "second")
+    elsewhere = "/apis/smtp.buildinglink.com/v1alpha1/namespaces/second/smtprelays"
+    mail.operators.append(Operator("both", plane.kubeconfig("admin"), mail.folder, "--namespaces", "mail,second"))
+    mail.operators[-1].start()
+    mail.apply()
+    mail.wait_for_children()
+    body = world.relay()
+    body["metadata"]["namespace"] = "second"
+    plane.api.create(elsewhere, body)
+    wait_until(lambda: plane.api.find("/apis/apps/v1/namespaces/second/daemonsets/edge-smtp-relay"), 10, "its DaemonSet")
+
+
+class InPod(Operator):
+    """The operator as it runs in a pod: it finds its ServiceAccount's files where kubelet puts them.
+
+    They lie in a mount namespace of the process's own; the machine's /run is left alone.
+    """
+
+    def __init__(self, mail, files):
+        super().__init__("in-pod", "none", mail.folder)
+        place = "/run/secrets/kubernetes.io/serviceaccount"
+        script = f'mount -t tmpfs tmpfs /run && mkdir -p {place} && mount --bind "$0" {place} && exec "$@"'
+        own = [part for part in self.command if part not in ("--kubeconfig", "none")]
+        self.command = ["unshare", "--mount", "env", "KUBERNETES_SERVICE_HOST=127.0.0.1",
+                        f"KUBERNETES_SERVICE_PORT={mail.plane.api_port}", "POD_NAME=operator-0",
+                        "sh", "-c", script, str(files), *own]
+
+
+def test_in_a_pod_it_is_its_service_account_and_follows_its_token(mail, plane):
+    account = f"{world.CORE}/serviceaccounts/smtp-relay-operator"
+    files = mail.folder / "serviceaccount"
+    files.mkdir()
+    (files / "namespace").write_text("mail")
+    (files / "ca.crt").write_text(plane.pki.text("ca.crt"))
+
+    def give_token():
+        plane.api.create(f"{world.CORE}/serviceaccounts", {"metadata": {"name": "smtp-relay-operator"}})
+        token = plane.api.create(account + "/token", {"spec": {"expirationSeconds": 3600}})["status"]["token"]
+        (files / "token").write_text(token)
+
+    give_token()
+    operator = InPod(mail, files)
+    mail.operators.append(operator)
+    operator.start()
+    mail.apply()
+    mail.wait_for_children()
+    assert plane.api.get(f"{world.LEASES}/smtp-relay-operator")["spec"]["holderIdentity"].startswith("operator-0_")
+    # The account goes, and its token with it; another of the same name has another token.
+    plane.api.delete(account)
+    give_token()
+    mail.apply(limits={"maxMessageSize": "5Mi"})
+    wait_until(lambda: "5Mi" in mail.child("ConfigMap")["data"]["relay.json"], 90, "the new token is in use")
+    assert operator.check_alive()
+
+
+def test_a_right_that_is_missing_is_named(mail, plane):
+    """Without the right to create DaemonSets; it is given back while the operator runs."""
+    roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/mail/roles/smtp-relay-operator"
+    rules = plane.api.get(roles)["rules"]
+    poorer = [rule for rule in rules if rule["resources"] != ["daemonsets"]]
+    poorer.append({"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["get", "list", "watch"]})
+    try:
+        plane.api.patch(roles, {"rules": poorer})
+        mail.operator()
+        mail.apply()
+        message = mail.wait_for_condition("Ready", "False", "Forbidden", seconds=15)
+        assert "daemonsets" in message and "see the operator's RBAC" in message
+    finally:
+        plane.api.patch(roles, {"rules": rules})
+    mail.wait_for_condition("Ready", "False", "RolloutInProgress", seconds=60)
+
+
+def test_the_chart_grants_no_wildcard_and_keeps_the_definition(plane):
+    objects = {(item["kind"], item["metadata"]["name"]): item for item in world.chart(plane)}
+    for (kind, _), item in objects.items():
+        if kind == "Role":
+            assert not [rule for rule in item["rules"] if "*" in rule["verbs"] + rule["resources"] + rule["apiGroups"]]
+        assert not kind.startswith("ClusterRole")
+    definition = objects["CustomResourceDefinition", "smtprelays.smtp.buildinglink.com"]
+    assert definition["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    pod = objects["Deployment", "smtp-relay-operator"]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == f"ghcr.io/buildinglink/email/smtp-operator:{version()}"
+    assert f"--relay-image=ghcr.io/buildinglink/email/smtp:{version()}" in pod["containers"][0]["args"]
+
+
+def test_the_charts_pod_keeps_pod_security_restricted(plane):
+    plane.kubectl("create", "namespace", "restricted")
+    plane.kubectl("label", "namespace", "restricted", "pod-security.kubernetes.io/enforce=restricted")
+    deployment = next(item for item in world.chart(plane) if item["kind"] == "Deployment")
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "operator", "namespace": "restricted"},
+           "spec": deployment["spec"]["template"]["spec"]}
+    del pod["spec"]["serviceAccountName"]
+    plane.api.create("/api/v1/namespaces/restricted/pods?dryRun=All", pod)
+
+
+def test_the_chart_serves_other_namespaces(plane):
+    objects = world.chart(plane, "--set", "namespaces={default,mail}", "--set", "crds.install=false")
+    kinds = [(item["kind"], item["metadata"]["namespace"]) for item in objects if item["kind"] == "Role"]
+    assert sorted(kinds) == [("Role", "default"), ("Role", "mail"), ("Role", "mail")]
+    assert not [item for item in objects if item["kind"] == "CustomResourceDefinition"]

@@ -1,0 +1,137 @@
+"""Secrets and ConfigMaps that are missing or wrong, and settings that the relay would refuse."""
+
+import subprocess
+
+from waiting import stays_true, wait_until
+from world import CHILDREN, CORE
+
+SECRET = {"passwdClientSecretRef": {"name": "credentials"}}
+PASSWORD = "open-sesame-27"
+
+
+def certificate():
+    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                           "-subj", "/CN=test", "-keyout", "/dev/null"], capture_output=True, text=True, check=True)
+    return made.stdout
+
+
+def test_a_missing_secret_is_named_and_waited_for(mail):
+    mail.operator()
+    mail.apply(**SECRET)
+    message = mail.wait_for_condition("SecretsResolved", "False", "SecretNotFound")
+    assert "Secret mail/credentials does not exist" in message
+    assert mail.condition("Ready")[:2] == ("False", "Blocked")
+    assert not any(mail.child(kind) for kind in CHILDREN)
+    mail.secret("credentials", **{"passwd.client": f"smtp.test:user:{PASSWORD}"})
+    mail.wait_for_children()
+    mail.wait_for_condition("SecretsResolved", "True", "Resolved")
+
+
+def test_a_secret_with_another_key_says_which_it_has(mail):
+    mail.secret("credentials", password=PASSWORD)
+    mail.operator()
+    mail.apply(**SECRET)
+    message = mail.wait_for_condition("SecretsResolved", "False", "SecretKeyMissing")
+    assert "no key 'passwd.client'; its keys: password" in message
+    mail.api.patch(f"{CORE}/secrets/credentials", {"stringData": {"passwd.client": "a:b:c"}})
+    mail.wait_for_children()
+
+
+def test_a_secret_that_vanishes_later_stops_nothing(mail):
+    mail.secret("credentials", **{"passwd.client": f"smtp.test:user:{PASSWORD}"})
+    mail.operator()
+    mail.apply(**SECRET)
+    mail.wait_for_children()
+    before = mail.child("DaemonSet")["metadata"]["resourceVersion"]
+    mail.api.delete(f"{CORE}/secrets/credentials")
+    mail.wait_for_condition("SecretsResolved", "False", "SecretNotFound")
+    assert mail.child("DaemonSet")["metadata"]["resourceVersion"] == before
+
+
+def test_an_authority_must_be_certificates(mail):
+    mail.config_map("authorities", **{"ca.crt": "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n"})
+    mail.operator()
+    mail.apply(smarthosts=[{"name": "primary", "host": "smtp.test", "tls": {"caRef": {"configMap": "authorities"}}}])
+    mail.wait_for_condition("SecretsResolved", "False", "InvalidCertificate")
+    mail.api.patch(f"{CORE}/configmaps/authorities", {"data": {"ca.crt": certificate()}})
+    mail.wait_for_children()
+
+
+def test_no_secret_reaches_log_status_or_children(mail):
+    mail.secret("credentials", **{"passwd.client": f"smtp.test:user:{PASSWORD}"})
+    operator = mail.operator("operator-a", "--debug")
+    mail.apply(**SECRET)
+    mail.wait_for_children()
+    everything = operator.log.read_text() + str(mail.relay()) + str([mail.child(kind) for kind in CHILDREN])
+    everything += operator.http(operator.metrics_port, "/metrics")[1]
+    assert PASSWORD not in everything
+
+
+def test_secrets_that_nobody_names_are_never_read(mail):
+    for number in range(20):
+        mail.secret(f"other-{number}", blob="x" * 200_000)
+    mail.secret("credentials", **{"passwd.client": "smtp.test:user:x"})
+    operator = mail.operator()
+    mail.apply(**SECRET)
+    mail.wait_for_children()
+    before = operator.metric("process_resident_memory_bytes")
+    reads = 'rest_client_requests_total{code="200",host="127.0.0.1:%d",method="GET"}' % mail.plane.api_port
+    count = operator.metric(reads)
+    for number in range(20):
+        mail.api.patch(f"{CORE}/secrets/other-{number}", {"stringData": {"blob": "y" * 200_000}})
+    mail.api.patch(f"{CORE}/secrets/credentials", {"stringData": {"passwd.client": "smtp.test:user:z"}})
+    version = mail.api.get(f"{CORE}/secrets/credentials")["metadata"]["resourceVersion"]
+    wait_until(lambda: mail.relay()["status"]["observedSecrets"][0]["resourceVersion"] == version, 5, "the new version")
+    assert operator.metric(reads) - count <= 1, "the one Secret that is named"
+    assert operator.metric("process_resident_memory_bytes") - before < 4_000_000
+
+
+def test_an_invalid_environment_keeps_the_last_good_configuration(mail):
+    mail.config_map("extra", SMTP_RELAY_LAME_DUCK="5s")
+    mail.operator()
+    mail.apply(envFrom=[{"configMapRef": {"name": "extra"}}])
+    mail.wait_for_children()
+    before = mail.versions()
+    mail.api.patch(f"{CORE}/configmaps/extra", {"data": {"SMTP_RELAY_LAME_DUCK": "soon", "SMTP_RELAY_PORT": "25"}})
+    message = mail.wait_for_condition("ConfigValid", "False", "InvalidSettings")
+    assert "SMTP_RELAY_LAME_DUCK" in message and "SMTP_RELAY_PORT: unknown setting" in message
+    after = mail.versions()
+    assert all(after[path] == before[path] for path in CHILDREN.values())
+
+
+def test_an_invalid_smarthost_keeps_the_last_good_configuration(mail):
+    mail.operator()
+    mail.apply()
+    mail.wait_for_children()
+    before = mail.child("ConfigMap")["data"]
+    mail.apply(smarthosts=[{"name": "primary", "host": "not a host"}])
+    assert "spec.smarthosts[0].host" in mail.wait_for_condition("ConfigValid", "False", "InvalidSettings")
+    stays_true(lambda: mail.child("ConfigMap")["data"] == before, 1, "the last good settings")
+    mail.apply(smarthosts=[{"name": "primary", "host": "other.test"}])
+    mail.wait_for_condition("ConfigValid", "True", "Accepted")
+    wait_until(lambda: "other.test:587" in mail.child("ConfigMap")["data"]["relay.json"], 5, "the new settings")
+
+
+def test_what_the_server_refuses_is_reported_and_not_tried_for_ever(mail):
+    operator = mail.operator()
+    mail.apply(resources={"requests": {"memory": "1Gi"}, "limits": {"memory": "64Mi"}})
+    message = mail.wait_for_condition("ConfigValid", "False", "RefusedByServer")
+    assert "must be less than or equal to memory limit" in message
+    errors = 'controller_runtime_reconcile_errors_total{controller="smtprelay"}'
+    count = operator.metric(errors)
+    stays_true(lambda: operator.metric(errors) <= count + 1, 3, "no hot loop")
+    mail.apply(resources={"requests": {"memory": "64Mi"}, "limits": {"memory": "128Mi"}})
+    mail.wait_for_children()
+
+
+def test_quantities_in_other_words_are_no_drift(mail):
+    mail.operator()
+    mail.apply(resources={"requests": {"cpu": "0.1", "memory": "1024Mi"}, "limits": {"memory": "2048Mi"}})
+    mail.wait_for_children()
+    wait_until(lambda: mail.child("DaemonSet") and len(mail.writes("operator-a")) > 0, 5, "the first writes")
+    versions = mail.versions()
+    mail.api.patch(CHILDREN["DaemonSet"] + "/status", {"status": {
+        "observedGeneration": 1, "desiredNumberScheduled": 0, "currentNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0}})
+    mail.wait_for_condition("Ready", "False", "NoNodes")
+    assert mail.child("DaemonSet")["metadata"]["generation"] == 1
+    assert mail.versions()[CHILDREN["ConfigMap"]] == versions[CHILDREN["ConfigMap"]]
