@@ -49,16 +49,14 @@ int main(int argc, char** argv) try {
     "--print-reference", prints_reference,
     "Print the reference of all settings (docs/configuration.md) and exit"
   );
-  cli.add_flag(
-    "--print-metrics", prints_metrics, "Print the table of all metrics (docs/metrics.md) and exit"
-  );
+  cli.add_flag("--print-metrics", prints_metrics, "Print the page of all metrics (docs/metrics.md) and exit");
   cli.set_version_flag("--version", std::string("smtp-relay ") + app::kVersion);
   cli.footer(
     "docs/configuration.md lists every setting. Exit code 1: could not start; 2: faults in the settings."
   );
   CLI11_PARSE(cli, argc, argv);
   if (prints_reference) return std::cout << config::reference_page(), 0;
-  if (prints_metrics) return std::cout << metrics::metrics_table(), 0;
+  if (prints_metrics) return std::cout << metrics::metrics_page(), 0;
 
   source.environment = environment();
   auto loaded = app::load_config(source);

@@ -86,6 +86,32 @@ static_assert(kDurations.size() == static_cast<std::size_t>(Duration::count));
 
 constexpr std::string_view kPrefix = "smtp_relay_";
 
+constexpr std::string_view kPageHead = R"(# Metrics
+
+Generated from the tables in `relay/metrics/exposition.cpp` by `smtp-relay --print-metrics`; do not edit.
+
+Each relay answers `GET /metrics` on `metrics_listen` (in a pod port 9090; where it is not set, on the health listener).
+Every series is there from the start with the value 0, and the values of labels are those below: no address, destination
+or message ever becomes one. Pods carry the annotations `prometheus.io/scrape`, `port` and `path`. The operator's metrics
+are in [operator.md](operator.md).
+
+| series | kind | meaning |
+|---|---|---|
+)";
+
+constexpr std::string_view kPageTail = R"(
+## What to watch
+
+| expression | says |
+|---|---|
+| `smtp_relay_ready == 0` | this node takes no mail; `/readyz` says why in words |
+| `smtp_relay_credentials_refused == 1` | the smarthost refuses the credentials: mail waits until the Secret or the smarthost is mended |
+| `smtp_relay_queue_messages` growing, `rate(smtp_relay_delivery_connections_total{result="failed"}[5m]) > 0` | the smarthost is not reached; `relayctl queue` shows its last answer |
+| `increase(smtp_relay_spool_errors_total{kind="failed"}[5m]) > 0` | the disk fails: no mail is taken until the pod is restarted on a healthy one |
+| `smtp_relay_failed_messages > 0` | recipients were refused for good; `relayctl queue` lists them with the reply |
+| `smtp_relay_durable == 0` | somebody switched the sync off: a power cut may lose mail |
+)";
+
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
@@ -152,7 +178,8 @@ void append_rows(std::string& table, std::span<const Row> rows, std::string_view
   for (const auto& row : rows) {
     if (!row.help.empty()) help = row.help;
     const auto label = row.label.empty() ? "" : "{" + std::string(row.label) + "}";
-    table += "| `" + std::string(kPrefix) + std::string(row.name) + label + "` | " + std::string(kind) +
+    const auto shown = row.name.ends_with("_total") ? "counter" : kind;
+    table += "| `" + std::string(kPrefix) + std::string(row.name) + label + "` | " + std::string(shown) +
              " | " + std::string(help) + " |\n";
   }
 }
@@ -175,12 +202,13 @@ std::string exposition(const Registry& registry, const std::string& version) {
   return text.str();
 }
 
-std::string metrics_table() {
-  std::string table = "| series | kind | meaning |\n|---|---|---|\n";
-  append_rows(table, kCounters, "counter");
-  append_rows(table, kGauges, "gauge");
-  append_rows(table, kDurations, "histogram");
-  return table + "| `smtp_relay_build_info{version}` | gauge | The program's version; always 1. |\n";
+std::string metrics_page() {
+  std::string page(kPageHead);
+  append_rows(page, kCounters, "counter");
+  append_rows(page, kGauges, "gauge");
+  append_rows(page, kDurations, "histogram");
+  page += "| `smtp_relay_build_info{version}` | gauge | The program's version; always 1. |\n";
+  return page + std::string(kPageTail);
 }
 
 }  // namespace relay::metrics

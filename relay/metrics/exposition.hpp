@@ -1,5 +1,5 @@
 #pragma once
-/// The relay's metrics in Prometheus' text format, and the table that docs/metrics.md is made from.
+/// The relay's metrics in Prometheus' text format, and docs/metrics.md, which is made from the same tables.
 
 #include <string>
 
@@ -11,7 +11,7 @@ namespace relay::metrics {
 /// Thread: any.
 [[nodiscard]] std::string exposition(const Registry& registry, const std::string& version);
 
-/// docs/metrics.md's table of series: names, labels, kinds and what they mean.
-[[nodiscard]] std::string metrics_table();
+/// docs/metrics.md.
+[[nodiscard]] std::string metrics_page();
 
 }  // namespace relay::metrics

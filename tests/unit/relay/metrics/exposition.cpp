@@ -1,6 +1,9 @@
 #include "relay/metrics/exposition.hpp"
 
+#include <fstream>
 #include <gmock/gmock.h>
+#include <iterator>
+#include <set>
 
 namespace relay::metrics {
 namespace {
@@ -48,6 +51,12 @@ TEST(Exposition, NamesEachFamilyOnce) {
     names.insert(text.substr(at, text.find('\n', at) - at));
   }
   EXPECT_EQ(names.size(), families);
+}
+
+TEST(Exposition, IsWhatTheDocumentationSays) {
+  std::ifstream file("docs/metrics.md");
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_EQ(page, metrics_page()) << "run make docs";
 }
 
 }  // namespace
