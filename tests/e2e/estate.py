@@ -1,0 +1,203 @@
+"""The relay `edge` of the local cluster: its resource, its pods, and the world back in order for each test.
+
+The operator comes from hack/deploy. `edge` takes mail on port 25 of every node, from the cluster's own network and
+from pods; the load balancer says who its client is; mail goes to the smarthost with the Secret's credentials.
+"""
+
+import json
+import pathlib
+import re
+import urllib.request
+
+import cluster
+import smarthost
+from cluster import ADDRESS, NODES, get, kubectl
+from sink_store import Store
+from waiting import wait_until
+
+NAMESPACE = "mail"
+NAME = "edge"
+SELECTOR = f"app.kubernetes.io/name=smtp-relay,app.kubernetes.io/instance={NAME}"
+OPERATOR = "smtp-relay-operator"
+CHILDREN = {"daemonset": "edge-smtp-relay", "configmap": "edge-smtp-relay", "serviceaccount": "edge-smtp-relay"}
+SMARTHOST = f"smarthost.{cluster.DOMAIN}"
+BALANCER = ADDRESS["lb"]
+CLIENT = ADDRESS["client"]
+SINK = Store(cluster.DATA / "peers/sink/mail")
+QUICK_TEST = ("HELO 1\nMAIL FROM: marc@buildinglink.com\nRCPT TO: codemarc@gmail.com\nDATA\n"
+              "Subject: A Test\nThis is just a test\n.\nQUIT\n")
+TO_SMARTHOST = {"name": "primary", "host": SMARTHOST, "port": 587,
+                "tls": {"mode": "Required", "caRef": {"configMap": "smarthost-ca"}}}
+TO_SINK = {"name": "primary", "host": f"sink.{cluster.DOMAIN}", "port": 25, "tls": {"mode": "None"}}
+
+
+def spec(**changes):
+    return {
+        # Pods too, so that a client that the node's network hides is refused for being hidden, not for being unknown.
+        "access": {"allowedNetworks": ["10.1.40.0/24", "10.140.0.0/16"]},
+        "network": {"proxyProtocol": {"trustedNetworks": [BALANCER + "/32"]}},
+        "smarthosts": [TO_SMARTHOST],
+        "passwdClientSecretRef": {"name": "smarthost"},
+        "retry": {"initialDelay": "1s", "maxDelay": "5s"},
+        # The load balancer's probe notices within two seconds.
+        "drain": {"lameDuck": "5s", "sessionTimeout": "10s"},
+        **changes,
+    }
+
+
+def relay(**changes):
+    return {"apiVersion": "smtp.buildinglink.com/v1alpha1", "kind": "SmtpRelay",
+            "metadata": {"name": NAME, "namespace": NAMESPACE}, "spec": spec(**changes)}
+
+
+def secret(user, password):
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "smarthost", "namespace": NAMESPACE},
+            "stringData": {"passwd.client": f"# the only host with credentials\n{SMARTHOST}:{user}:{password}\n"}}
+
+
+def authority():
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "smarthost-ca", "namespace": NAMESPACE},
+            "data": {"ca.crt": cluster.CA.read_text()}}
+
+
+def apply(**changes):
+    cluster.apply(relay(**changes))
+
+
+def in_order():
+    """Brings everything back to where each test starts. What is so already is left alone."""
+    for name in ("dns", "lb", "smarthost", "sink"):
+        cluster.peer("start", name)
+    if json.loads(kubectl("-n", NAMESPACE, "get", "deployment", OPERATOR, "-o", "json"))["spec"]["replicas"] != 1:
+        kubectl("-n", NAMESPACE, "scale", f"deployment/{OPERATOR}", "--replicas=1")
+    user, password = smarthost.credentials()
+    for manifest in (authority(), secret(user, password)):
+        cluster.apply(manifest)
+    apply()
+    wait_until_ready()
+    wait_until(lambda: smarthost_is_in_force() and not waiting(), 60, "the relays use the smarthost, and nothing waits")
+    smarthost.clear()
+    SINK.clear()
+
+
+def resource():
+    return get("smr", "-n", NAMESPACE, NAME)
+
+
+def condition(kind):
+    found = [each for each in resource().get("status", {}).get("conditions", []) if each["type"] == kind]
+    return found[0] if found else {"status": "", "reason": "", "message": ""}
+
+
+def wait_until_ready(seconds=120):
+    """Every node takes mail, by the present spec, and the load balancer knows."""
+    def ready():
+        found = resource()
+        status = found.get("status", {})
+        assert status.get("observedGeneration") == found["metadata"]["generation"], status
+        assert status.get("availableNodes") == len(NODES), status
+        assert condition("Ready")["status"] == "True", condition("Ready")
+        assert set(cluster.load_balancer().values()) == {"UP"}, cluster.load_balancer()
+        return True
+    wait_until(ready, seconds, "every relay is ready and behind the load balancer", every=0.5)
+
+
+# ---- pods ----
+
+def pods():
+    """{node: pod} of the relays that are not on their way out."""
+    return {cluster.node_of(pod): pod for pod in cluster.pods(NAMESPACE, SELECTOR)}
+
+
+def names(found):
+    return {node: pod["metadata"]["name"] for node, pod in found.items()}
+
+
+def restarts(found):
+    return {node: (pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"])
+            for node, pod in found.items()}
+
+
+def metrics(pod):
+    """The text of a relay's or operator's /metrics; pods can be reached from the machine."""
+    port = 9090 if "relay" in [each["name"] for each in pod["spec"]["containers"]] else 8080
+    with urllib.request.urlopen(f"http://{pod['status']['podIP']}:{port}/metrics", timeout=5) as answer:
+        return answer.read().decode()
+
+
+def metric(pod, series):
+    found = re.search(rf"^{re.escape(series)} (\S+)$", metrics(pod), re.M)
+    assert found, f"there is no series {series}"
+    return float(found[1])
+
+
+def waiting():
+    """Messages that wait, on all nodes."""
+    return sum(metric(pod, "smtp_relay_queue_messages") for pod in pods().values())
+
+
+def logs(pod):
+    return kubectl("-n", NAMESPACE, "logs", pod["metadata"]["name"], "-c", "relay")
+
+
+def records(pod, event):
+    lines = [json.loads(line) for line in logs(pod).splitlines()]
+    return [line for line in lines if line["event"] == event]
+
+
+def ctl(pod, *arguments):
+    return kubectl("-n", NAMESPACE, "exec", pod["metadata"]["name"], "-c", "relay", "--", "relayctl", *arguments)
+
+
+def process_of(pod):
+    """The relay's process on this machine, found by its pod's cgroup."""
+    uid = pod["metadata"]["uid"]
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            is_relay = (entry / "cmdline").read_bytes().startswith(b"/usr/bin/smtp-relay\0")
+            groups = (entry / "cgroup").read_text()
+        except OSError:
+            continue
+        if is_relay and (uid in groups or uid.replace("-", "_") in groups):
+            return int(entry.name)
+    raise LookupError(f"no process of the pod {pod['metadata']['name']}")
+
+
+def settings_in_force(key, value):
+    """Whether every relay has read this value: from the mounted file, and by its own account."""
+    return all(value in kubectl("-n", NAMESPACE, "exec", pod["metadata"]["name"], "-c", "relay", "--",
+                                "cat", "/etc/smtp-relay/config/relay.json") for pod in pods().values()) if key else False
+
+
+def smarthost_is_in_force():
+    return settings_in_force("smarthost", f"{SMARTHOST}:587")
+
+
+# ---- operator ----
+
+def operator_pod():
+    found = cluster.pods(NAMESPACE, f"app.kubernetes.io/name={OPERATOR}")
+    assert len(found) == 1, found
+    return found[0]
+
+
+def operator_writes(since):
+    """What the operator wrote since a time of time.time(), its Lease aside."""
+    return [write for write in cluster.writes(f"{NAMESPACE}:{OPERATOR}", since) if write.get("resource") != "leases"]
+
+
+# ---- mail ----
+
+def envelopes():
+    return [(each.sender, each.recipient) for each in smarthost.deliveries()]
+
+
+def subjects():
+    """Subjects in the mailbox, one for each copy."""
+    return [str(each.message["Subject"]) for each in smarthost.deliveries()]
+
+
+def say(host, port, *lines, source="client"):
+    """A dialogue by netcat, all at once, with CRLF; returns what was answered."""
+    text = "".join(line + "\r\n" for line in lines)
+    return cluster.inside(source, "nc.openbsd", "-w", "20", host, port, input=text).stdout

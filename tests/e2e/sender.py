@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Sends numbered messages, one a connection, and repeats each until it is answered with 250: after a refused or
+lost connection and after a 4yz, as a mail client does. A 5yz ends it with an error.
+
+  sender.py HOST PORT COUNT PREFIX [--every SECONDS] [--connections N]
+
+Message i has the subject PREFIX-i. A line on standard output tells of each that was taken: its subject, the number
+of attempts, and the queue id.
+"""
+
+import argparse
+import concurrent.futures
+import smtplib
+import sys
+import threading
+import time
+
+PATIENCE = 120  # seconds for one message
+RETRY = 0.5
+
+
+def attempt(options, subject):
+    with smtplib.SMTP(options.host, options.port, local_hostname="client.mail.test", timeout=30) as smtp:
+        smtp.ehlo_or_helo_if_needed()
+        for code, text in (smtp.mail("sender@example.com"), smtp.rcpt(f"{subject}@example.net")):
+            if code != 250:
+                raise smtplib.SMTPResponseException(code, text)
+        code, text = smtp.data(f"Subject: {subject}\r\nFrom: sender@example.com\r\n\r\nMessage {subject}.\r\n")
+        if code != 250:
+            raise smtplib.SMTPResponseException(code, text)
+        return text.decode().rsplit(" ", 1)[1]
+
+
+def send(options, number, output):
+    subject = f"{options.prefix}-{number}"
+    end = time.monotonic() + PATIENCE
+    for attempts in range(1, 1000):
+        try:
+            queue_id = attempt(options, subject)
+            with output:
+                print(subject, attempts, queue_id, flush=True)
+            return
+        except smtplib.SMTPResponseException as refusal:
+            if refusal.smtp_code >= 500 or time.monotonic() > end:
+                raise
+        except (OSError, smtplib.SMTPException):
+            if time.monotonic() > end:
+                raise
+        time.sleep(RETRY)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("host")
+    parser.add_argument("port", type=int)
+    parser.add_argument("count", type=int)
+    parser.add_argument("prefix")
+    parser.add_argument("--every", type=float, default=0, help="seconds between the beginnings of two messages")
+    parser.add_argument("--connections", type=int, default=10)
+    options = parser.parse_args()
+    output = threading.Lock()
+    with concurrent.futures.ThreadPoolExecutor(options.connections) as pool:
+        sent = []
+        for number in range(options.count):
+            sent.append(pool.submit(send, options, number, output))
+            time.sleep(options.every)
+    failures = [each.exception() for each in sent if each.exception()]
+    for failure in failures[:5]:
+        print(f"sender: {failure!r}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
