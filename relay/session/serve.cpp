@@ -1,5 +1,6 @@
 #include "relay/session/serve.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -29,8 +30,11 @@ struct Preamble {
 /// Reads the PROXY header of a load balancer.
 Awaitable<Result<Preamble>> read_proxy_header(Stream& stream, IpAddress peer) {
   std::string received;
+  const auto deadline = std::chrono::steady_clock::now() + kProxyHeaderTimeout;
   while (true) {
-    auto octets = co_await stream.receive(kProxyHeaderTimeout);
+    const auto left = deadline - std::chrono::steady_clock::now();
+    const auto timeout = std::max(std::chrono::duration_cast<milliseconds>(left), milliseconds{1});
+    auto octets = co_await stream.receive(timeout);
     if (!octets) co_return tl::unexpected(std::move(octets.error()));
     received.append(*octets);
     auto header = smtp::parse_proxy_header(received);
@@ -187,6 +191,14 @@ Awaitable<Result<Preamble>> identify(Stream& stream, const Rules& rules) {
   co_return read;
 }
 
+smtp::Client client_of(const Rules& rules, const IpAddress& address) {
+  smtp::Client client{address, smtp::Grammar::strict, std::nullopt};
+  const auto standing = policy::standing(rules.access, address);
+  if (standing == policy::Standing::allowed) client.grammar = smtp::Grammar::lenient;
+  if (standing == policy::Standing::hidden) client.explanation = policy::refuse_client(rules.access, address);
+  return client;
+}
+
 Awaitable<void> refuse_proxy(Stream& stream, Services services, Error error) {
   services.counters.add(Counter::connections_refused_proxy_header);
   services.log.write(
@@ -209,9 +221,7 @@ Awaitable<void> serve(Stream stream, const RulesSource& source, Services service
     co_await refuse_proxy(stream, services, preamble.error());
     co_return;
   }
-  const bool is_allowed = policy::standing(rules->access, preamble->client) == policy::Standing::allowed;
-  const smtp::Client client{preamble->client, is_allowed ? smtp::Grammar::lenient : smtp::Grammar::strict};
-  smtp::ServerSession session(rules->hostname, client, rules->limits);
+  smtp::ServerSession session(rules->hostname, client_of(*rules, preamble->client), rules->limits);
   Driver driver(stream, session, Context{source, services, preamble->client, {}});
   co_await driver.run(std::move(preamble->early_octets));
   services.counters.add(Counter::refusals, session.refusals());

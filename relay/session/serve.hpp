@@ -19,6 +19,7 @@ namespace relay::session {
 struct Rules {
   std::string hostname;
   smtp::ServerLimits limits;
+  std::size_t max_connections = 500;  ///< inbound, over all shards; for who accepts them
   Networks proxy_trusted;
   policy::RelayAccess access;
 };

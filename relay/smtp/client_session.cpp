@@ -49,6 +49,18 @@ Reply own_reply(std::uint16_t code, EnhancedStatus status, std::string_view text
   return Reply{code, status, printable(text, kMaxReplyText)};
 }
 
+/// Whether the text quotes so much of a secret that it could be guessed from it.
+bool quotes(std::string_view text, std::string_view secret) {
+  constexpr std::size_t kTellingOctets = 6;
+  constexpr std::size_t kShortest = 4;  // of fewer octets every sentence holds some
+  if (secret.size() < kShortest) return false;
+  const auto length = std::min(secret.size(), kTellingOctets);
+  for (std::size_t at = 0; at + length <= secret.size(); ++at) {
+    if (text.find(secret.substr(at, length)) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 std::string summary(const Reply& reply) { return "answered " + reply.to_line(); }
 
 }  // namespace
@@ -85,11 +97,21 @@ ClientStep ClientSession::on(const client_event::Written&) { return read_more();
 ClientStep ClientSession::read_more() {
   if (auto reply = parser_.next()) return on_reply(std::move(*reply));
   if (!parser_.is_garbage()) return client_step::Read{timeout()};
-  return connection_failed({Errc::protocol_error, Fate::transient, "answered garbage: " + parser_.leftover()}
+  return connection_failed(
+    {Errc::protocol_error, Fate::transient, "answered garbage: " + without_secrets(parser_.leftover())}
   );
 }
 
+/// What a peer says goes to the log, and some quote the command that they did not like.
+std::string ClientSession::without_secrets(std::string text) const {
+  const bool tells =
+    std::any_of(secrets_.begin(), secrets_.end(), [&](const auto& secret) { return quotes(text, secret); });
+  return tells ? "(not shown: it quotes the credentials)" : std::move(text);
+}
+
 ClientStep ClientSession::on_reply(Reply reply) {
+  // A challenge (334) is for the mechanism, whole, and goes into no log.
+  if (reply.code != 334) reply.text = without_secrets(std::move(reply.text));
   switch (stage_) {
     case Stage::connect:
     case Stage::banner: return on_banner(reply);
@@ -173,10 +195,9 @@ ClientStep ClientSession::authenticate() {
     return hop_failed(Errc::tls_failed, "credentials need verified TLS, and this is not");
   mechanism_ = sasl::choose(extensions_.auth, *policy_.credentials);
   if (!mechanism_) return hop_failed(Errc::not_permitted, "offers no AUTH mechanism that we have");
-  const auto initial = mechanism_->initial_response();
-  return say(
-    Stage::auth, "AUTH " + std::string(mechanism_->name()) + (initial.empty() ? "" : " " + base64(initial))
-  );
+  const auto initial = base64(mechanism_->initial_response());
+  secrets_ = {policy_.credentials->password, initial};
+  return say(Stage::auth, "AUTH " + std::string(mechanism_->name()) + (initial.empty() ? "" : " " + initial));
 }
 
 ClientStep ClientSession::on_auth(const Reply& reply) {
@@ -184,8 +205,9 @@ ClientStep ClientSession::on_auth(const Reply& reply) {
   if (reply.code == 334) {
     const auto challenge = parse_base64(reply.text);
     auto response = mechanism_->respond(challenge.value_or(""));
-    if (!response) return hop_failed(response.error().code, response.error().context, reply);
-    return say(Stage::auth, base64(*response));
+    if (!response) return hop_failed(response.error().code, response.error().context);
+    secrets_.push_back(base64(*response));
+    return say(Stage::auth, secrets_.back());
   }
   return hop_failed(Errc::not_permitted, summary(reply), reply);
 }
@@ -193,7 +215,7 @@ ClientStep ClientSession::on_auth(const Reply& reply) {
 /// Ready for a message, with nothing unread: a reply to no command would be taken for that of the next one.
 ClientStep ClientSession::idle() {
   if (parser_.has_leftover())
-    return hop_failed(Errc::protocol_error, "answered twice: " + parser_.leftover());
+    return hop_failed(Errc::protocol_error, "answered twice: " + without_secrets(parser_.leftover()));
   if (needs_reset_) return say(Stage::rset, "RSET");
   return client_step::AwaitMessage{};
 }

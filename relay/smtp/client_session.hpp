@@ -197,6 +197,7 @@ class ClientSession {
 
   ClientStep say(Stage stage, std::string line);
   ClientStep read_more();
+  [[nodiscard]] std::string without_secrets(std::string text) const;
   ClientStep after_greeting();
   ClientStep authenticate();
   ClientStep idle();
@@ -218,6 +219,7 @@ class ClientSession {
   ReplyParser parser_;
   Extensions extensions_;
   std::unique_ptr<sasl::Mechanism> mechanism_;
+  std::vector<std::string> secrets_;  // what must not be logged when a peer quotes it
   bool tls_is_active_ = false;
   bool tls_is_verified_ = false;
   bool is_listening_ = false;      // the answer to Listen is awaited

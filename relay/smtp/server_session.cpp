@@ -21,7 +21,7 @@ bool has_forbidden_octet(std::string_view line) {
 }  // namespace
 
 ServerSession::ServerSession(std::string hostname, Client client, ServerLimits limits)
-    : hostname_(std::move(hostname)), client_(client), limits_(limits) {}
+    : hostname_(std::move(hostname)), client_(std::move(client)), limits_(limits) {}
 
 ServerSession::ServerSession(std::string hostname, Reply refusal)
     : hostname_(std::move(hostname)), greeting_refusal_(std::move(refusal)) {}
@@ -41,8 +41,7 @@ void ServerSession::apply(const server_event::Opened&) {
 }
 
 void ServerSession::apply(const server_event::Received& received) {
-  if (state_ == State::pregreet)
-    return close(reply(554, {5, 5, 0}, "SMTP protocol synchronization"), "spoke first");
+  if (state_ == State::pregreet) return close(out_of_step(), "spoke first");
   input_.append(received.octets);
   if (!incoming_) return;
   const auto earned = milliseconds{received.octets.size() * 1000 / std::max(limits_.min_data_rate, 1U)};
@@ -174,6 +173,8 @@ std::optional<ServerStep> ServerSession::execute(std::string_view line, LineEndi
     client_.grammar == Grammar::lenient && limits_.bare_line_endings == BareLineEndings::normalize;
   const auto command = has_forbidden_octet(line) ? CommandView{} : parse_command(line);
   if (is_out_of_place(command.verb)) return std::nullopt;
+  // A client that may pipeline has said EHLO before; any other waits for each reply, or for none.
+  talks_ahead_ = talks_ahead_ || (!is_extended_ && !pending().empty());
   if (ending == LineEnding::lf_or_crlf && !may_end_in_lf) {
     refuse(reply(500, {5, 5, 2}, "A command ends in CR LF"));
     return std::nullopt;
@@ -307,7 +308,7 @@ void ServerSession::data(std::string_view argument, LineEnding ending) {
     );
   }
   if (client_.grammar == Grammar::strict && !pending().empty()) {
-    return close(reply(554, {5, 5, 0}, "SMTP protocol synchronization"), "sent content before 354");
+    return close(out_of_step(), "sent content before 354");
   }
   say(Reply{354, std::nullopt, "End data with <CR><LF>.<CR><LF>"});
   incoming_.emplace(Incoming{
@@ -322,6 +323,10 @@ void ServerSession::data(std::string_view argument, LineEnding ending) {
     .refusal = std::nullopt
   });
   state_ = State::data;
+}
+
+Reply ServerSession::out_of_step() const {
+  return client_.explanation.value_or(reply(554, {5, 5, 0}, "SMTP protocol synchronization"));
 }
 
 /// What follows a refused DATA may be its content: then there is nothing to do but close.

@@ -83,6 +83,9 @@ inline constexpr std::size_t kChunkSize = 32U << 10U;
 struct Client {
   IpAddress address;
   Grammar grammar = Grammar::strict;  ///< lenient for clients in the allowed networks
+  /// What a strict client that does not wait is told instead of 554, where that explains more: a client that
+  /// would be an allowed one if the network did not hide it.
+  std::optional<Reply> explanation = std::nullopt;
 };
 
 /// Owns no socket, reads no clock, takes no lock. One thread at a time. After Close it must not be resumed.
@@ -147,6 +150,7 @@ class ServerSession {
   std::optional<ServerStep> rcpt(std::string_view argument);
   void data(std::string_view argument, LineEnding ending);
   void refuse_data(Reply refusal);
+  [[nodiscard]] Reply out_of_step() const;
   void junk(Reply answer);
   std::optional<ServerStep> read_content();
   std::optional<ServerStep> check_content();

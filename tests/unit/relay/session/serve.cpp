@@ -132,8 +132,8 @@ TEST(Serve, TellsAHiddenClientThatTheNetworkHidesIt) {
   LiveSession relay(rules);
   auto client = relay.client();
   client.send("HELO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nQUIT\r\n");
-  // It is greeted like a stranger, so it must not speak first.
-  EXPECT_THAT(client.rest(), StartsWith("554 5.5.0"));
+  // It must not speak first, like a stranger, but is told why it is one.
+  EXPECT_THAT(client.rest(), StartsWith("550 5.7.1 Relaying denied: the network hides the client behind"));
   auto patient = relay.client();
   patient.reply();
   patient.send("HELO x\r\n");

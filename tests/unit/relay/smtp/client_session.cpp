@@ -169,6 +169,23 @@ TEST(Auth, RefusedJudgesTheCredentialsAndNoMessageCase120) {
   EXPECT_THAT(hop.failure()->error.message(), Not(HasSubstr("pass")));
 }
 
+TEST(Auth, ShowsNoReplyThatQuotesTheCredentials) {
+  for (const auto* quote :
+       {"unrecognized AUTH PLAIN AHVzZXIAcGFzczp3b3Jk", "bad token cGFzczp3b3Jk", "no pass:word here"}) {
+    Exchange hop(with(TlsMode::implicit, kCredentials));
+    hop.open(true);
+    hop.says("220 hop\r\n");
+    hop.says(kEhloTls);
+    hop.says("535 5.7.8 " + std::string(quote) + "\r\n");
+    ASSERT_TRUE(hop.failure());
+    for (const auto& text : {hop.failure()->error.message(), hop.failure()->reply->to_line()}) {
+      EXPECT_THAT(text, Not(HasSubstr("cGFzczp3b3Jk"))) << quote;
+      EXPECT_THAT(text, Not(HasSubstr("pass:word"))) << quote;
+      EXPECT_THAT(text, HasSubstr("535")) << quote;
+    }
+  }
+}
+
 TEST(Auth, TemporarilyRefusedIsNotABadPassword) {
   Exchange hop(with(TlsMode::implicit, kCredentials));
   hop.open(true);

@@ -394,6 +394,12 @@ TEST(CommandStream, NeverRunsTheContentOfARefusedDataAsCommands) {
   in_two.send("HELO 1\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
   EXPECT_TRUE(in_two.is_closed()) << "it sent ahead of HELO's answer: what follows is content";
 
+  Conversation by_line;  // waits for HELO's answer only
+  by_line.recipient_verdict = at_once.recipient_verdict;
+  by_line.send("HELO 1\r\n");
+  by_line.send("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
+  EXPECT_TRUE(by_line.is_closed()) << "after HELO nobody may send ahead";
+
   Conversation polite;  // waits for 554, as RFC 2920 has it
   polite.recipient_verdict = at_once.recipient_verdict;
   polite.send("EHLO a\r\n");
