@@ -1,6 +1,7 @@
 #pragma once
 /// The queue of one destination: all of it on disk, the part that is due soonest also in memory.
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -29,6 +30,9 @@ class Backlog {
   /// @param longest_wait  a due time further ahead than this comes from a clock that was set back: due at
   ///                      once
   explicit Backlog(milliseconds longest_wait) : longest_wait_(longest_wait) {}
+
+  /// A longer `longest_wait`. It never becomes shorter: due times by the old one are on disk.
+  void allow_waits_of(milliseconds longest_wait) { longest_wait_ = std::max(longest_wait_, longest_wait); }
 
   void announce(const QueueId& id) { announced_.insert(id); }
   void withdraw(const QueueId& id) { announced_.erase(id); }

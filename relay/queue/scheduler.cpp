@@ -8,18 +8,25 @@ namespace {
 
 constexpr milliseconds kExpiryInterval = std::chrono::minutes{1};
 
+/// A due time further ahead was written by a clock that has since been set back.
+milliseconds longest_wait(const RetrySchedule& retry) { return 2 * retry.max; }
+
 std::size_t total(const std::vector<std::size_t>& counts) {
   return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
 }
 
 }  // namespace
 
+void Scheduler::set_retry(const RetrySchedule& retry) {
+  limits_.retry = retry;
+  for (auto& [destination, queue] : queues_) queue.backlog.allow_waits_of(longest_wait(retry));
+}
+
 Scheduler::Queue& Scheduler::queue(const Destination& destination) {
   const auto found = queues_.find(destination);
   if (found != queues_.end()) return found->second;
-  // Twice the longest delay: a due time beyond that was written by a clock that has since been set back.
   Queue fresh{
-    Backlog(2 * limits_.retry.max), HopHealth(limits_.shards, limits_.max_connections),
+    Backlog(longest_wait(limits_.retry)), HopHealth(limits_.shards, limits_.max_connections),
     std::vector<std::size_t>(limits_.shards)
   };
   return queues_.emplace(destination, std::move(fresh)).first->second;

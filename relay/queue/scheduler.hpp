@@ -55,7 +55,8 @@ class Scheduler {
 
   /// Mail for this destination is on disk; known destinations are left as they are.
   void add(const Destination& destination) { (void)queue(destination); }
-  void set_retry(const RetrySchedule& retry) { limits_.retry = retry; }
+  /// In force at once, also for what waits already.
+  void set_retry(const RetrySchedule& retry);
 
   void announce(const Destination& destination, const QueueId& id) {
     queue(destination).backlog.announce(id);

@@ -129,6 +129,15 @@ TEST_F(SchedulerTest, WakesForADeferredMessage) {
   EXPECT_EQ(scheduler.wake_at(now), now.steady + 90s);
 }
 
+TEST_F(SchedulerTest, WaitsAsLongAsARaisedMaximumSays) {
+  // With the old one such a due time would be taken for that of a clock that was set back, and be due at once.
+  scheduler.set_retry({1min, 24h, 120h});
+  const QueueId id{1, next_number++};
+  scheduler.announce(kHop, id);
+  scheduler.admit(kHop, {{now.wall + 20h, id}, now.wall, 8, 10}, now);
+  EXPECT_TRUE(starts().empty());
+}
+
 TEST_F(SchedulerTest, GivesUpWhatIsTooOldAlsoWhileTheHopIsDown) {
   accept(2);
   for (const auto& start : starts()) {
