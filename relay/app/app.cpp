@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "relay/app/host_facts.hpp"
+#include "relay/app/text_file.hpp"
 #include "relay/app/version.hpp"
 
 namespace relay::app {
@@ -39,6 +40,12 @@ std::vector<std::unique_ptr<net::IoThread>> make_threads(std::size_t count) {
   return threads;
 }
 
+Files read_files_or_throw(const config::Settings& settings) {
+  auto files = read_files(settings);
+  if (!files) throw std::runtime_error(files.error().context);
+  return std::move(*files);
+}
+
 std::vector<net::IoThread*> pointers(const std::vector<std::unique_ptr<net::IoThread>>& threads) {
   std::vector<net::IoThread*> all;
   for (const auto& thread : threads) all.push_back(thread.get());
@@ -52,7 +59,7 @@ class App {
         settings_(settings),
         shards_(make_threads(shard_count(settings))),
         metrics_(shards_.size() + 2),
-        files_(read_files(settings_)),
+        files_(read_files_or_throw(settings_)),
         live_(settings_, files_, read_default_gateways(), log_),
         subject_{state_, settings_, clock_, clock_.wall(), log_, metrics_, pointers(shards_)} {
     subject_.loops.push_back(&scheduler_);
@@ -194,14 +201,17 @@ class App {
   void reload() {
     auto loaded = load_config(source_);
     if (!loaded.faults.empty()) return refuse_reload(loaded.faults);
-    last_faults_.clear();
     auto& settings = loaded.settings;
     if (settings.hostname.empty()) settings.hostname = settings_.hostname;
     auto files = read_files(settings);
+    if (!files) return refuse_reload({{"files", files.error().context}});
+    last_faults_.clear();
     const auto changed = config::changed_keys(live_.settings(), settings, config::Reload::live);
-    if (changed.empty() && files == files_) return warn_of_restart(settings);
-    const bool hop_changed = live_.apply(settings, files);
-    files_ = std::move(files);
+    if (changed.empty() && *files == files_) return warn_of_restart(settings);
+    // A file may be in the middle of being written: what counts is what two turns saw alike.
+    if (*files != files_ && std::exchange(files_seen_, *files) != *files) return;
+    const bool hop_changed = live_.apply(settings, *files);
+    files_ = std::move(*files);
     engine_->reload();
     if (hop_changed) engine_->resume_deliveries();
     counters().add(metrics::Counter::config_reloads_applied);
@@ -229,9 +239,9 @@ class App {
 
   void follow_annotations() {
     if (settings_.pod_annotations.empty()) return;
-    std::ifstream file(settings_.pod_annotations);
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
-    state_.set_drained_by_annotation(asks_for_drain(text));
+    // What can't be read changes nothing: a drain must not end by accident.
+    if (const auto text = read_text(settings_.pod_annotations))
+      state_.set_drained_by_annotation(asks_for_drain(*text));
   }
 
   /// A drain does all that a stop does but exit: refuse probes, wait for the load balancer, finish, turn
@@ -320,10 +330,25 @@ class App {
     leave(1);
   }
 
+  /// Their coroutines must end before the loops do: they belong to the fronts, which go first.
+  void close_pages() {
+    const auto left = [this] {
+      std::size_t sum = 0;
+      for (std::size_t i = 0; i < fronts_.size(); ++i) {
+        sum += net::ask(*shards_[i], [front = fronts_[i].get()] {
+          front->close();
+          return front->pages();
+        });
+      }
+      return sum;
+    };
+    (void)wait_until(steady_clock::now() + kCloseTimeout, [&left] { return left() == 0; });
+  }
+
   int end(int code) {
     subject_.engine = nullptr;
     control_.stop();
-    for (std::size_t i = 0; i < fronts_.size() && engine_ == nullptr; ++i) fronts_[i]->close();
+    close_pages();
     scheduler_.stop();
     for (auto& shard : shards_) shard->stop();
     engine_.reset();
@@ -346,6 +371,7 @@ class App {
   std::vector<std::unique_ptr<net::IoThread>> shards_;
   metrics::Registry metrics_;
   Files files_;
+  std::optional<Files> files_seen_;  // by the turn before
   Live live_;
   Subject subject_;
   std::unique_ptr<spool::Store> store_;

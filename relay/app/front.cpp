@@ -65,17 +65,16 @@ Result<void> Front::open_mail(
 }
 
 void Front::accept(net::Stream stream, engine::Engine& engine) {
-  const auto& settings = services_.live.settings();
-  const auto hostname = services_.live.rules()->hostname;
+  const auto rules = services_.live.rules();
   if (services_.subject.state.is_turning_away()) {
     counters_.add(Counter::connections_refused_stopping);
     const auto refusal = smtp::reply(421, {4, 3, 2}, "Service is shutting down, try another host");
-    return sessions_.spawn(session::turn_away(std::move(stream), hostname, refusal));
+    return sessions_.spawn(session::turn_away(std::move(stream), rules->hostname, refusal));
   }
-  if (services_.connections.load() >= settings.max_connections) {
+  if (services_.connections.load() >= rules->max_connections) {
     counters_.add(Counter::connections_refused_too_many);
     const auto refusal = smtp::reply(421, {4, 3, 2}, "Too many connections, try again later");
-    return sessions_.spawn(session::turn_away(std::move(stream), hostname, refusal));
+    return sessions_.spawn(session::turn_away(std::move(stream), rules->hostname, refusal));
   }
   counters_.add(Counter::connections_accepted);
   const session::Services services{engine.gate(), engine.sink(services_.shard), services_.log, counters_};
@@ -86,6 +85,12 @@ net::Awaitable<void> Front::serve(net::Stream stream, session::Services services
   const Counted counted(services_.connections, services_.subject.metrics);
   const net::TaskGroup::Membership membership(sessions_, stream.handle());
   co_await session::serve(std::move(stream), services_.live, services);
+}
+
+std::size_t Front::pages() const {
+  std::size_t sum = 0;
+  for (const auto& server : servers_) sum += server->connections();
+  return sum;
 }
 
 void Front::close() {

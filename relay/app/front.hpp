@@ -41,6 +41,8 @@ class Front {
   /// Listeners and pages.
   void close();
   [[nodiscard]] std::size_t sessions() const { return sessions_.count(); }
+  /// Connections for pages.
+  [[nodiscard]] std::size_t pages() const;
   /// Where SMTP is answered, for tests that asked for any free port.
   [[nodiscard]] std::vector<Endpoint> mail_endpoints() const { return mail_->endpoints(); }
 

@@ -56,7 +56,7 @@ Response node(const Subject& subject) {
     {"namespace", subject.identity.pod_namespace},
     {"hostname", subject.identity.hostname},
     {"version", kVersion},
-    {"uptime_seconds", uptime.count()},
+    {"uptime", uptime.count()},
     {"ready", !unready_reason(subject)},
   };
   return {200, facts.dump() + "\n", "application/json"};

@@ -1,16 +1,9 @@
 #include "relay/app/live.hpp"
 
-#include <fstream>
-#include <iterator>
+#include "relay/app/text_file.hpp"
 
 namespace relay::app {
 namespace {
-
-std::string read_file(const std::string& path) {
-  if (path.empty()) return {};
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 /// What makes connections to the hop another thing.
 bool is_same_hop(const delivery::Hop& a, const delivery::Hop& b) {
@@ -23,8 +16,12 @@ bool is_same_hop(const delivery::Hop& a, const delivery::Hop& b) {
 
 }  // namespace
 
-Files read_files(const config::Settings& settings) {
-  return {read_file(settings.passwd_client), read_file(settings.smarthost_ca)};
+Result<Files> read_files(const config::Settings& settings) {
+  auto passwd_client = read_text(settings.passwd_client);
+  if (!passwd_client) return tl::unexpected(std::move(passwd_client.error()));
+  auto smarthost_ca = read_text(settings.smarthost_ca);
+  if (!smarthost_ca) return tl::unexpected(std::move(smarthost_ca.error()));
+  return Files{std::move(*passwd_client), std::move(*smarthost_ca)};
 }
 
 Live::Live(config::Settings settings, const Files& files, Networks hidden, log::Sink& log)
@@ -65,6 +62,7 @@ bool Live::apply(const config::Settings& settings, const Files& files) {
 std::shared_ptr<const session::Rules> Live::make_rules() const {
   auto rules = std::make_shared<session::Rules>();
   rules->hostname = settings_.hostname;
+  rules->max_connections = settings_.max_connections;
   rules->limits.max_message_size = settings_.max_message_size;
   rules->limits.max_recipients = settings_.max_recipients;
   rules->limits.idle_timeout = settings_.session_idle_timeout;

@@ -19,8 +19,9 @@ struct Files {
   std::string smarthost_ca;   ///< the text, only to notice changes
   friend bool operator==(const Files&, const Files&) = default;
 };
-/// Blocks for the disk. Missing files are empty.
-[[nodiscard]] Files read_files(const config::Settings& settings);
+/// Blocks for the disk. Missing files are empty. Errors as read_text(): without its credentials a hop would
+/// be sent mail that it refuses for good.
+[[nodiscard]] Result<Files> read_files(const config::Settings& settings);
 
 /// Thread: the sources' methods any, the rest the control thread.
 class Live : public session::RulesSource, public delivery::HopSource, public engine::LimitsSource {

@@ -84,6 +84,10 @@ void check_together(Loaded& loaded) {
     "none is set; accepted: host:port (delivery by MX lookup is not available yet)"
   );
   require(s.smarthost.empty() || s.smarthost.front().port != 0, "smarthost", "needs a port from 1 to 65535");
+  // `:587` is read as every address of this machine, where a listener's would be.
+  const bool is_ourselves =
+    !s.smarthost.empty() && (s.smarthost.front().host == "0.0.0.0" || s.smarthost.front().host == "::");
+  require(!is_ourselves, "smarthost", "needs a host: host:port");
 }
 
 }  // namespace

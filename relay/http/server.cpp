@@ -1,8 +1,10 @@
 #include "relay/http/server.hpp"
 
+#include <algorithm>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
+#include <chrono>
 #include <sstream>
 #include <utility>
 
@@ -74,8 +76,10 @@ class Connection {
   }
 
  private:
+  /// @param timeout  for the first octets; then kRequestTimeout for all of the request
   Awaitable<Result<Exchange>> read_request(milliseconds timeout) {
-    auto line = co_await read_line(timeout);
+    deadline_ = std::chrono::steady_clock::now() + timeout;
+    auto line = co_await read_line();
     if (!line) co_return tl::unexpected(std::move(line.error()));
     if (is_without_version(*line)) {
       Exchange bare;
@@ -84,12 +88,13 @@ class Connection {
       set_target(bare.request, words[1]);
       co_return bare;
     }
+    deadline_ = std::chrono::steady_clock::now() + kRequestTimeout;
     auto parsed = co_await parse_request();
     co_return parsed;
   }
 
   /// The first line, left in `received_`.
-  Awaitable<Result<std::string>> read_line(milliseconds timeout) {
+  Awaitable<Result<std::string>> read_line() {
     while (true) {
       const auto end = received_.find('\n');
       if (end != std::string::npos) {
@@ -97,13 +102,15 @@ class Connection {
         if (line.ends_with('\r')) line.pop_back();
         co_return line;
       }
-      auto more = co_await receive(timeout);
+      auto more = co_await receive();
       if (!more) co_return tl::unexpected(std::move(more.error()));
     }
   }
 
-  Awaitable<Result<void>> receive(milliseconds timeout) {
+  Awaitable<Result<void>> receive() {
     if (received_.size() >= kMaxRequest) co_return permanent(Errc::protocol_error, "request too large");
+    const auto left = deadline_ - std::chrono::steady_clock::now();
+    const auto timeout = std::max(std::chrono::duration_cast<milliseconds>(left), milliseconds{1});
     auto octets = co_await stream_.receive(timeout);
     if (!octets) co_return tl::unexpected(std::move(octets.error()));
     received_.append(*octets);
@@ -122,7 +129,7 @@ class Connection {
       received_.erase(0, taken);
       if (ec && ec != beast_http::error::need_more) co_return permanent(Errc::protocol_error, ec.message());
       if (parser.is_done()) break;
-      auto more = co_await receive(kRequestTimeout);
+      auto more = co_await receive();
       if (!more) co_return tl::unexpected(std::move(more.error()));
     }
     const auto& message = parser.get();
@@ -145,6 +152,7 @@ class Connection {
   Stream& stream_;
   const Handler& handler_;
   std::string received_;
+  std::chrono::steady_clock::time_point deadline_;  // of the request that is being read
 };
 
 Awaitable<void> serve(Stream stream, net::TaskGroup& tasks, const Handler& handler) {
@@ -173,7 +181,9 @@ Result<std::unique_ptr<Server>> Server::open(
 }
 
 void Server::start() {
-  listener_->start([this](Stream stream) { tasks_.spawn(serve(std::move(stream), tasks_, handler_)); });
+  listener_->start([this](Stream stream) {
+    if (tasks_.count() < kMaxConnections) tasks_.spawn(serve(std::move(stream), tasks_, handler_));
+  });
 }
 
 void Server::close() {

@@ -33,6 +33,9 @@ struct Response {
 using Handler = std::function<net::Awaitable<Response>(Request)>;
 
 inline constexpr std::size_t kMaxRequest = 16U << 10U;
+/// Of one server at a time; more are closed at once. Probes and scrapes need a handful, and descriptors are
+/// for mail.
+inline constexpr std::size_t kMaxConnections = 100;
 
 /// Serves one shard's share of some addresses: HTTP/1.1 with connections kept, HTTP/1.0, and a request line
 /// without a version (`GET /health`, an F5's default), which is answered like HTTP/1.0. Thread: its shard's,
@@ -46,6 +49,7 @@ class Server {
   void start();
   /// Stops accepting and ends all connections.
   void close();
+  [[nodiscard]] std::size_t connections() const { return tasks_.count(); }
   [[nodiscard]] std::vector<Endpoint> endpoints() const { return listener_->endpoints(); }
 
  private:

@@ -72,23 +72,31 @@ class Resolver::Context : public std::enable_shared_from_this<Context> {
   Context(asio::io_context& loop, const ResolverFiles& files)
       : fingerprint(fingerprint_of(files)),
         search(parse_search_list(read_file(files.resolv_conf))),
-        unbound_(ub_ctx_create()),
+        unbound_(ub_ctx_create(), &ub_ctx_delete),
         descriptor_(loop) {
-    for (const auto& [option, value] : kOptions) check(ub_ctx_set_option(unbound_, option, value), option);
-    check(ub_ctx_async(unbound_, 1), "threads");  // else it forks, and the child holds our sockets
+    if (!unbound_) throw std::runtime_error("libunbound: no memory, or no descriptor left");
+    for (const auto& [option, value] : kOptions)
+      check(ub_ctx_set_option(unbound_.get(), option, value), option);
+    check(ub_ctx_async(unbound_.get(), 1), "threads");  // else it forks, and the child holds our sockets
     // A missing file leaves its defaults: the root servers, no hosts.
-    (void)ub_ctx_resolvconf(unbound_, files.resolv_conf.c_str());
-    (void)ub_ctx_hosts(unbound_, files.hosts.c_str());
+    (void)ub_ctx_resolvconf(unbound_.get(), files.resolv_conf.c_str());
+    (void)ub_ctx_hosts(unbound_.get(), files.hosts.c_str());
     // Last: it freezes all that was set before.
-    for (const auto* zone : kUnblockedZones) check(ub_ctx_zone_remove(unbound_, zone), zone);
-    descriptor_.assign(ub_fd(unbound_));
+    for (const auto* zone : kUnblockedZones) check(ub_ctx_zone_remove(unbound_.get(), zone), zone);
+    descriptor_.assign(ub_fd(unbound_.get()));
   }
-  ~Context() {
-    descriptor_.release();  // libunbound closes it
-    ub_ctx_delete(unbound_);
-  }
+  ~Context() { descriptor_.release(); }  // libunbound closes it
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
+
+  /// Null when libunbound has no memory or descriptors for another.
+  static std::shared_ptr<Context> make(asio::io_context& loop, const ResolverFiles& files) {
+    try {
+      return std::make_shared<Context>(loop, files);
+    } catch (const std::exception&) {
+      return nullptr;
+    }
+  }
 
   static std::string fingerprint_of(const ResolverFiles& files) {
     return relay::net::fingerprint(files.resolv_conf) + " " + relay::net::fingerprint(files.hosts);
@@ -98,7 +106,9 @@ class Resolver::Context : public std::enable_shared_from_this<Context> {
   int ask(const std::string& name, int type, Answer answer) {
     const int question = ++last_question_;
     auto& open = *(open_[question] = std::make_unique<Open>(Open{*this, question, 0, std::move(answer)}));
-    if (ub_resolve_async(unbound_, name.c_str(), type, kClassIn, &open, &Context::on_answer, &open.id) == 0)
+    if (ub_resolve_async(
+          unbound_.get(), name.c_str(), type, kClassIn, &open, &Context::on_answer, &open.id
+        ) == 0)
       wait();
     else
       asio::post(descriptor_.get_executor(), [self = shared_from_this(), question] {
@@ -110,7 +120,7 @@ class Resolver::Context : public std::enable_shared_from_this<Context> {
   void forget(int question) {
     const auto found = open_.find(question);
     if (found == open_.end()) return;
-    ub_cancel(unbound_, found->second->id);
+    ub_cancel(unbound_.get(), found->second->id);
     open_.erase(found);
   }
 
@@ -149,13 +159,13 @@ class Resolver::Context : public std::enable_shared_from_this<Context> {
       [self = shared_from_this()](error_code ec) {
         self->is_waiting_ = false;
         if (ec) return;
-        ub_process(self->unbound_);
+        ub_process(self->unbound_.get());
         if (!self->open_.empty()) self->wait();
       }
     );
   }
 
-  ub_ctx* unbound_;
+  std::unique_ptr<ub_ctx, decltype(&ub_ctx_delete)> unbound_;
   asio::posix::stream_descriptor descriptor_;
   std::map<int, std::unique_ptr<Open>> open_;
   int last_question_ = 0;
@@ -207,14 +217,18 @@ Awaitable<Result<std::vector<IpAddress>>> Resolver::lookup(std::string host, mil
 
 void Resolver::begin(const std::shared_ptr<Lookup>& lookup) {
   lookup->context = current_context();
+  if (!lookup->context)
+    return finish(
+      lookup, transient(Errc::unavailable, "look up " + lookup->host + ": no resolver, descriptors ran out")
+    );
   lookup->candidates = candidates(lookup->host, lookup->context->search);
   ask_next(lookup);
 }
 
 std::shared_ptr<Resolver::Context> Resolver::current_context() {
-  if (!unbound_ || unbound_->fingerprint != Context::fingerprint_of(files_)) {
-    unbound_ = std::make_shared<Context>(context_, files_);
-  }
+  if (unbound_ && unbound_->fingerprint == Context::fingerprint_of(files_)) return unbound_;
+  // When none can be made now the last one serves on.
+  if (auto made = Context::make(context_, files_)) unbound_ = std::move(made);
   return unbound_;
 }
 

@@ -5,26 +5,26 @@
 namespace relay::net {
 
 void TaskGroup::spawn(Awaitable<void> task) {
-  ++count_;
-  asio::co_spawn(executor_, std::move(task), [this](const std::exception_ptr& thrown) {
-    --count_;
+  ++state_->count;
+  asio::co_spawn(executor_, std::move(task), [state = state_](const std::exception_ptr& thrown) {
+    --state->count;
     if (!thrown) return;
     try {
       std::rethrow_exception(thrown);
     } catch (const std::exception& exception) {
-      on_exception_(exception.what());
+      state->on_exception(exception.what());
     } catch (...) {
-      on_exception_("unknown exception");
+      state->on_exception("unknown exception");
     }
   });
 }
 
 void TaskGroup::interrupt_all() {
-  for (const auto& stream : streams_) stream.interrupt();
+  for (const auto& stream : state_->streams) stream.interrupt();
 }
 
 void TaskGroup::close_all() {
-  for (const auto& stream : streams_) stream.close();
+  for (const auto& stream : state_->streams) stream.close();
 }
 
 }  // namespace relay::net

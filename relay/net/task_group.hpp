@@ -4,36 +4,45 @@
 #include <cstddef>
 #include <functional>
 #include <list>
+#include <memory>
 #include <string>
 
 #include "relay/net/stream.hpp"
 
 namespace relay::net {
 
-/// Thread: its shard's. Outlives the coroutines it spawned (wait until count() is 0).
+/// Thread: its shard's. May go before its coroutines do: what a loop that was stopped never resumed is
+/// destroyed with the loop.
 class TaskGroup {
+  struct State {
+    std::function<void(const std::string&)> on_exception;
+    std::size_t count = 0;
+    std::list<Stream::Handle> streams;
+  };
+
  public:
   /// @param on_exception  told what a coroutine threw; called on the shard
   TaskGroup(asio::io_context::executor_type executor, std::function<void(const std::string&)> on_exception)
-      : executor_(std::move(executor)), on_exception_(std::move(on_exception)) {}
+      : executor_(std::move(executor)),
+        state_(std::make_shared<State>(State{std::move(on_exception), 0, {}})) {}
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
 
   /// Runs a coroutine on the shard. An exception ends that coroutine only.
   void spawn(Awaitable<void> task);
-  [[nodiscard]] std::size_t count() const { return count_; }
+  [[nodiscard]] std::size_t count() const { return state_->count; }
 
   /// A stream that a coroutine of this group serves, for as long as this lives.
   class Membership {
    public:
     Membership(TaskGroup& group, Stream::Handle handle)
-        : group_(group), at_(group.streams_.insert(group.streams_.end(), handle)) {}
-    ~Membership() { group_.streams_.erase(at_); }
+        : state_(group.state_), at_(state_->streams.insert(state_->streams.end(), handle)) {}
+    ~Membership() { state_->streams.erase(at_); }
     Membership(const Membership&) = delete;
     Membership& operator=(const Membership&) = delete;
 
    private:
-    TaskGroup& group_;
+    std::shared_ptr<State> state_;
     std::list<Stream::Handle>::iterator at_;
   };
 
@@ -44,9 +53,7 @@ class TaskGroup {
 
  private:
   asio::io_context::executor_type executor_;
-  std::function<void(const std::string&)> on_exception_;
-  std::size_t count_ = 0;
-  std::list<Stream::Handle> streams_;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace relay::net

@@ -100,6 +100,13 @@ TEST(Settings, KeepDelaysInOrder) {
   );
 }
 
+TEST(Settings, NeedAHostForTheSmarthost) {
+  for (const auto* json :
+       {R"({"smarthost": ":587"})", R"({"smarthost": "0.0.0.0:587"})", R"({"smarthost": "[::]:587"})"}) {
+    EXPECT_THAT(text(from(json)), HasSubstr("smarthost: needs a host")) << json;
+  }
+}
+
 TEST(Settings, SurviveFilesThatAreNoObject) {
   for (const auto* json : {"", "[]", "{", "null", "\xff"}) {
     EXPECT_THAT(text(from(json)), HasSubstr("relay.json: not a JSON object")) << json;

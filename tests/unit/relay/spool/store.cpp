@@ -6,6 +6,7 @@
 
 #include "tests/support/folder.hpp"
 #include "tests/support/quiet_log.hpp"
+#include "tests/unit/relay/spool/broken_files.hpp"
 
 namespace relay::spool {
 namespace {
@@ -23,6 +24,23 @@ class StoreTest : public ::testing::Test {
     auto store = Store::open({folder.path("spool"), [] { return false; }, &log, &metrics});
     EXPECT_TRUE(store) << store.error().message();
     return std::move(*store);
+  }
+
+  /// As behind damage that was found while the spool was in use.
+  std::unique_ptr<Store> open_repaired() {
+    std::ofstream(folder.path("spool/repair-wanted")).put('\n');
+    auto store = open();
+    EXPECT_EQ(metrics.total(metrics::Counter::spool_repairs), 1U);
+    return store;
+  }
+  /// Takes its place in the queue from a message.
+  static void unqueue(Store& store, const QueueId& id, WallTime due) {
+    EXPECT_TRUE(store.write({remove(Family::due, due_key(kDestination, due, id))}, Sync::yes));
+  }
+  static Operation result_of(const QueueId& id, bool is_delivered) {
+    return put_record(
+      Family::result, indexed_key(id, 0), to_payload(Settled{is_delivered, "reply", "hop", at(5)})
+    );
   }
 
   /// A whole message with this many chunks of 1,000 octets.
@@ -76,6 +94,31 @@ TEST_F(StoreTest, GivesNoIdTwiceAcrossRestarts) {
     for (int i = 0; i < 100; ++i) EXPECT_TRUE(ids.insert(store->next_id()).second);
   }
   EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end()));
+}
+
+TEST_F(StoreTest, GivesNoIdTwiceWhenItsCountOfStartsIsLost) {
+  open().reset();
+  open().reset();
+  auto store = open();
+  const auto waits = accept(*store, at(1));
+  // As a repaired log leaves it whose last records are missing: the count is older than the ids.
+  ASSERT_TRUE(store->write({put(Family::meta, "starts", big_endian(2, 8))}, Sync::yes));
+  store.reset();
+  store = open();
+  EXPECT_GT(store->next_id(), waits);
+  ASSERT_TRUE(store->write({put(Family::meta, "starts", big_endian(1, 8))}, Sync::yes));
+  ASSERT_TRUE(store->write(*store->quarantine(waits), Sync::yes));
+  store.reset();
+  EXPECT_GT(open()->next_id(), waits) << "nor those of quarantined mail";
+}
+
+TEST_F(StoreTest, GivesNoIdOfALonePlaceInTheQueueBehindARepair) {
+  auto store = open();
+  const QueueId lone{store->next_id().spool, (7ULL << kSequenceBits) + 5};
+  ASSERT_TRUE(store->write({put(Family::due, due_key(kDestination, at(1), lone), "garbage")}, Sync::yes));
+  store.reset();
+  store = open_repaired();
+  EXPECT_GT(store->next_id(), lone);
 }
 
 TEST_F(StoreTest, IsForItsOwnerAlone) {
@@ -138,7 +181,8 @@ TEST_F(StoreTest, QuarantinesADamagedMessageAndKeepsTheOthers) {
   ASSERT_TRUE(store->write({remove(Family::content, indexed_key(damaged, 1))}, Sync::no));
   ASSERT_TRUE(store->write({put(Family::content, indexed_key(damaged, 1), "garbage")}, Sync::no));
   EXPECT_EQ(store->chunk(damaged, 1).error().code, Errc::corrupt);
-  ASSERT_TRUE(store->write(store->quarantine(damaged), Sync::yes));
+  ASSERT_TRUE(store->write(*store->quarantine(damaged), Sync::yes));
+  EXPECT_TRUE(store->quarantine(damaged)->empty()) << "nothing of it is left";
   EXPECT_EQ(waiting(*store), std::vector{good});
   EXPECT_EQ(store->envelope(damaged).error().code, Errc::not_found);
   EXPECT_TRUE(store->envelope(good));
@@ -228,6 +272,85 @@ TEST_F(StoreTest, KeepsWhatCanBeReadBehindAFlippedBitInTheLog) {
     for (std::uint32_t i = 0; i < 4; ++i) EXPECT_TRUE(store->chunk(id, i));
   }
   EXPECT_TRUE(store->write({}, Sync::yes));
+}
+
+TEST_F(StoreTest, QueuesAgainWhatLostItsPlaceByARepair) {
+  auto store = open();
+  const auto in_place = accept(*store, at(1));
+  const auto lost = accept(*store, at(2));
+  unqueue(*store, lost, at(2));
+  store.reset();
+  store = open_repaired();
+  const auto page = *store->due(kDestination, std::nullopt, at(4'000'000'000'000), 10);
+  ASSERT_EQ(page.items.size(), 2U);
+  EXPECT_EQ(page.items[0].key.id, in_place);
+  EXPECT_EQ(page.items[1].key.id, lost);
+  EXPECT_EQ(page.items[1].size, 1000U);
+  ASSERT_EQ(log.records("spool_recovered").size(), 1U);
+  EXPECT_EQ(log.records("spool_recovered").front().at("queued"), 1);
+  store.reset();
+  store = open();
+  EXPECT_EQ(log.records("spool_recovered").size(), 1U) << "once";
+  EXPECT_EQ(store->usage().messages, 2U);
+}
+
+TEST_F(StoreTest, LeavesFailedMailWhereItIsBehindARepair) {
+  auto store = open();
+  const auto failed = accept(*store, at(1));
+  unqueue(*store, failed, at(1));
+  ASSERT_TRUE(store->write(
+    {put_record(Family::failed, id_key(failed), to_payload(Failed{at(1), 5, at(3), 1}))}, Sync::yes
+  ));
+  store.reset();
+  store = open_repaired();
+  EXPECT_EQ(store->usage().messages, 0U);
+  EXPECT_TRUE(store->failed(failed));
+}
+
+TEST_F(StoreTest, ConcludesSettledMailWhosePlaceWasLost) {
+  auto store = open();
+  const auto delivered = accept(*store, at(1));
+  const auto refused = accept(*store, at(1));
+  unqueue(*store, delivered, at(1));
+  unqueue(*store, refused, at(1));
+  ASSERT_TRUE(store->write({result_of(delivered, true), result_of(refused, false)}, Sync::yes));
+  store.reset();
+  store = open_repaired();
+  EXPECT_EQ(store->usage().messages, 0U) << "nobody gets it twice";
+  EXPECT_EQ(store->envelope(delivered).error().code, Errc::not_found);
+  EXPECT_EQ(store->failed(refused)->recipients, 1U);
+}
+
+TEST_F(StoreTest, QuarantinesAnEnvelopeThatNobodyWouldEverRead) {
+  auto store = open();
+  const auto id = store->next_id();
+  ASSERT_TRUE(store->write({put(Family::envelope, id_key(id), "garbage")}, Sync::yes));
+  store.reset();
+  store = open_repaired();
+  EXPECT_EQ(store->envelope(id).error().code, Errc::not_found);
+  EXPECT_EQ(metrics.total(metrics::Counter::spool_quarantined), 1U);
+}
+
+TEST_F(StoreTest, KeepsTheContentOfAnAcceptedMessageThatStillCountsAsComingIn) {
+  auto store = open();
+  const auto id = accept(*store, at(1));
+  ASSERT_TRUE(store->write({put(Family::incoming, id_key(id), "")}, Sync::yes));
+  store.reset();
+  store = open();
+  EXPECT_TRUE(store->chunk(id, 0));
+}
+
+TEST_F(StoreTest, TellsWhatCannotBeReadFromWhatIsDamaged) {
+  const auto id = accept(*open(), at(1));
+  auto store = open();  // what was in the log stands in tables now
+  test::BrokenFiles broken(folder.path("spool"), ".sst");
+  EXPECT_EQ(store->envelope(id).error().code, Errc::storage_failed);
+  EXPECT_EQ(store->envelope(id).error().fate, Fate::transient);
+  EXPECT_EQ(store->due(kDestination, std::nullopt, at(10), 10).error().fate, Fate::transient);
+  EXPECT_EQ(store->quarantine(id).error().code, Errc::storage_failed) << "it would lose what it cannot read";
+  broken.mend();
+  EXPECT_TRUE(store->envelope(id));
+  EXPECT_EQ(waiting(*store), std::vector{id});
 }
 
 TEST_F(StoreTest, RefusesASpoolOfAnotherFormatLoudly) {
