@@ -7,6 +7,8 @@ from pods; the load balancer says who its client is; mail goes to the smarthost 
 import json
 import pathlib
 import re
+import subprocess
+import time
 import urllib.request
 
 import cluster
@@ -28,7 +30,9 @@ QUICK_TEST = ("HELO 1\nMAIL FROM: marc@buildinglink.com\nRCPT TO: codemarc@gmail
               "Subject: A Test\nThis is just a test\n.\nQUIT\n")
 TO_SMARTHOST = {"name": "primary", "host": SMARTHOST, "port": 587,
                 "tls": {"mode": "Required", "caRef": {"configMap": "smarthost-ca"}}}
-TO_SINK = {"name": "primary", "host": f"sink.{cluster.DOMAIN}", "port": 25, "tls": {"mode": "None"}}
+# With the authorities that it does not need: a volume less would be another pod template, and new pods.
+TO_SINK = {"name": "primary", "host": f"sink.{cluster.DOMAIN}", "port": 25,
+           "tls": {"mode": "None", "caRef": {"configMap": "smarthost-ca"}}}
 
 
 def spec(**changes):
@@ -64,6 +68,26 @@ def apply(**changes):
     cluster.apply(relay(**changes))
 
 
+def put_in_force(**changes):
+    """Applies the resource and waits until every relay has read what the operator made of it. Returns the seconds."""
+    before, settings = {uid_of(pod): reloads(pod) for pod in pods().values()}, rendered()
+    begun = time.monotonic()
+    apply(**changes)
+
+    def is_in_force():
+        found = resource()
+        assert found["status"]["observedGeneration"] == found["metadata"]["generation"]
+        assert rendered() == settings or all(reloads(pod) > before.get(uid_of(pod), -1) for pod in pods().values())
+        return True
+    wait_until(is_in_force, 30, "the relays use the present settings")
+    return time.monotonic() - begun
+
+
+def rendered():
+    """The relay's settings as the operator wrote them."""
+    return kubectl("-n", NAMESPACE, "get", "configmap", CHILDREN["configmap"], "--ignore-not-found", "-o", "jsonpath={.data}")
+
+
 def in_order():
     """Brings everything back to where each test starts. What is so already is left alone."""
     for name in ("dns", "lb", "smarthost", "sink"):
@@ -73,9 +97,9 @@ def in_order():
     user, password = smarthost.credentials()
     for manifest in (authority(), secret(user, password)):
         cluster.apply(manifest)
-    apply()
+    put_in_force()
     wait_until_ready()
-    wait_until(lambda: smarthost_is_in_force() and not waiting(), 60, "the relays use the smarthost, and nothing waits")
+    wait_until(lambda: not waiting(), 60, "nothing waits")
     smarthost.clear()
     SINK.clear()
 
@@ -95,7 +119,7 @@ def wait_until_ready(seconds=120):
         found = resource()
         status = found.get("status", {})
         assert status.get("observedGeneration") == found["metadata"]["generation"], status
-        assert status.get("availableNodes") == len(NODES), status
+        assert status.get("availableNodes") == status.get("updatedNodes") == len(NODES), status
         assert condition("Ready")["status"] == "True", condition("Ready")
         assert set(cluster.load_balancer().values()) == {"UP"}, cluster.load_balancer()
         return True
@@ -131,6 +155,14 @@ def metric(pod, series):
     return float(found[1])
 
 
+def reloads(pod):
+    return metric(pod, 'smtp_relay_config_reloads_total{result="applied"}')
+
+
+def uid_of(pod):
+    return pod["metadata"]["uid"]
+
+
 def waiting():
     """Messages that wait, on all nodes."""
     return sum(metric(pod, "smtp_relay_queue_messages") for pod in pods().values())
@@ -163,16 +195,6 @@ def process_of(pod):
     raise LookupError(f"no process of the pod {pod['metadata']['name']}")
 
 
-def settings_in_force(key, value):
-    """Whether every relay has read this value: from the mounted file, and by its own account."""
-    return all(value in kubectl("-n", NAMESPACE, "exec", pod["metadata"]["name"], "-c", "relay", "--",
-                                "cat", "/etc/smtp-relay/config/relay.json") for pod in pods().values()) if key else False
-
-
-def smarthost_is_in_force():
-    return settings_in_force("smarthost", f"{SMARTHOST}:587")
-
-
 # ---- operator ----
 
 def operator_pod():
@@ -200,4 +222,24 @@ def subjects():
 def say(host, port, *lines, source="client"):
     """A dialogue by netcat, all at once, with CRLF; returns what was answered."""
     text = "".join(line + "\r\n" for line in lines)
-    return cluster.inside(source, "nc.openbsd", "-w", "20", host, port, input=text).stdout
+    return cluster.inside(source, "nc.openbsd", "-w", "20", host, port, input=text).stdout.replace("\r\n", "\n")
+
+
+def converse(source, host, *lines):
+    """A dialogue that waits for each reply; returns their last lines, the greeting's first."""
+    command = cluster.inside_command(source, "nc.openbsd", "-w", "20", host, 25)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as peer:
+        replies = [reply_of(peer)]
+        for line in lines:
+            peer.stdin.write(line + "\r\n")
+            peer.stdin.flush()
+            replies.append(reply_of(peer))
+        peer.stdin.close()
+        peer.kill()
+    return replies
+
+
+def reply_of(peer):
+    while (line := peer.stdout.readline())[3:4] == "-":
+        pass
+    return line.rstrip()
