@@ -80,23 +80,24 @@ std::vector<std::unique_ptr<runtime::Informer>> Caches::informers(
   const std::string& name_space, const runtime::InformerContext& context
 ) {
   std::vector<std::unique_ptr<runtime::Informer>> made;
-  const auto add =
-    [&](const kube::Resource& resource, std::string_view labels, kube::View view, runtime::Sink& sink) {
-      made.push_back(std::make_unique<runtime::Informer>(
-        kube::Selection{resource, name_space, std::string(labels), view}, sink, context
-      ));
-    };
-  const auto add_references = [&](const kube::Resource& resource, KeyKind kind) {
-    feeds_.push_back(references.sink(kind, name_space));
-    add(resource, "", kube::View::metadata, *feeds_.back());
+  const auto add = [&](
+                     const kube::Resource& resource, std::string_view labels, kube::View view,
+                     std::unique_ptr<runtime::Sink> feed
+                   ) {
+    feeds_.push_back(std::move(feed));
+    made.push_back(std::make_unique<runtime::Informer>(
+      kube::Selection{resource, name_space, std::string(labels), view}, *feeds_.back(), context
+    ));
   };
-  add(kSmtpRelays, "", kube::View::full, relays);
-  add(kube::kDaemonSets, resources::kManagedSelector, kube::View::full, daemon_sets);
-  add(kube::kConfigMaps, resources::kManagedSelector, kube::View::full, config_maps);
-  add(kube::kServiceAccounts, resources::kManagedSelector, kube::View::full, service_accounts);
-  add(kube::kPods, resources::kManagedSelector, kube::View::metadata, pods);
-  add_references(kube::kSecrets, KeyKind::secret);
-  add_references(kube::kConfigMaps, KeyKind::config_map);
+  using kube::View;
+  using resources::kManagedSelector;
+  add(kSmtpRelays, "", View::full, relays.feed(name_space));
+  add(kube::kDaemonSets, kManagedSelector, View::full, daemon_sets.feed(name_space));
+  add(kube::kConfigMaps, kManagedSelector, View::full, config_maps.feed(name_space));
+  add(kube::kServiceAccounts, kManagedSelector, View::full, service_accounts.feed(name_space));
+  add(kube::kPods, kManagedSelector, View::metadata, pods.feed(name_space));
+  add(kube::kSecrets, "", View::metadata, references.sink(KeyKind::secret, name_space));
+  add(kube::kConfigMaps, "", View::metadata, references.sink(KeyKind::config_map, name_space));
   return made;
 }
 

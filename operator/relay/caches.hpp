@@ -24,6 +24,7 @@ class Caches {
     const std::string& name_space, const runtime::InformerContext& context
   );
 
+  // Each is filled by one informer a namespace.
   runtime::Store relays;
   runtime::Store daemon_sets;
   runtime::Store config_maps;

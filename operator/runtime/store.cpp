@@ -4,10 +4,28 @@
 
 namespace op::runtime {
 
-void Store::replace(std::vector<Json> items) {
+/// What one namespace's informer sees. A list speaks of its own namespace only: the others' objects stay.
+class Store::Feed : public Sink {
+ public:
+  Feed(Store& store, std::string name_space) : store_(store), name_space_(std::move(name_space)) {}
+
+  void replace(std::vector<Json> items) override { store_.replace(name_space_, std::move(items)); }
+  void upsert(Json object) override { store_.upsert(std::move(object)); }
+  void erase(const Json& object) override { store_.erase(object); }
+
+ private:
+  Store& store_;
+  std::string name_space_;
+};
+
+std::unique_ptr<Sink> Store::feed(std::string name_space) {
+  return std::make_unique<Feed>(*this, std::move(name_space));
+}
+
+void Store::replace(const std::string& name_space, std::vector<Json> items) {
   std::set<Key> present;
   for (const auto& item : items) present.insert(kube::key_of(item));
-  for (const auto& key : keys()) {
+  for (const auto& key : keys_in(name_space)) {
     if (present.contains(key)) continue;
     const auto before = take(key);
     if (before) options_.on_change({&*before, nullptr});
@@ -86,9 +104,10 @@ std::vector<Key> Store::keys() const {
   return keys;
 }
 
-std::size_t Store::size() const {
-  const std::lock_guard lock(mutex_);
-  return entries_.size();
+std::vector<Key> Store::keys_in(const std::string& name_space) const {
+  auto found = keys();
+  std::erase_if(found, [&](const Key& key) { return key.name_space != name_space; });
+  return found;
 }
 
 }  // namespace op::runtime

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -19,7 +20,7 @@ using kube::Key;
 class Sink {
  public:
   virtual ~Sink() = default;
-  /// All there is: what is not among `items` is gone.
+  /// All there is in the informer's namespace: what is not among `items` is gone.
   virtual void replace(std::vector<Json> items) = 0;
   virtual void upsert(Json object) = 0;
   virtual void erase(const Json& object) = 0;
@@ -35,8 +36,9 @@ struct Change {
 /// Holds objects as CBOR, a fifth of the memory of parsed ones. Changes are told after they are in force, each once: an
 /// object that comes again with the version it had is no change.
 ///
-/// Safe from any thread; `on_change` runs on the informer's, without a lock held.
-class Store : public Sink {
+/// Informers of several namespaces fill one store, each through a feed of its own. Safe from any thread; `on_change` runs
+/// on the informer's, without a lock held.
+class Store {
  public:
   struct Options {
     /// Takes away what nobody reads; managedFields are always taken.
@@ -47,22 +49,25 @@ class Store : public Sink {
   };
   explicit Store(Options options) : options_(std::move(options)) {}
 
-  void replace(std::vector<Json> items) override;
-  void upsert(Json object) override;
-  void erase(const Json& object) override;
+  /// For the informer of this namespace; uses this, which must outlive it.
+  [[nodiscard]] std::unique_ptr<Sink> feed(std::string name_space);
 
   [[nodiscard]] std::optional<Json> get(const Key& key) const;
   /// The objects of a group in one namespace.
   [[nodiscard]] std::vector<Json> in_group(const std::string& name_space, const std::string& group) const;
   [[nodiscard]] std::vector<Key> keys() const;
-  [[nodiscard]] std::size_t size() const;
 
  private:
+  class Feed;
   struct Entry {
     std::string resource_version;
     std::string group;
     std::vector<std::uint8_t> cbor;
   };
+  void replace(const std::string& name_space, std::vector<Json> items);
+  void upsert(Json object);
+  void erase(const Json& object);
+  [[nodiscard]] std::vector<Key> keys_in(const std::string& name_space) const;
   std::optional<Json> put(const Key& key, const Json& object);  // the one before
   std::optional<Json> take(const Key& key);
   std::optional<Json> take_locked(const Key& key);

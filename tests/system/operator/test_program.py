@@ -87,16 +87,23 @@ def test_it_waits_for_a_server_that_is_away_and_for_its_definition(mail):
 
 
 def test_it_serves_several_namespaces(mail, plane):
+    """Each has a relay before the operator starts: the list of one must not make it forget the other's."""
     plane.kubectl("create", "namespace", "second")
     elsewhere = "/apis/smtp.buildinglink.com/v1alpha1/namespaces/second/smtprelays"
-    mail.operators.append(Operator("both", plane.kubeconfig("admin"), mail.folder, "--namespaces", "mail,second"))
-    mail.operators[-1].start()
-    mail.apply()
-    mail.wait_for_children()
+    theirs = "/apis/apps/v1/namespaces/second/daemonsets/edge-smtp-relay"
     body = world.relay()
     body["metadata"]["namespace"] = "second"
     plane.api.create(elsewhere, body)
-    wait_until(lambda: plane.api.find("/apis/apps/v1/namespaces/second/daemonsets/edge-smtp-relay"), 10, "its DaemonSet")
+    mail.apply()
+    mail.operators.append(Operator("both", plane.kubeconfig("admin"), mail.folder, "--namespaces", "mail,second"))
+    mail.operators[-1].start()
+    mail.wait_for_children()
+    wait_until(lambda: plane.api.find(theirs), 10, "its DaemonSet")
+    image = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "evil:1"}]
+    for path in (world.CHILDREN["DaemonSet"], theirs):
+        plane.api.patch(path, image, kind="json")
+        wait_until(lambda: plane.api.get(path)["spec"]["template"]["spec"]["containers"][0]["image"] == "relay:test", 5,
+                   f"the drift of {path} is repaired")
 
 
 class InPod(Operator):

@@ -46,7 +46,7 @@ class InformerTest : public ::testing::Test {
   /// Runs the script to its end.
   void play() {
     Informer informer(
-      {kube::kPods, "mail", "", kube::View::full}, store, {client, client, metrics, clock, jitter, log}
+      {kube::kPods, "mail", "", kube::View::full}, *feed, {client, client, metrics, clock, jitter, log}
     );
     informer.start();
     const auto end = std::chrono::steady_clock::now() + seconds{20};
@@ -73,6 +73,7 @@ class InformerTest : public ::testing::Test {
       told.push_back((change.after == nullptr ? "-" : "+") + kube::key_of(change.any()).name);
     },
   }};
+  std::unique_ptr<Sink> feed = store.feed("mail");
 };
 
 TEST_F(InformerTest, FillsItsStoreAndKeepsItCurrent) {

@@ -1,18 +1,23 @@
 #include "operator/runtime/store.hpp"
 
 #include <gmock/gmock.h>
+#include <thread>
 
 namespace op::runtime {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
-Json object(const std::string& name, const std::string& version, const std::string& group = "") {
+Json object(
+  const std::string& name, const std::string& version, const std::string& group = "",
+  const std::string& name_space = "mail"
+) {
   return {
     {"metadata",
-     {{"namespace", "mail"}, {"name", name}, {"resourceVersion", version}, {"managedFields", {1, 2}}}},
+     {{"namespace", name_space}, {"name", name}, {"resourceVersion", version}, {"managedFields", {1, 2}}}},
     {"group", group},
   };
 }
@@ -32,53 +37,80 @@ class StoreTest : public ::testing::Test {
       );
     },
   }};
+  std::unique_ptr<Sink> mail = store.feed("mail");
 };
 
 TEST_F(StoreTest, TellsEachChangeOnceAndHoldsWhatIsLeft) {
-  store.upsert(object("a", "1"));
-  store.upsert(object("a", "2"));
-  store.upsert(object("b", "3"));
-  store.erase(object("a", "4"));
+  mail->upsert(object("a", "1"));
+  mail->upsert(object("a", "2"));
+  mail->upsert(object("b", "3"));
+  mail->erase(object("a", "4"));
   EXPECT_THAT(told, ElementsAre("a ->1", "a 1>2", "b ->3", "a 2>-"));
   EXPECT_FALSE(store.get({"mail", "a"}));
   EXPECT_EQ(store.get({"mail", "b"}).value()["metadata"]["resourceVersion"], "3");
 }
 
 TEST_F(StoreTest, DerivesDeletionsFromAListAndTellsNothingOfWhatIsTheSame) {
-  store.upsert(object("a", "1"));
-  store.upsert(object("b", "2"));
-  store.upsert(object("c", "3"));
+  mail->upsert(object("a", "1"));
+  mail->upsert(object("b", "2"));
+  mail->upsert(object("c", "3"));
   told.clear();
-  store.replace({object("b", "2"), object("c", "9"), object("d", "4")});
+  mail->replace({object("b", "2"), object("c", "9"), object("d", "4")});
   EXPECT_THAT(told, UnorderedElementsAre("a 1>-", "c 3>9", "d ->4"));
   EXPECT_THAT(store.keys(), UnorderedElementsAre(Key{"mail", "b"}, Key{"mail", "c"}, Key{"mail", "d"}));
 }
 
+TEST_F(StoreTest, LeavesOtherNamespacesAloneWhenOneIsListed) {
+  const auto second = store.feed("second");
+  mail->replace({object("a", "1"), object("b", "2")});
+  second->replace({object("a", "3", "", "second")});
+  mail->replace({object("b", "2")});
+  EXPECT_THAT(told, ElementsAre("a ->1", "b ->2", "a ->3", "a 1>-"));
+  EXPECT_THAT(store.keys(), UnorderedElementsAre(Key{"mail", "b"}, Key{"second", "a"}));
+  second->replace({});
+  EXPECT_THAT(store.keys(), ElementsAre(Key{"mail", "b"}));
+}
+
+TEST_F(StoreTest, TakesListsOfSeveralNamespacesAtOnce) {
+  Store shared{Store::Options{}};
+  {
+    std::vector<std::jthread> informers;
+    for (const std::string name_space : {"one", "two", "three"}) {
+      informers.emplace_back([&shared, name_space] {
+        const auto feed = shared.feed(name_space);
+        for (int round = 0; round < 100; ++round)
+          feed->replace({object("a", std::to_string(round), "", name_space)});
+      });
+    }
+  }
+  EXPECT_THAT(shared.keys(), SizeIs(3));
+}
+
 TEST_F(StoreTest, DoesNotTellOfAnObjectThatCameAgainUnchanged) {
-  store.upsert(object("a", "1"));
-  store.upsert(object("a", "1"));
-  store.erase(object("z", "1"));
+  mail->upsert(object("a", "1"));
+  mail->upsert(object("a", "1"));
+  mail->erase(object("z", "1"));
   EXPECT_THAT(told, ElementsAre("a ->1"));
 }
 
 TEST_F(StoreTest, KeepsNeitherManagedFieldsNorWhatIsTrimmed) {
   auto some = object("a", "1");
   some["secret"] = "x";
-  store.upsert(some);
+  mail->upsert(some);
   const auto kept = store.get({"mail", "a"}).value();
   EXPECT_FALSE(kept["metadata"].contains("managedFields"));
   EXPECT_FALSE(kept.contains("secret"));
 }
 
 TEST_F(StoreTest, FindsObjectsByTheirGroup) {
-  store.upsert(object("a", "1", "x"));
-  store.upsert(object("b", "1", "x"));
-  store.upsert(object("c", "1", "y"));
+  mail->upsert(object("a", "1", "x"));
+  mail->upsert(object("b", "1", "x"));
+  mail->upsert(object("c", "1", "y"));
   EXPECT_EQ(store.in_group("mail", "x").size(), 2U);
-  store.upsert(object("b", "2", "y"));
+  mail->upsert(object("b", "2", "y"));
   EXPECT_EQ(store.in_group("mail", "x").size(), 1U);
   EXPECT_EQ(store.in_group("mail", "y").size(), 2U);
-  store.erase(object("c", "3", "y"));
+  mail->erase(object("c", "3", "y"));
   EXPECT_EQ(store.in_group("mail", "y").size(), 1U);
   EXPECT_THAT(store.in_group("other", "y"), IsEmpty());
 }
