@@ -127,10 +127,10 @@ def test_a_read_only_disk_refuses_mail_until_restart(tmp_path, sink):
 
 
 @contextlib.contextmanager
-def failing_syncs(relay, folder):
-    """From now on each fdatasync of the relay fails with EIO."""
+def injected_syncs(relay, folder, what="error=EIO"):
+    """From now on each fdatasync of the relay fails with EIO, or what else strace can do to it."""
     trace = subprocess.Popen(["strace", "-f", "-qq", "-o", str(folder / "strace.log"), "-p", str(relay.process.pid),
-                              "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO"], stderr=subprocess.PIPE)
+                              "-e", "trace=fdatasync", "-e", f"inject=fdatasync:{what}"], stderr=subprocess.PIPE)
     try:
         attached = f"/proc/{relay.process.pid}/status"
         patiently(lambda: f"TracerPid:\t{trace.pid}\n" in open(attached).read(), 10, "strace is attached")
@@ -145,7 +145,7 @@ def test_a_failed_sync_is_final(tmp_path, sink):
     relay = Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}").start()
     with Client(relay.smtp_port) as client:
         client.send(recipients=("before@example.net",))
-        with failing_syncs(relay, tmp_path):
+        with injected_syncs(relay, tmp_path):
             with pytest.raises(AssertionError, match="451 4.3.0"):
                 client.send(recipients=("during@example.net",))
         # The disk works again, and the relay does not believe it.
@@ -159,3 +159,18 @@ def test_a_failed_sync_is_final(tmp_path, sink):
     with relay:
         arrive(sink, relay, ["before@example.net"])
     assert "behind@example.net" not in {message.recipients[0] for message in sink.store.messages()}
+
+
+def test_a_slow_sync_is_a_matter_of_readiness_and_not_of_life(tmp_path, sink):
+    """Restarting the process would make no disk faster; the load balancer had better go elsewhere."""
+    with Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}") as relay, Client(relay.smtp_port) as client:
+        with injected_syncs(relay, tmp_path, "delay_enter=15s:when=1"):
+            client.begin("a@example.com", ["slow@example.net"])
+            client.write(b"Subject: x\r\n\r\nbody\r\n.\r\n")
+            patiently(lambda: relay.get("/readyz")[0] == 503, 14, "/readyz is 503 while the sync lasts")
+            assert "spool" in relay.get("/health")[1]
+            assert relay.get("/livez") == (200, "OK\n")
+            assert client.reply().startswith("250 2.0.0")
+        patiently(lambda: relay.get("/readyz")[0] == 200, 10, "/readyz is 200 again")
+        sink.faults.clear()
+        arrive(sink, relay, ["slow@example.net"])

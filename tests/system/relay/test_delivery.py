@@ -1,5 +1,7 @@
 """Delivery to a smarthost that behaves, and to one that does not."""
 
+import contextlib
+import socket
 import ssl
 import warnings
 
@@ -266,6 +268,25 @@ def test_many_messages_arrive_once_each(tmp_path):
         patiently(lambda: relay.metric("queue_messages") == 0, 10, "the queue is empty")
         assert len(messages) == len(sink.store.messages()) == 200
         assert relay.metric('messages_settled_total{result="delivered"}') == 200
+
+
+def test_a_next_hop_that_swallows_everything_is_given_up_in_time(tmp_path):
+    """A black hole: its queue of connections is full, so the kernel answers none of ours (case 123)."""
+    with contextlib.ExitStack() as stack:
+        hole = stack.enter_context(socket.socket())
+        hole.bind(("127.0.0.1", 0))
+        hole.listen(0)
+        port = hole.getsockname()[1]
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", port))
+        with Relay(tmp_path, smarthost=f"127.0.0.1:{port}", connect_timeout="500ms") as relay:
+            with Client(relay.smtp_port) as client:
+                client.send()
+            failure = patiently(lambda: relay.records("hop_failure"), 10, "the failure")[0]
+            assert "timed out" in failure["error"], failure
+            assert relay.metric("queue_messages") == 1
 
 
 def test_an_unresolvable_smarthost_holds_mail(tmp_path):

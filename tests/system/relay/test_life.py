@@ -1,6 +1,9 @@
 """Starting, stopping, draining, dying: what was acknowledged stays, and probes tell the truth."""
 
+import ctypes
 import json
+import os
+import pathlib
 import random
 import signal
 import socket
@@ -178,3 +181,32 @@ def test_the_log_is_one_json_object_a_line(tmp_path):
         delivery = relay.records("delivery")[0]
         assert delivery["queue_id"] == reception["queue_id"]
         assert {"host", "address", "reply", "delay", "attempt", "size", "sender", "recipient"} <= delivery.keys()
+
+
+class StuckThread:
+    """Stops one thread of a process, as a debugger does."""
+
+    ATTACH, DETACH = 16, 17
+
+    def __init__(self, pid, name):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        tasks = pathlib.Path(f"/proc/{pid}/task")
+        self.thread, = [int(task.name) for task in tasks.iterdir() if (task / "comm").read_text().strip() == name]
+
+    def __enter__(self):
+        assert self.libc.ptrace(self.ATTACH, self.thread, None, None) == 0, os.strerror(ctypes.get_errno())
+        os.waitpid(self.thread, 0x40000000)  # __WALL
+        return self
+
+    def __exit__(self, *_):
+        self.libc.ptrace(self.DETACH, self.thread, None, None)
+
+
+def test_a_stuck_shard_is_a_matter_of_life(tmp_path):
+    """Half of the connections would hang: only a restart helps."""
+    with RawSink(tmp_path / "sink") as sink:
+        with Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}", shards="2") as relay:
+            with StuckThread(relay.process.pid, "shard-1"):
+                # The kernel gives some of the connections to the shard that is stuck: those time out.
+                patiently(lambda: relay.get("/livez") == (503, "1 event loops are stuck\n"), 60, "/livez is 503")
+            patiently(lambda: relay.get("/livez") == (200, "OK\n"), 20, "/livez is 200 once it turns again")

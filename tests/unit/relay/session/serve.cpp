@@ -52,6 +52,12 @@ TEST(Serve, TheQuickTestFromAClientThatResetsTheConnectionCase075) {
     client.reset();
   }
   test::eventually([&] { return relay.messages().size() == 20; }, "all messages");
+  // None of them was told: each may come again.
+  test::eventually(
+    [&] { return relay.metrics.total(Counter::possible_duplicates_in) == 20; },
+    "a count of possible duplicates"
+  );
+  EXPECT_EQ(relay.log.records("possible_duplicate").size(), 20U);
 }
 
 TEST(Serve, CommitsWhatIsCompleteWhenTheClientHalfClosesCase075) {

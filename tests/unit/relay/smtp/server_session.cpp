@@ -220,6 +220,15 @@ TEST(CommandStream, ReadsLinesUpToTheCapAndDropsLongerOnesCase022Case023Case024)
   EXPECT_EQ(talk.close_reason(), "endless line");
 }
 
+TEST(CommandStream, ReadsLongerLinesOfAuthCase023) {
+  Conversation talk;
+  talk.send("EHLO a\r\n");
+  EXPECT_EQ(codes(talk.send("AUTH PLAIN " + std::string(12'270, 'x') + "\r\n")), "502")
+    << "read whole, not offered";
+  EXPECT_EQ(codes(talk.send("AUTH PLAIN " + std::string(12'290, 'x') + "\r\n")), "500");
+  EXPECT_EQ(codes(talk.send("NOOP\r\n")), "250");
+}
+
 TEST(CommandStream, RefusesForeignOctetsAndLivesOnCase025) {
   Conversation talk;
   talk.send("EHLO a\r\n");
@@ -465,6 +474,13 @@ TEST(Addresses, MayBeNullForTheSenderOnlyCase039) {
   EXPECT_THAT(talk.send("RCPT TO:<>\r\n"), StartsWith("501 5.1.3"));
 }
 
+TEST(Addresses, AcceptPostmasterFromAStrangerToo) {
+  Conversation talk(test::foreign_client());
+  talk.send("EHLO a\r\n");
+  talk.send("MAIL FROM:<a@example.com>\r\n");
+  EXPECT_EQ(codes(talk.send("RCPT TO:<Postmaster>\r\n")), "250") << "the grammar; whether it may is policy's";
+}
+
 TEST(Addresses, AcceptPostmasterWithoutADomainAsRecipient) {
   Conversation talk;
   talk.begin_message();
@@ -593,6 +609,18 @@ TEST(Content, OverTheLimitIsSwallowedToItsEndCase078) {
   endless.begin_message().send("DATA\r\n");
   EXPECT_EQ(codes(endless.send(std::string(3'000'000, 'x'))), "552");
   EXPECT_EQ(endless.close_reason(), "went on and on");
+}
+
+TEST(Content, CountsAnMboxLineToTheSizeCase078) {
+  const std::string from = "From x@y Thu Jan  1 00:00:00 2026\r\n";
+  const std::string rest = "Subject: x\r\n\r\nbody\r\n";
+  ServerLimits limits;
+  limits.max_message_size = Octets{from.size() + rest.size() + 2};  // and the empty line that goes before it
+  Conversation fits(test::allowed_client(), limits);
+  EXPECT_EQ(codes(fits.begin_message().send("DATA\r\n" + from + rest + ".\r\n")), "354 250");
+  limits.max_message_size = Octets{from.size() + rest.size() + 1};
+  Conversation does_not(test::allowed_client(), limits);
+  EXPECT_EQ(codes(does_not.begin_message().send("DATA\r\n" + from + rest + ".\r\n")), "354 552");
 }
 
 TEST(Content, ThatTricklesIsEndedCase080) {
