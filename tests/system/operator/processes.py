@@ -15,7 +15,7 @@ from waiting import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 # A build with a sanitizer puts its programs elsewhere.
-PROGRAM = pathlib.Path(os.environ.get("BIN", ROOT / "build/dev/bin")) / "smtp-relay-operator"
+PROGRAM = pathlib.Path(os.environ.get("BIN", ROOT / "build/bin")) / "smtp-relay-operator"
 
 
 class Process:
