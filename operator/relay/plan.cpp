@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "operator/relay/rollout.hpp"
 #include "operator/resources/config_map.hpp"
 #include "operator/resources/daemon_set.hpp"
 #include "operator/resources/relay_settings.hpp"
 #include "operator/resources/service_account.hpp"
+#include "operator/resources/volumes.hpp"
 #include "relay/config/load.hpp"
 
 namespace op::smtp_relay {
@@ -181,15 +183,36 @@ std::vector<api::ObservedSecret> observed_secrets(const World& world) {
   return observed;
 }
 
+/// The settings of pods with other credentials or authorities, as they are, until a rollout has replaced those pods: new
+/// settings may name a smarthost for which they have no password.
+Json former_settings(const World& world, const std::string& key) {
+  auto former = Json::object();
+  const auto rollout = rollout_of(world.daemon_set);
+  const bool is_nobodys = rollout.settings_key == key && rollout.has_replaced_all();
+  if (!world.config_map || is_nobodys) return former;
+  const auto data = world.config_map->value("data", Json::object());
+  for (const auto& [name, settings] : data.items()) {
+    if (name != key && resources::is_settings_key(name)) former[name] = settings;
+  }
+  return former;
+}
+
 std::vector<Child> children(
-  const World& world, const Plan& plan, const Defaults& defaults, const std::string& settings
+  const World& world, const Plan& plan, const Defaults& defaults, const std::string& settings, Json former
 ) {
   const resources::Blueprint blueprint{world.relay, plan.image, defaults.spool_root, environment_hash(world)};
-  return {
-    {kube::kServiceAccounts, resources::service_account(world.relay), {}},
-    {kube::kConfigMaps, resources::config_map(world.relay, settings), {"data", "binaryData"}},
-    {kube::kDaemonSets, resources::daemon_set(blueprint), {"spec"}},
+  Child account{kube::kServiceAccounts, resources::service_account(world.relay), {}};
+  Child config_map{
+    kube::kConfigMaps,
+    resources::config_map(world.relay, settings, std::move(former)),
+    {"data", "binaryData"},
   };
+  Child daemon_set{kube::kDaemonSets, resources::daemon_set(blueprint), {"spec"}};
+  // Where running pods read these very settings, a DaemonSet that the server refuses must not leave them changed.
+  // Everywhere else pods must find what they read.
+  const bool are_read_already = rollout_of(world.daemon_set).settings_key == plan.settings_key;
+  if (are_read_already) return {std::move(account), std::move(daemon_set), std::move(config_map)};
+  return {std::move(account), std::move(config_map), std::move(daemon_set)};
 }
 
 }  // namespace
@@ -204,8 +227,11 @@ Plan make_plan(const World& world, const Defaults& defaults) {
   plan.image = world.relay.spec.image.empty() ? defaults.relay_image : world.relay.spec.image;
   plan.config_hash = resources::short_hash(settings);
   plan.reload = reload_stamp(world, settings);
+  plan.settings_key = resources::settings_key(world.relay.spec);
   plan.secrets = observed_secrets(world);
-  if (plan.findings.empty()) plan.apply = children(world, plan, defaults, settings);
+  auto former = former_settings(world, plan.settings_key);
+  plan.keeps_former_settings = !former.empty();
+  if (plan.findings.empty()) plan.apply = children(world, plan, defaults, settings, std::move(former));
   return plan;
 }
 

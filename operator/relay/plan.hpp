@@ -32,7 +32,9 @@ struct Plan {
   std::vector<Child> apply;       ///< in this order
   std::string image;
   std::string config_hash;
-  std::string reload;  ///< for the pods' annotation: changes whenever they have something to read again
+  std::string reload;        ///< for the pods' annotation: changes whenever they have something to read again
+  std::string settings_key;  ///< of the pods that this is news for
+  bool keeps_former_settings = false;  ///< for pods with other mounts, until they are replaced
   std::vector<api::ObservedSecret> secrets;
 };
 

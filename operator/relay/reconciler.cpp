@@ -161,7 +161,7 @@ Answer<Outcome> RelayReconciler::stamp_pods(const World& world, const Plan& plan
     return settling_.time_left(key, plan.reload, clock_.steady());
   }();
   const auto uid = world.daemon_set ? kube::text_at(*world.daemon_set, "/metadata/uid") : "";
-  const auto pods = pods_to_stamp(world.pods, uid, plan.reload);
+  const auto pods = pods_to_stamp(world.pods, {uid, plan.settings_key, plan.reload});
   if (pods.empty()) return Outcome{};
   if (left > relay::milliseconds{0}) return Outcome{left};
   for (const auto& pod : pods) {

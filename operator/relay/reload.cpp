@@ -6,14 +6,14 @@
 
 namespace op::smtp_relay {
 
-std::vector<Json> pods_to_stamp(
-  const std::vector<Json>& pods, const std::string& daemon_set_uid, const std::string& stamp
-) {
+std::vector<Json> pods_to_stamp(const std::vector<Json>& pods, const Stamp& stamp) {
   std::vector<Json> found;
   for (const auto& pod : pods) {
     const auto annotations = pod.at("metadata").value("annotations", Json::object());
-    const bool is_stamped = annotations.value(std::string(resources::kReloadAnnotation), "") == stamp;
-    const bool is_ours = kube::controller_of(pod).uid == daemon_set_uid;
+    const auto says = [&](std::string_view name) { return annotations.value(std::string(name), ""); };
+    const bool is_stamped = says(resources::kReloadAnnotation) == stamp.text;
+    const bool is_ours = kube::controller_of(pod).uid == stamp.daemon_set_uid &&
+                         says(resources::kSettingsAnnotation) == stamp.settings_key;
     if (is_ours && !is_stamped && !kube::is_being_deleted(pod)) found.push_back(pod);
   }
   return found;

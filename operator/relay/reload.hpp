@@ -11,10 +11,15 @@ namespace op::smtp_relay {
 /// its own, so the pods are stamped this long after we learned of it, in which more changes may come together.
 inline constexpr runtime::milliseconds kSettleTime = runtime::seconds{1};
 
-/// Which pods have another stamp than this: those of our DaemonSet that are not being deleted.
-[[nodiscard]] std::vector<Json> pods_to_stamp(
-  const std::vector<Json>& pods, const std::string& daemon_set_uid, const std::string& stamp
-);
+/// What pods should have, and which pods.
+struct Stamp {
+  std::string daemon_set_uid;
+  std::string settings_key;  ///< those with another one read other settings: nothing is new for them
+  std::string text;
+};
+
+/// Which pods have another stamp than this: those of our DaemonSet, with these mounts, that are not being deleted.
+[[nodiscard]] std::vector<Json> pods_to_stamp(const std::vector<Json>& pods, const Stamp& stamp);
 
 /// The merge patch that stamps a pod, and no other pod that has taken its name since.
 [[nodiscard]] Json stamping(const Json& pod, const std::string& stamp);

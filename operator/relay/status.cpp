@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "operator/relay/rollout.hpp"
+
 namespace op::smtp_relay {
 namespace {
 
@@ -9,29 +11,6 @@ namespace condition = api::condition;
 
 /// A message that grew without end would not be accepted; who reads 4,000 characters has enough to mend.
 constexpr std::size_t kLongestMessage = 4000;
-
-struct Rollout {
-  bool exists = false;
-  bool is_observed = false;  ///< the counts are those of the present spec
-  std::int64_t desired = 0;
-  std::int64_t updated = 0;
-  std::int64_t ready = 0;
-  std::int64_t available = 0;
-  [[nodiscard]] bool is_complete() const { return is_observed && updated >= desired && available >= desired; }
-};
-
-Rollout rollout_of(const std::optional<Json>& daemon_set) {
-  if (!daemon_set) return {};
-  const auto at = [&](const char* pointer) { return kube::number_at(*daemon_set, pointer); };
-  return {
-    true,
-    at("/status/observedGeneration") >= at("/metadata/generation"),
-    at("/status/desiredNumberScheduled"),
-    at("/status/updatedNumberScheduled"),
-    at("/status/numberReady"),
-    at("/status/numberAvailable"),
-  };
-}
 
 std::string of_nodes(std::int64_t count, std::int64_t total) {
   return std::to_string(count) + " of " + std::to_string(total) + (total == 1 ? " node" : " nodes");
@@ -95,11 +74,11 @@ Verdict progressing(const Plan& plan, const Rollout& rollout) {
   if (!rollout.exists || !rollout.is_observed) return {"True", "RolloutInProgress", "the rollout begins"};
   if (rollout.is_complete())
     return {"False", "RolloutComplete", of_nodes(rollout.updated, rollout.desired) + " up to date"};
-  return {
-    "True", "RolloutInProgress",
-    of_nodes(rollout.updated, rollout.desired) + " up to date, " + std::to_string(rollout.available) +
-      " available"
-  };
+  auto message = of_nodes(rollout.updated, rollout.desired) + " up to date, " +
+                 std::to_string(rollout.available) + " available";
+  if (plan.keeps_former_settings)
+    message += "; the others keep the settings that belong to their credentials and authorities";
+  return {"True", "RolloutInProgress", std::move(message)};
 }
 
 Verdict config_valid(const Plan& plan) {

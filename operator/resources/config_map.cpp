@@ -1,13 +1,16 @@
 #include "operator/resources/config_map.hpp"
 
+#include "operator/resources/volumes.hpp"
+
 namespace op::resources {
 
-Json config_map(const api::SmtpRelay& relay, const std::string& settings) {
+Json config_map(const api::SmtpRelay& relay, const std::string& settings, Json former) {
+  former[settings_key(relay.spec)] = settings;
   return {
     {"apiVersion", "v1"},
     {"kind", "ConfigMap"},
     {"metadata", metadata(relay)},
-    {"data", {{kConfigKey, settings}}},
+    {"data", std::move(former)},
   };
 }
 

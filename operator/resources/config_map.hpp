@@ -4,8 +4,12 @@
 
 namespace op::resources {
 
-/// The relay's settings under a name that never changes: the relay reads them live, so a change restarts nothing.
+/// The relay's settings, under a key that changes with the names of what is mounted alone (settings_key): the relay reads
+/// them live, so a change of settings restarts nothing.
 /// @param settings  what relay_settings() gave
-[[nodiscard]] Json config_map(const api::SmtpRelay& relay, const std::string& settings);
+/// @param former    settings of pods with other mounts, by their keys
+[[nodiscard]] Json config_map(
+  const api::SmtpRelay& relay, const std::string& settings, Json former = Json::object()
+);
 
 }  // namespace op::resources

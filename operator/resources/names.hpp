@@ -26,6 +26,7 @@ struct Blueprint {
 /// Names that users, dashboards and the relay rely on.
 inline constexpr std::string_view kReloadAnnotation = "smtp.buildinglink.com/reload";
 inline constexpr std::string_view kEnvironmentAnnotation = "smtp.buildinglink.com/environment-hash";
+inline constexpr std::string_view kSettingsAnnotation = "smtp.buildinglink.com/settings";
 inline constexpr std::string_view kRestartedAnnotation = "kubectl.kubernetes.io/restartedAt";
 inline constexpr std::string_view kInstanceLabel = "app.kubernetes.io/instance";
 /// Selects everything that this operator makes.
@@ -34,7 +35,7 @@ inline constexpr std::string_view kManagedSelector =
 
 /// Where things lie in the relay's container.
 inline constexpr std::string_view kConfigFolder = "/etc/smtp-relay/config";
-inline constexpr std::string_view kConfigKey = "relay.json";
+inline constexpr std::string_view kConfigFile = "relay.json";
 inline constexpr std::string_view kPasswdFolder = "/etc/exim4";
 inline constexpr std::string_view kPasswdFile = "passwd.client";
 inline constexpr std::string_view kAuthorityFolder = "/etc/smtp-relay/smarthost-ca";

@@ -73,7 +73,7 @@ Json relay_container(const Blueprint& blueprint) {
     {"name", "relay"},
     {"image", blueprint.image},
     {"imagePullPolicy", spec.image_pull_policy},
-    {"args", Json::array({"--config", std::string(kConfigFolder) + "/" + std::string(kConfigKey)})},
+    {"args", Json::array({"--config", std::string(kConfigFolder) + "/" + std::string(kConfigFile)})},
     {"env", identity()},
     {"ports", ports(spec)},
     {"startupProbe", probe("/livez", kStartup)},
@@ -169,6 +169,7 @@ Json pod_template(const Blueprint& blueprint) {
     {"prometheus.io/scrape", "true"},
     {"prometheus.io/port", std::to_string(kMetricsPort)},
     {"prometheus.io/path", "/metrics"},
+    {kSettingsAnnotation, settings_key(blueprint.relay.spec)},
   };
   if (!blueprint.environment_hash.empty()) annotations[kEnvironmentAnnotation] = blueprint.environment_hash;
   return {

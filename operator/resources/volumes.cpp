@@ -6,6 +6,9 @@ namespace {
 /// Read by the relay's group alone.
 constexpr int kMode = 0440;
 
+constexpr std::string_view kSettingsPrefix = "relay-";
+constexpr std::string_view kSettingsSuffix = ".json";
+
 Json one_file(const std::string& key, std::string_view file) {
   return Json::array({{{"key", key}, {"path", file}, {"mode", kMode}}});
 }
@@ -33,7 +36,14 @@ Json key_file(const char* volume, const api::KeyReference& from, std::string_vie
 }
 
 Json config_volume(const Blueprint& blueprint) {
-  return {{"name", "config"}, {"configMap", {{"name", child_name(blueprint.relay)}, {"defaultMode", kMode}}}};
+  const auto& relay = blueprint.relay;
+  return {
+    {"name", "config"},
+    {"configMap",
+     {{"name", child_name(relay)},
+      {"items", one_file(settings_key(relay.spec), kConfigFile)},
+      {"defaultMode", kMode}}},
+  };
 }
 
 /// How the operator speaks to a pod: its annotations, as a file.
@@ -59,6 +69,14 @@ const api::KeyReference* authority(const api::Spec& spec) {
   return &*spec.smarthosts.front().ca;
 }
 
+/// What the user's references bring into the pod.
+Json referenced_volumes(const api::Spec& spec) {
+  auto all = Json::array();
+  if (spec.passwd_client) all.push_back(secret_file("passwd-client", *spec.passwd_client, kPasswdFile));
+  if (const auto* ca = authority(spec)) all.push_back(key_file("smarthost-ca", *ca, kAuthorityFile));
+  return all;
+}
+
 Json read_only(const char* volume, std::string_view path) {
   return {{"name", volume}, {"mountPath", path}, {"readOnly", true}};
 }
@@ -66,10 +84,8 @@ Json read_only(const char* volume, std::string_view path) {
 }  // namespace
 
 Json volumes(const Blueprint& blueprint) {
-  const auto& spec = blueprint.relay.spec;
   auto all = Json::array({config_volume(blueprint), podinfo_volume(), spool_volume(blueprint)});
-  if (spec.passwd_client) all.push_back(secret_file("passwd-client", *spec.passwd_client, kPasswdFile));
-  if (const auto* ca = authority(spec)) all.push_back(key_file("smarthost-ca", *ca, kAuthorityFile));
+  for (auto& volume : referenced_volumes(blueprint.relay.spec)) all.push_back(std::move(volume));
   return all;
 }
 
@@ -81,6 +97,15 @@ Json volume_mounts(const api::Spec& spec) {
   if (spec.passwd_client) all.push_back(read_only("passwd-client", kPasswdFolder));
   if (authority(spec) != nullptr) all.push_back(read_only("smarthost-ca", kAuthorityFolder));
   return all;
+}
+
+std::string settings_key(const api::Spec& spec) {
+  const auto mounts = short_hash(referenced_volumes(spec).dump());
+  return std::string(kSettingsPrefix) + mounts + std::string(kSettingsSuffix);
+}
+
+bool is_settings_key(std::string_view key) {
+  return key.starts_with(kSettingsPrefix) && key.ends_with(kSettingsSuffix);
 }
 
 }  // namespace op::resources

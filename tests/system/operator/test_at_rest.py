@@ -48,7 +48,7 @@ def test_a_restarted_server_is_watched_again_without_a_list(settled):
     settled.plane.restart_apiserver()
     # What changes now must be seen.
     settled.api.patch(f"{RELAYS}/edge", {"spec": {"limits": {"maxMessageSize": "7Mi"}}})
-    wait_until(lambda: "7Mi" in settled.child("ConfigMap")["data"]["relay.json"], 40, "the change is applied")
+    wait_until(lambda: "7Mi" in settled.settings(), 40, "the change is applied")
     after = settled.versions()
     moved = {path for path in versions if after[path] != versions[path]}
     assert moved == {f"{RELAYS}/edge", CHILDREN["ConfigMap"], f"{CORE}/pods/edge-1"} or \
@@ -83,7 +83,7 @@ def test_a_version_that_is_gone_costs_one_list_and_only_the_writes_that_are_due(
         assert operator.http(operator.health_port, "/healthz")[0] == 200, "an outage is no reason to be restarted"
         proxy.mend()
 
-        wait_until(lambda: "7Mi" in mail.child("ConfigMap")["data"]["relay.json"], 60, "the change is applied")
+        wait_until(lambda: "7Mi" in mail.settings(), 60, "the change is applied")
         wait_until(lambda: mail.child("ServiceAccount"), 10, "the deleted child is back")
         wait_until(lambda: mail.relay()["status"]["observedGeneration"] == 2, 10, "the change is reported")
         gone = [record for record in operator.records("watch_failed") if record["kind"] == "gone"]

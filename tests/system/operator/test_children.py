@@ -113,7 +113,7 @@ def test_a_deleted_child_comes_back(edge, kind):
 
 def test_an_edited_config_map_goes_back(edge):
     before = edge.child("ConfigMap")["data"]
-    edge.api.patch(CHILDREN["ConfigMap"], {"data": {"relay.json": "{}", "more": "x"}})
+    edge.api.patch(CHILDREN["ConfigMap"], {"data": {edge.settings_key(): "{}", "more": "x"}})
     wait_until(lambda: edge.child("ConfigMap")["data"] == before, 5, "the ConfigMap is as it was")
 
 
@@ -141,7 +141,7 @@ def test_what_others_add_beside_stays(edge):
 
 def test_a_change_of_settings_changes_the_config_map_alone(edge):
     edge.apply(limits={"maxMessageSize": "5Mi"})
-    wait_until(lambda: '"max_message_size": "5Mi"' in edge.child("ConfigMap")["data"]["relay.json"], 5, "the new setting")
+    wait_until(lambda: '"max_message_size": "5Mi"' in edge.settings(), 5, "the new setting")
     edge.wait_for_condition("ConfigValid", "True", "Accepted")
     wait_until(lambda: edge.relay()["status"]["observedGeneration"] == 2, 5, "the generation is observed")
     assert spec_of(edge.child("DaemonSet")) == edge.spec
@@ -182,6 +182,44 @@ def test_running_pods_are_told_to_read_again(mail):
     assert secrets[0]["resourceVersion"] == mail.api.get(f"{CORE}/secrets/credentials")["metadata"]["resourceVersion"]
 
 
+def test_other_credentials_never_meet_the_wrong_smarthost(mail):
+    """Old pods keep the old smarthost with the old credentials, new ones have both new: no pod sends unauthenticated."""
+    mail.secret("first", **{"passwd.client": "smtp.test:user:one"})
+    mail.secret("second", **{"passwd.client": "other.test:user:two"})
+    mail.operator()
+    mail.apply(passwdClientSecretRef={"name": "first"})
+    mail.wait_for_children()
+    mail.roll_out(2, 2)
+    mail.wait_for_condition("Progressing", "False", "RolloutComplete")
+    old_key, old_settings = mail.settings_key(), mail.settings()
+    mail.pod("edge-old")
+    old_stamp = wait_for_stamp(mail, "edge-old", None)
+
+    mail.apply(passwdClientSecretRef={"name": "second"}, smarthosts=[{"name": "primary", "host": "other.test"}])
+    wait_until(lambda: mail.settings_key() != old_key, 5, "new pods read other settings")
+    assert "other.test:587" in mail.settings()
+    mail.pod("edge-new")
+    wait_for_stamp(mail, "edge-new", None)
+    mail.roll_out(1, 2)
+    message = mail.wait_for_condition("Progressing", "True", "RolloutInProgress")
+    wait_until(lambda: "keep the settings" in mail.condition("Progressing")[2], 5, f"it says so: {message}")
+    stays_true(lambda: mail.child("ConfigMap")["data"][old_key] == old_settings, 2, "old pods keep the old smarthost")
+    assert stamp(mail, "edge-old") == old_stamp, "nothing is new for it"
+
+    mail.roll_out(2, 2)
+    wait_until(lambda: list(mail.child("ConfigMap")["data"]) == [mail.settings_key()], 5, "what nobody reads is gone")
+    mail.wait_for_condition("Progressing", "False", "RolloutComplete")
+
+
+def stamp(mail, pod):
+    return mail.api.get(f"{CORE}/pods/{pod}")["metadata"]["annotations"].get("smtp.buildinglink.com/reload")
+
+
+def wait_for_stamp(mail, pod, before):
+    wait_until(lambda: stamp(mail, pod) != before, 5, f"a new stamp for {pod}")
+    return stamp(mail, pod)
+
+
 def test_deleting_the_resource_leaves_its_children_to_the_garbage_collector(edge):
     uid = edge.relay()["metadata"]["uid"]
     edge.api.delete(f"{RELAYS}/edge")
@@ -210,4 +248,4 @@ def test_what_nobody_owns_is_taken_over(mail):
     mail.operator()
     mail.apply()
     mail.wait_for_children()
-    wait_until(lambda: list(mail.child("ConfigMap")["data"]) == ["relay.json"], 5, "the content is ours")
+    wait_until(lambda: list(mail.child("ConfigMap")["data"]) == [mail.settings_key()], 5, "the content is ours")

@@ -29,7 +29,7 @@ def holder(mail):
 def works(mail, size):
     """Whoever leads acts on a change."""
     mail.apply(limits={"maxMessageSize": size})
-    wait_until(lambda: f'"{size}"' in mail.child("ConfigMap")["data"]["relay.json"], 10, f"somebody applied {size}")
+    wait_until(lambda: f'"{size}"' in mail.settings(), 10, f"somebody applied {size}")
 
 
 def test_one_leads_and_the_other_is_ready(pair):

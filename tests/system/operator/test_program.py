@@ -145,7 +145,7 @@ def test_in_a_pod_it_is_its_service_account_and_follows_its_token(mail, plane):
     plane.api.delete(account)
     give_token()
     mail.apply(limits={"maxMessageSize": "5Mi"})
-    wait_until(lambda: "5Mi" in mail.child("ConfigMap")["data"]["relay.json"], 90, "the new token is in use")
+    wait_until(lambda: "5Mi" in mail.settings(), 90, "the new token is in use")
     assert operator.check_alive()
 
 

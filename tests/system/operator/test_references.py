@@ -109,7 +109,7 @@ def test_an_invalid_smarthost_keeps_the_last_good_configuration(mail):
     stays_true(lambda: mail.child("ConfigMap")["data"] == before, 1, "the last good settings")
     mail.apply(smarthosts=[{"name": "primary", "host": "other.test"}])
     mail.wait_for_condition("ConfigValid", "True", "Accepted")
-    wait_until(lambda: "other.test:587" in mail.child("ConfigMap")["data"]["relay.json"], 5, "the new settings")
+    wait_until(lambda: "other.test:587" in mail.settings(), 5, "the new settings")
 
 
 def test_what_the_server_refuses_is_reported_and_not_tried_for_ever(mail):
@@ -122,6 +122,20 @@ def test_what_the_server_refuses_is_reported_and_not_tried_for_ever(mail):
     stays_true(lambda: operator.metric(errors) <= count + 1, 3, "no hot loop")
     mail.apply(resources={"requests": {"memory": "64Mi"}, "limits": {"memory": "128Mi"}})
     mail.wait_for_children()
+
+
+def test_what_the_server_refuses_changes_nothing_for_running_pods(mail):
+    mail.operator()
+    mail.apply()
+    mail.wait_for_children()
+    before = mail.child("ConfigMap")["data"], mail.child("DaemonSet")["spec"]
+    mail.apply(smarthosts=[{"name": "primary", "host": "other.test"}],
+               resources={"requests": {"memory": "1Gi"}, "limits": {"memory": "64Mi"}})
+    mail.wait_for_condition("ConfigValid", "False", "RefusedByServer")
+    stays_true(lambda: (mail.child("ConfigMap")["data"], mail.child("DaemonSet")["spec"]) == before, 2,
+               "settings and template as before")
+    mail.apply(smarthosts=[{"name": "primary", "host": "other.test"}])
+    wait_until(lambda: "other.test:587" in mail.settings(), 5, "the new settings, once they are accepted")
 
 
 def test_quantities_in_other_words_are_no_drift(mail):

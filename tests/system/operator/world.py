@@ -109,6 +109,20 @@ class Mail:
     def child(self, kind):
         return self.api.find(CHILDREN[kind])
 
+    def settings_key(self):
+        """Which of the ConfigMap's settings the pods of the present template read."""
+        return self.child("DaemonSet")["spec"]["template"]["metadata"]["annotations"]["smtp.buildinglink.com/settings"]
+
+    def settings(self):
+        return self.child("ConfigMap")["data"][self.settings_key()]
+
+    def roll_out(self, updated, desired):
+        """What the DaemonSet controller would say of the present template."""
+        self.api.patch(CHILDREN["DaemonSet"] + "/status", {"status": {
+            "observedGeneration": self.child("DaemonSet")["metadata"]["generation"], "numberMisscheduled": 0,
+            "desiredNumberScheduled": desired, "currentNumberScheduled": desired, "numberReady": desired,
+            "updatedNumberScheduled": updated, "numberAvailable": desired}})
+
     def pod(self, name, labels=None):
         """A pod as the DaemonSet controller would make it; nothing runs it."""
         owner = self.child("DaemonSet")

@@ -3,12 +3,14 @@
 #include <gmock/gmock.h>
 
 #include "operator/resources/names.hpp"
+#include "operator/resources/volumes.hpp"
 #include "tests/unit/operator/relay/example.hpp"
 
 namespace op::smtp_relay {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -31,6 +33,31 @@ class PlanTest : public ::testing::Test {
        {{"ownerReferences",
          Json::array({{{"kind", "Other"}, {"name", "x"}, {"uid", uid}, {"controller", true}}})}}}
     };
+  }
+  /// The plan has been carried out, and the DaemonSet controller has replaced this many of two pods.
+  void carry_out(int updated) {
+    for (const auto& child : plan().apply) {
+      if (child.resource.kind == "ConfigMap") world.config_map = child.desired;
+      if (child.resource.kind == "DaemonSet") world.daemon_set = child.desired;
+    }
+    (*world.daemon_set)["status"] = {{"desiredNumberScheduled", 2}, {"updatedNumberScheduled", updated}};
+  }
+  [[nodiscard]] std::vector<std::string_view> order() const {
+    std::vector<std::string_view> kinds;
+    for (const auto& child : plan().apply) kinds.push_back(child.resource.kind);
+    return kinds;
+  }
+  /// Another smarthost, with credentials of its own.
+  void move_to_another_smarthost() {
+    world.relay.spec.smarthosts[0].host = "other.test";
+    world.relay.spec.passwd_client->name = "other";
+    world.references[{api::KeyReference::Kind::secret, {"mail", "other"}}] = secret_of(world);
+  }
+  [[nodiscard]] Json data() const {
+    for (const auto& child : plan().apply) {
+      if (child.resource.kind == "ConfigMap") return child.desired["data"];
+    }
+    return {};
   }
   World world = example();
 };
@@ -142,6 +169,62 @@ TEST_F(PlanTest, StampsPodsAnewWhenWhatTheyReadChanges) {
   EXPECT_NE(changed_authority, changed_secret);
   world.relay.spec.max_message_size = "5Mi";
   EXPECT_NE(plan().reload, changed_authority);
+}
+
+TEST_F(PlanTest, ChangesLiveSettingsOnlyBehindADaemonSetThatTheServerAccepts) {
+  carry_out(2);
+  world.relay.spec.smarthosts[0].host = "other.test";
+  EXPECT_THAT(order(), ElementsAre("ServiceAccount", "DaemonSet", "ConfigMap"));
+}
+
+TEST_F(PlanTest, HasSettingsForNewMountsReadyBeforeThePodsThatReadThem) {
+  carry_out(2);
+  move_to_another_smarthost();
+  EXPECT_THAT(order(), ElementsAre("ServiceAccount", "ConfigMap", "DaemonSet"));
+}
+
+TEST_F(PlanTest, KeepsTheSettingsOfPodsWithOtherCredentialsUntilTheyAreReplaced) {
+  carry_out(2);
+  const auto former = plan().settings_key;
+  const auto settings = data()[former];
+  move_to_another_smarthost();
+  const auto present = plan().settings_key;
+  ASSERT_NE(present, former);
+  carry_out(1);
+  EXPECT_TRUE(plan().keeps_former_settings);
+  EXPECT_EQ(data()[former], settings) << "they would send to other.test without a password";
+  EXPECT_THAT(data()[present].get<std::string>(), HasSubstr("other.test:587"));
+  carry_out(2);
+  EXPECT_FALSE(plan().keeps_former_settings);
+  EXPECT_THAT(data(), SizeIs(1));
+  EXPECT_TRUE(data().contains(present));
+}
+
+TEST_F(PlanTest, KeepsTheSettingsOfRunningPodsWhileTheServerRefusesNewOnes) {
+  carry_out(2);
+  const auto former = plan().settings_key;
+  move_to_another_smarthost();
+  EXPECT_TRUE(data().contains(former)) << "the rollout seems complete: it has not begun";
+  world.daemon_set.reset();
+  EXPECT_TRUE(data().contains(former)) << "pods may outlive their DaemonSet";
+}
+
+TEST_F(PlanTest, ChangesLiveSettingsOfAllPodsWhileARolloutOfSomethingElseIsStuck) {
+  carry_out(2);
+  world.relay.spec.image = "own:2";
+  carry_out(1);
+  world.relay.spec.allowed_networks = {"10.99.0.0/16"};
+  EXPECT_THAT(data(), SizeIs(1));
+  EXPECT_THAT(data()[plan().settings_key].get<std::string>(), HasSubstr("10.99.0.0/16"));
+}
+
+TEST_F(PlanTest, ChangesThePlaceOfTheSettingsWithTheNamesOfWhatIsMountedAlone) {
+  const auto before = plan().settings_key;
+  secret_of(world).resource_version = "8";
+  world.relay.spec.smarthosts[0].host = "other.test";
+  EXPECT_EQ(plan().settings_key, before);
+  world.relay.spec.smarthosts[0].ca->key = "other.crt";
+  EXPECT_NE(plan().settings_key, before);
 }
 
 TEST_F(PlanTest, RollsPodsInsteadWhenTheirEnvironmentChanges) {

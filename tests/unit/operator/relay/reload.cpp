@@ -18,14 +18,16 @@ Json pod(const std::string& name, const std::string& owner, const std::string& s
       {"ownerReferences",
        Json::array({{{"kind", "DaemonSet"}, {"name", "d"}, {"uid", owner}, {"controller", true}}})}}},
   };
-  if (!stamp.empty())
-    made["metadata"]["annotations"] = {{"smtp.buildinglink.com/reload", stamp}, {"other", "x"}};
+  made["metadata"]["annotations"] = {{"smtp.buildinglink.com/settings", "relay-1.json"}};
+  if (!stamp.empty()) made["metadata"]["annotations"]["smtp.buildinglink.com/reload"] = stamp;
   return made;
 }
 
+const Stamp kNew{"d-1", "relay-1.json", "new"};
+
 TEST(Reload, StampsThePodsThatHaveAnotherStampOrNone) {
   const auto found =
-    pods_to_stamp({pod("a", "d-1", "new"), pod("b", "d-1", "old"), pod("c", "d-1", "")}, "d-1", "new");
+    pods_to_stamp({pod("a", "d-1", "new"), pod("b", "d-1", "old"), pod("c", "d-1", "")}, kNew);
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(kube::key_of(found[0]).name, "b");
   EXPECT_EQ(kube::key_of(found[1]).name, "c");
@@ -34,7 +36,13 @@ TEST(Reload, StampsThePodsThatHaveAnotherStampOrNone) {
 TEST(Reload, LeavesPodsOfOthersAndThoseThatGoAlone) {
   auto leaving = pod("a", "d-1", "old");
   leaving["metadata"]["deletionTimestamp"] = "2026-01-31T12:00:00Z";
-  EXPECT_TRUE(pods_to_stamp({leaving, pod("b", "d-2", "old")}, "d-1", "new").empty());
+  EXPECT_TRUE(pods_to_stamp({leaving, pod("b", "d-2", "old")}, kNew).empty());
+}
+
+TEST(Reload, LeavesPodsThatReadOtherSettingsAlone) {
+  auto older = pod("a", "d-1", "old");
+  older["metadata"]["annotations"]["smtp.buildinglink.com/settings"] = "relay-0.json";
+  EXPECT_TRUE(pods_to_stamp({older}, kNew).empty());
 }
 
 TEST(Reload, PatchesNothingButItsAnnotationOfThatVeryPod) {

@@ -62,6 +62,15 @@ TEST_F(StatusTest, IsNotReadyWhileANodeDoesNot) {
   says("Progressing", "True", "RolloutInProgress");
 }
 
+TEST_F(StatusTest, TellsThatPodsWithOtherMountsKeepTheirSettings) {
+  world.config_map = Json{{"data", {{"relay-0000.json", "{}"}}}};
+  roll_out(3, 2, 2);
+  says(
+    "Progressing", "True", "RolloutInProgress",
+    "the others keep the settings that belong to their credentials"
+  );
+}
+
 TEST_F(StatusTest, DoesNotTrustCountsOfAnOlderSpec) {
   roll_out(3, 3, 3, 0);
   says("Ready", "False", "RolloutInProgress");

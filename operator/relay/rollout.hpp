@@ -1,0 +1,24 @@
+#pragma once
+/// How far the DaemonSet controller has come.
+
+#include "operator/relay/world.hpp"
+
+namespace op::smtp_relay {
+
+struct Rollout {
+  bool exists = false;
+  bool is_observed = false;  ///< the counts are those of the present spec
+  std::int64_t desired = 0;
+  std::int64_t updated = 0;
+  std::int64_t ready = 0;
+  std::int64_t available = 0;
+  std::string settings_key;  ///< which of the ConfigMap's settings pods of the present template read
+  /// No pod of an older template is left.
+  [[nodiscard]] bool has_replaced_all() const { return is_observed && updated >= desired; }
+  [[nodiscard]] bool is_complete() const { return has_replaced_all() && available >= desired; }
+};
+
+/// @param daemon_set  none: nothing has begun
+[[nodiscard]] Rollout rollout_of(const std::optional<Json>& daemon_set);
+
+}  // namespace op::smtp_relay
