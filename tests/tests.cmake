@@ -16,7 +16,13 @@ function(unit_tests directory)
   add_test(NAME unit/${directory} COMMAND unit_${module} --gtest_brief=1)
   set_tests_properties(unit/${directory} PROPERTIES LABELS "unit;${arg_LABELS}" TIMEOUT 300
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  if(arg_LABELS STREQUAL "threaded")
+    add_dependencies(threaded unit_${module})
+  endif()
 endfunction()
+
+# What ThreadSanitizer has something to say about.
+add_custom_target(threaded)
 
 unit_tests(relay/base)
 unit_tests(relay/mail)
@@ -45,4 +51,5 @@ unit_tests(operator/relay LABELS threaded)
 add_executable(transcripts tests/transcript/transcripts.cpp)
 target_link_libraries(transcripts PRIVATE relay_session test_support)
 add_test(NAME transcript COMMAND transcripts --gtest_brief=1)
+add_dependencies(threaded transcripts)
 set_tests_properties(transcript PROPERTIES LABELS "transcript;threaded" TIMEOUT 300 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
