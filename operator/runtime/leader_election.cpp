@@ -55,9 +55,12 @@ ElectionStep LeaderElection::apply(const election_event::WriteDone& done) {
     if (now_.steady >= term_->write_until) term_.reset();
     return wait(options_.retry_period * 2);
   }
-  // Somebody else wrote or deleted it, or our last write arrived though its answer did not.
+  // Somebody else wrote or deleted it, or our last write arrived though its answer did not. One that can't be made for
+  // want of its namespace is no news: looking at once would go round without a pause.
   const auto kind = done.record.error().kind;
-  if (kind == kube::Kind::conflict || kind == kube::Kind::not_found) return election_step::Read{};
+  const bool was_there = !observed_.resource_version.empty();
+  if (kind == kube::Kind::conflict || (kind == kube::Kind::not_found && was_there))
+    return election_step::Read{};
   return try_again();
 }
 

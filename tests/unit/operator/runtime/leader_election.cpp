@@ -209,6 +209,29 @@ TEST_F(LeaderElectionTest, MakesTheLeaseAnewWhenSomebodyDeletedIt) {
   EXPECT_TRUE(election.term());
 }
 
+TEST_F(LeaderElectionTest, PausesWhenTheLeaseCannotBeMadeForWantOfItsNamespace) {
+  on(election_event::Started{});
+  for (int round = 0; round < 3; ++round) {
+    on(election_event::ReadDone{std::optional<LeaseRecord>{}});
+    next<election_step::Create>();
+    on(election_event::WriteDone{tl::unexpected(failure(Kind::not_found))});
+    EXPECT_EQ(next<election_step::Wait>().delay, seconds{2});
+    on(election_event::Woke{});
+    next<election_step::Read>();
+  }
+}
+
+TEST_F(LeaderElectionTest, PausesWhenTheNamespaceGoesWhileItLeads) {
+  lead();
+  wait(seconds{2});
+  on(election_event::Woke{});
+  on(election_event::WriteDone{tl::unexpected(failure(Kind::not_found))});
+  on(election_event::ReadDone{std::optional<LeaseRecord>{}});
+  next<election_step::Create>();
+  on(election_event::WriteDone{tl::unexpected(failure(Kind::not_found))});
+  EXPECT_EQ(next<election_step::Wait>().delay, seconds{2});
+}
+
 TEST_F(LeaderElectionTest, TriesAgainWhenTheLeaseCannotBeRead) {
   on(election_event::Started{});
   on(election_event::ReadDone{tl::unexpected(failure(Kind::unreachable))});
