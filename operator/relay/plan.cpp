@@ -8,6 +8,7 @@
 #include "operator/resources/relay_settings.hpp"
 #include "operator/resources/service_account.hpp"
 #include "operator/resources/volumes.hpp"
+#include "relay/base/text.hpp"
 #include "relay/config/load.hpp"
 
 namespace op::smtp_relay {
@@ -18,6 +19,7 @@ using Findings = std::vector<Finding>;
 namespace condition = api::condition;
 
 constexpr std::string_view kSettingsName = "relay.json";
+constexpr std::string_view kVariablePrefix = "SMTP_RELAY_";
 
 const char* kind_word(const Reference& reference) {
   return reference.kind == Kind::secret ? "Secret" : "ConfigMap";
@@ -98,7 +100,7 @@ std::map<std::string, std::string> environment_of(const World& world) {
     for (const auto& [key, value] : state.environment) environment.insert_or_assign(key, value);
   }
   for (const auto* key : {"NODE_NAME", "POD_NAME", "POD_NAMESPACE", "HOST_ADDRESSES"})
-    environment.erase("SMTP_RELAY_" + std::string(key));
+    environment.erase(std::string(kVariablePrefix) + key);
   return environment;
 }
 
@@ -114,14 +116,32 @@ std::string in_terms_of_the_resource(const relay::config::Fault& fault) {
   return fault.to_text();
 }
 
-Findings settings_are_accepted(const World& world) {
-  const auto loaded = relay::config::load(
+/// What the relay will make of its file and its environment.
+relay::config::Loaded loaded_settings(const World& world) {
+  return relay::config::load(
     {resources::relay_settings(world.relay), std::string(kSettingsName), environment_of(world)}
   );
+}
+
+Findings settings_are_accepted(const World& world) {
   Findings findings;
-  for (const auto& fault : loaded.faults)
+  for (const auto& fault : loaded_settings(world).faults)
     findings.push_back({condition::kConfigValid, "False", "InvalidSettings", in_terms_of_the_resource(fault)}
     );
+  return findings;
+}
+
+Findings environment_leaves_the_pod_its_settings(const World& world) {
+  Findings findings;
+  for (const auto& [name, value] : environment_of(world)) {
+    const auto key = relay::lower(std::string_view(name).substr(kVariablePrefix.size()));
+    if (!resources::is_fixed_by_the_pod(key)) continue;
+    findings.push_back(
+      {condition::kConfigValid, "False", "InvalidSettings",
+       "ConfigMaps of spec.envFrom: " + name +
+         ": ports, probes and mounts of the pod rely on this setting; remove the variable"}
+    );
+  }
   return findings;
 }
 
@@ -148,12 +168,13 @@ Findings names_are_free(const World& world) {
 
 using Check = Findings (*)(const World&);
 constexpr Check kChecks[] = {
-  references_are_readable,       // or we can tell nothing about them
-  references_exist,              // Secrets and ConfigMaps
-  keys_exist,                    // in those
-  authorities_are_certificates,  // or the relay would trust nobody
-  settings_are_accepted,         // by the relay's own rules
-  names_are_free,                // never take over what is somebody else's
+  references_are_readable,                  // or we can tell nothing about them
+  references_exist,                         // Secrets and ConfigMaps
+  keys_exist,                               // in those
+  authorities_are_certificates,             // or the relay would trust nobody
+  settings_are_accepted,                    // by the relay's own rules
+  environment_leaves_the_pod_its_settings,  // or nothing would find the relay
+  names_are_free,                           // never take over what is somebody else's
 };
 
 // ---- what follows ----
@@ -200,7 +221,14 @@ Json former_settings(const World& world, const std::string& key) {
 std::vector<Child> children(
   const World& world, const Plan& plan, const Defaults& defaults, const std::string& settings, Json former
 ) {
-  const resources::Blueprint blueprint{world.relay, plan.image, defaults.spool_root, environment_hash(world)};
+  const auto effective = loaded_settings(world).settings;
+  const resources::Blueprint blueprint{
+    world.relay,
+    plan.image,
+    defaults.spool_root,
+    environment_hash(world),
+    effective.lame_duck + effective.session_drain_timeout,
+  };
   Child account{kube::kServiceAccounts, resources::service_account(world.relay), {}};
   Child config_map{
     kube::kConfigMaps,

@@ -5,6 +5,7 @@
 ///           built, and the difference to what somebody changed is plain; golden YAML in tests/golden
 /// FAILURES  none: what can be wrong is found before (operator/relay's plan)
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -19,8 +20,9 @@ using api::Json;
 struct Blueprint {
   const api::SmtpRelay& relay;  // outlives this
   std::string image;
-  std::string spool_root;        ///< folder on the node that holds all spools
-  std::string environment_hash;  ///< of the ConfigMaps in envFrom; empty: there are none
+  std::string spool_root;                  ///< folder on the node that holds all spools
+  std::string environment_hash;            ///< of the ConfigMaps in envFrom; empty: there are none
+  std::chrono::milliseconds drain_time{};  ///< lame duck and sessions, as the relay will have them
 };
 
 /// Names that users, dashboards and the relay rely on.

@@ -1,7 +1,6 @@
 #include "operator/resources/pod_template.hpp"
 
 #include "operator/resources/volumes.hpp"
-#include "relay/base/units.hpp"
 
 namespace op::resources {
 namespace {
@@ -134,7 +133,7 @@ Json pod_spec(const Blueprint& blueprint) {
     {"volumes", volumes(blueprint)},
     {"restartPolicy", "Always"},
     {"schedulerName", "default-scheduler"},
-    {"terminationGracePeriodSeconds", grace_period(spec)},
+    {"terminationGracePeriodSeconds", grace_period(blueprint.drain_time)},
     // The node's resolver: mail must not depend on the cluster's DNS, nor look names up in cluster domains first.
     {"dnsPolicy", "Default"},
     // A Service named smtp-relay would put SMTP_RELAY_PORT into the environment, which the relay refuses to know.
@@ -158,10 +157,8 @@ Json pod_spec(const Blueprint& blueprint) {
 
 }  // namespace
 
-std::int64_t grace_period(const api::Spec& spec) {
-  const auto lame_duck = relay::parse_duration(spec.lame_duck).value_or(relay::milliseconds{0});
-  const auto sessions = relay::parse_duration(spec.session_timeout).value_or(relay::milliseconds{0});
-  return std::chrono::ceil<relay::seconds>(lame_duck + sessions + relay::seconds{5}).count();
+std::int64_t grace_period(std::chrono::milliseconds drain_time) {
+  return std::chrono::ceil<std::chrono::seconds>(drain_time + std::chrono::seconds{5}).count();
 }
 
 Json pod_template(const Blueprint& blueprint) {

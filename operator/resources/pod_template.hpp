@@ -9,6 +9,6 @@ namespace op::resources {
 [[nodiscard]] Json pod_template(const Blueprint& blueprint);
 
 /// Seconds between SIGTERM and SIGKILL: lame duck, sessions, and five for the spool.
-[[nodiscard]] std::int64_t grace_period(const api::Spec& spec);
+[[nodiscard]] std::int64_t grace_period(std::chrono::milliseconds drain_time);
 
 }  // namespace op::resources

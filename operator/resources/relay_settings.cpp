@@ -1,5 +1,6 @@
 #include "operator/resources/relay_settings.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "relay/base/network.hpp"
@@ -86,6 +87,12 @@ std::string_view field_of_setting(std::string_view key) {
     if (row.key == key) return row.spec_field;
   }
   return {};
+}
+
+bool is_fixed_by_the_pod(std::string_view key) {
+  return std::any_of(kRows.begin(), kRows.end(), [&](const Row& row) {
+    return row.key == key && row.spec_field.empty();
+  });
 }
 
 }  // namespace op::resources

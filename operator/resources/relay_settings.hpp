@@ -12,4 +12,7 @@ namespace op::resources {
 /// not the user's to choose.
 [[nodiscard]] std::string_view field_of_setting(std::string_view key);
 
+/// True for settings that ports, probes and mounts of the pod rely on: nobody may choose others.
+[[nodiscard]] bool is_fixed_by_the_pod(std::string_view key);
+
 }  // namespace op::resources

@@ -131,6 +131,27 @@ TEST_F(PlanTest, ChecksTheEnvironmentThatWouldWinOverTheSettings) {
   );
 }
 
+TEST_F(PlanTest, RefusesVariablesOfSettingsThatThePodReliesOn) {
+  for (const std::string name :
+       {"LISTEN", "HTTP_LISTEN", "METRICS_LISTEN", "ADMIN_LISTEN", "SPOOL_PATH", "POD_ANNOTATIONS",
+        "PASSWD_CLIENT", "SMARTHOST_CA"}) {
+    const bool is_address = name.ends_with("LISTEN");
+    environment_of(world).environment = {{"SMTP_RELAY_" + name, is_address ? "127.0.0.1:1" : "/tmp/x"}};
+    finds("ConfigValid", "InvalidSettings", "ConfigMaps of spec.envFrom: SMTP_RELAY_" + name + ": ports");
+  }
+}
+
+TEST_F(PlanTest, GivesPodsTheTimeToDrainThatTheirEnvironmentAsksFor) {
+  const auto grace = [&] {
+    return plan().apply.at(2).desired["spec"]["template"]["spec"]["terminationGracePeriodSeconds"];
+  };
+  EXPECT_EQ(grace(), 55);
+  environment_of(world).environment = {
+    {"SMTP_RELAY_LAME_DUCK", "2m"}, {"SMTP_RELAY_SESSION_DRAIN_TIMEOUT", "1m"}
+  };
+  EXPECT_EQ(grace(), 185);
+}
+
 TEST_F(PlanTest, LetsLaterConfigMapsWin) {
   world.relay.spec.env_from = {"extra", "more"};
   environment_of(world).environment = {{"SMTP_RELAY_LAME_DUCK", "nonsense"}};

@@ -44,7 +44,9 @@ TEST_P(Golden, ConfigMap) { compare("config-map", config_map(relay, relay_settin
 TEST_P(Golden, DaemonSet) {
   const auto image = relay.spec.image.empty() ? "ghcr.io/buildinglink/email/smtp:1" : relay.spec.image;
   const auto hash = relay.spec.env_from.empty() ? "" : "0123456789abcdef";
-  compare("daemon-set", daemon_set({relay, image, "/var/lib/smtp-relay", hash}));
+  const auto settings = relay::config::load({relay_settings(relay), "relay.json", {}}).settings;
+  const auto drain_time = settings.lame_duck + settings.session_drain_timeout;
+  compare("daemon-set", daemon_set({relay, image, "/var/lib/smtp-relay", hash, drain_time}));
 }
 
 TEST_P(Golden, SettingsAreAcceptedByTheRelay) {

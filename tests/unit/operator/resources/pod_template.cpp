@@ -97,10 +97,8 @@ TEST_F(PodTemplateTest, RestartsPodsWhenTheirEnvironmentChanges) {
 }
 
 TEST_F(PodTemplateTest, GivesTheRelayTimeToDrain) {
-  EXPECT_EQ(grace_period(relay.spec), 55);
-  relay.spec.lame_duck = "1m";
-  relay.spec.session_timeout = "1500ms";
-  EXPECT_EQ(grace_period(relay.spec), 67) << "rounded up";
+  EXPECT_EQ(grace_period(std::chrono::seconds{50}), 55);
+  EXPECT_EQ(grace_period(std::chrono::milliseconds{61500}), 67) << "rounded up";
 }
 
 }  // namespace
