@@ -44,10 +44,17 @@ void Controller::pause() {
   term_.reset();
 }
 
+void Controller::stop() {
+  pause();
+  // All at once: one after another, each could take as long as its requests may hang.
+  for (auto& thread : threads_) thread.request_stop();
+  threads_.clear();
+}
+
 void Controller::run(const std::stop_token& stop) {
   while (auto taken = next(stop)) {
     metrics_.dequeued(taken->waited);
-    work(taken->key);
+    work(taken->key, stop);
   }
 }
 
@@ -68,15 +75,15 @@ std::optional<WorkQueue::Taken> Controller::next(const std::stop_token& stop) {
   return std::nullopt;
 }
 
-void Controller::work(const Key& key) {
+void Controller::work(const Key& key, const std::stop_token& stop) {
   metrics_.worker_started();
   const auto began = clock_.steady();
-  const auto answer = attempt(key);
+  const auto answer = attempt(key, stop);
   conclude(key, answer, began);
   metrics_.worker_ended();
 }
 
-kube::Answer<Outcome> Controller::attempt(const Key& key) {
+kube::Answer<Outcome> Controller::attempt(const Key& key, const std::stop_token& stop) {
   std::stop_token term;
   {
     const std::lock_guard lock(mutex_);
@@ -87,8 +94,12 @@ kube::Answer<Outcome> Controller::attempt(const Key& key) {
       );
     term = *term_;
   }
+  std::stop_source either;
+  const auto forward = [&either] { either.request_stop(); };
+  const std::stop_callback by_end_of_term(term, forward);
+  const std::stop_callback by_end_of_process(stop, forward);
   try {
-    return reconciler_.reconcile(key, term);
+    return reconciler_.reconcile(key, either.get_token());
   } catch (const std::exception& exception) {
     metrics_.reconcile_panicked();
     return tl::unexpected(thrown(exception.what()));

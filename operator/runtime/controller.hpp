@@ -22,7 +22,7 @@ class Reconciler {
  public:
   virtual ~Reconciler() = default;
   /// @param key   says which object, not what happened to it
-  /// @param stop  requested when we no longer lead
+  /// @param stop  requested when we no longer lead, or the process is to end
   /// Failures: transient ones and conflicts come again behind a back-off, permanent ones only when something changes.
   [[nodiscard]] virtual kube::Answer<Outcome> reconcile(const Key& key, std::stop_token stop) = 0;
 };
@@ -38,8 +38,8 @@ class Controller {
   );
 
   void start();
-  /// Ends the threads, each behind the reconcile it is in.
-  void stop() { threads_.clear(); }
+  /// Tells the reconciles under way to end, takes no other key, and returns when all threads have ended.
+  void stop();
 
   void add(const Key& key);
   /// @param term  requested when work must end
@@ -53,8 +53,8 @@ class Controller {
  private:
   void run(const std::stop_token& stop);
   [[nodiscard]] std::optional<WorkQueue::Taken> next(const std::stop_token& stop);
-  void work(const Key& key);
-  [[nodiscard]] kube::Answer<Outcome> attempt(const Key& key);
+  void work(const Key& key, const std::stop_token& stop);
+  [[nodiscard]] kube::Answer<Outcome> attempt(const Key& key, const std::stop_token& stop);
   void conclude(const Key& key, const kube::Answer<Outcome>& answer, SteadyTime began);
   [[nodiscard]] ReconcileResult judge(const Key& key, const kube::Answer<Outcome>& answer, SteadyTime now);
   void report(const Key& key, const kube::Failure& failure);

@@ -93,6 +93,22 @@ def test_a_leader_that_cannot_renew_stands_by_and_leads_again(mail):
         proxy.close()
 
 
+def test_it_ends_in_time_while_the_server_hangs(mail):
+    """Each look at this relay asks the server for its children; a frozen server keeps every worker waiting."""
+    operator = mail.operator("operator-a", "--resync=1s")
+    mail.apply(passwdClientSecretRef={"name": "missing"})
+    mail.wait_for_condition("SecretsResolved", "False", "SecretNotFound")
+    server = mail.plane.apiserver
+    server.signal(signal.SIGSTOP)
+    try:
+        time.sleep(3)
+        began = time.monotonic()
+        assert operator.stop() == 0
+        assert time.monotonic() - began < 10
+    finally:
+        server.signal(signal.SIGCONT)
+
+
 def test_no_election_when_told_so(mail):
     operator = mail.operator("operator-a", "--no-leader-elect")
     mail.apply()

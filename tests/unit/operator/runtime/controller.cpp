@@ -178,6 +178,23 @@ TEST_F(ControllerTest, GivesTheEndOfItsTermToTheReconcile) {
   EXPECT_TRUE(eventually([&] { return saw_the_end.load(); }));
 }
 
+TEST_F(ControllerTest, TellsEveryReconcileToEndWhenItStops) {
+  reconciler.action = [&](const Key&, std::stop_token stop) {
+    // Ends only when the others are told too: they must not wait for one another.
+    EXPECT_TRUE(eventually([&] { return stop.stop_requested(); }));
+    std::this_thread::sleep_for(milliseconds{100});
+    return Outcome{};
+  };
+  controller.start();
+  lead();
+  for (const auto* name : {"a", "b", "c"}) controller.add({"mail", name});
+  EXPECT_TRUE(eventually([&] { return reconciler.running == 2; }));
+  const auto began = std::chrono::steady_clock::now();
+  controller.stop();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, seconds{5});
+  EXPECT_EQ(reconciler.calls, 2) << "what waits is for whoever leads next";
+}
+
 TEST_F(ControllerTest, EndsBehindTheReconcileItIsIn) {
   reconciler.action = [](const Key&, std::stop_token) {
     std::this_thread::sleep_for(milliseconds{50});
