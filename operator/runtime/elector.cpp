@@ -10,6 +10,9 @@ namespace log = relay::log;
 /// The watchdog looks twice, this far apart: a process that was frozen gets the time to notice by itself.
 constexpr milliseconds kWatchdogPeriod{500};
 
+/// A renewal that was under way when we were told to stop may arrive between our read and our write, but only once.
+constexpr int kReleases = 3;
+
 }  // namespace
 
 Elector::Elector(kube::Key lease, ElectionOptions options, ElectorContext context, ElectorCallbacks callbacks)
@@ -109,12 +112,22 @@ void Elector::release() {
   callbacks_.on_stand_by();
   context_.metrics.leads(false);
   if (!record) return;
-  // Best effort: unreleased, it expires.
-  const auto answer =
-    context_.client.replace(kube::kLeases, to_lease(*record, lease_), kube::DryRun::no, std::stop_token{});
-  context_.log.write(
-    log::info("lease_released").with("lease", lease_.to_text()).with("done", answer.has_value())
-  );
+  const bool is_done = free_lease(*record);
+  context_.log.write(log::info("lease_released").with("lease", lease_.to_text()).with("done", is_done));
+}
+
+/// Best effort: unreleased, it expires.
+bool Elector::free_lease(LeaseRecord record) {
+  for (int i = 0; i < kReleases; ++i) {
+    const auto answer =
+      context_.client.replace(kube::kLeases, to_lease(record, lease_), kube::DryRun::no, std::stop_token{});
+    if (answer) return true;
+    if (answer.error().kind != kube::Kind::conflict) return false;
+    const auto live = context_.client.get(kube::kLeases, lease_, std::stop_token{});
+    if (!live || parse_lease(*live).holder != identity_) return false;
+    record.resource_version = kube::resource_version_of(*live);
+  }
+  return false;
 }
 
 void Elector::watch_over(const std::stop_token& stop) {

@@ -45,6 +45,7 @@ class Elector {
   [[nodiscard]] ElectionEvent written(const kube::Answer<kube::Json>& answer);
   void publish();
   void release();
+  [[nodiscard]] bool free_lease(LeaseRecord record);
   void watch_over(const std::stop_token& stop);
   [[nodiscard]] ElectionNow now() const { return {context_.clock.steady(), context_.clock.wall()}; }
 

@@ -38,6 +38,11 @@ class LeaseServer : public kube::Transport {
     const std::lock_guard lock(mutex_);
     return parse_lease(lease_).holder;
   }
+  /// As a renewal does whose answer nobody waited for.
+  void touch() {
+    const std::lock_guard lock(mutex_);
+    lease_["metadata"]["resourceVersion"] = std::to_string(++version_);
+  }
   std::atomic<bool> hangs{false};
 
  private:
@@ -86,6 +91,16 @@ TEST(Elector, LeadsAloneAndFreesTheLeaseWhenItStops) {
   one.elector.stop();
   EXPECT_FALSE(one.leads);
   EXPECT_FALSE(one.leadership.is_leading());
+  EXPECT_EQ(server.holder(), "");
+}
+
+TEST(Elector, FreesALeaseWhoseVersionMovedMeanwhile) {
+  LeaseServer server;
+  Candidate one(server, "one");
+  one.elector.start();
+  EXPECT_TRUE(eventually([&] { return one.leads.load(); }));
+  server.touch();
+  one.elector.stop();
   EXPECT_EQ(server.holder(), "");
 }
 
