@@ -84,15 +84,21 @@ struct FreeCertificate {
   void operator()(X509* certificate) const { X509_free(certificate); }
 };
 
+/// OpenSSL would ask for the password of encrypted PEM at the terminal, and wait.
+int no_password(char*, int, int, void*) { return -1; }
+
 /// The given authorities and no others: cpprestsdk has loaded the system's before it asks us.
 void trust_only(ssl::context& context, const std::string& authority) {
   auto* store = X509_STORE_new();
   SSL_CTX_set_cert_store(context.native_handle(), store);  // takes it over
+  // As Go does: what the kubeconfig names is trusted, be it an intermediate or the server's own certificate.
+  X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
   const std::unique_ptr<BIO, FreeBio> pem(
     BIO_new_mem_buf(authority.data(), static_cast<int>(authority.size()))
   );
   while (const auto certificate =
-           std::unique_ptr<X509, FreeCertificate>(PEM_read_bio_X509(pem.get(), nullptr, nullptr, nullptr)))
+           std::unique_ptr<X509, FreeCertificate>(PEM_read_bio_X509(pem.get(), nullptr, no_password, nullptr))
+  )
     X509_STORE_add_cert(store, certificate.get());
   ERR_clear_error();  // the end of the text is reported as an error
 }
@@ -101,6 +107,7 @@ void trust_only(ssl::context& context, const std::string& authority) {
 void secure(ssl::context& context, const Credentials& credentials) {
   const auto tls = credentials.tls();
   if (!tls) throw std::runtime_error(tls.error().context);
+  SSL_CTX_set_default_passwd_cb(context.native_handle(), no_password);
   SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
   if (!tls->authority.empty()) trust_only(context, tls->authority);
   if (tls->certificate.empty()) return;

@@ -18,6 +18,9 @@ struct Free {
   void operator()(X509* certificate) const { X509_free(certificate); }
 };
 
+/// OpenSSL would ask for the password of encrypted PEM at the terminal, and wait.
+int no_password(char*, int, int, void*) { return -1; }
+
 std::size_t count(std::string_view text, std::string_view what) {
   std::size_t found = 0;
   for (auto at = text.find(what); at != std::string_view::npos; at = text.find(what, at + what.size()))
@@ -36,7 +39,7 @@ bool holds_certificates(const std::string& pem) {
   const auto announced = count(pem, kBegin);
   const std::unique_ptr<BIO, Free> source(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   std::size_t read = 0;
-  while (std::unique_ptr<X509, Free>(PEM_read_bio_X509(source.get(), nullptr, nullptr, nullptr))) ++read;
+  while (std::unique_ptr<X509, Free>(PEM_read_bio_X509(source.get(), nullptr, no_password, nullptr))) ++read;
   ERR_clear_error();  // the end of the text is reported as an error
   return read > 0 && read == announced;
 }

@@ -98,6 +98,22 @@ def test_a_version_that_is_gone_costs_one_list_and_only_the_writes_that_are_due(
         proxy.close()
 
 
+def test_the_servers_own_certificate_may_be_the_authority(mail, plane):
+    """What the kubeconfig names is trusted, as kubectl does, though it is no root."""
+    import json
+    config = json.loads(plane.kubeconfig("operator-a").read_text())
+    config["clusters"][0]["cluster"]["certificate-authority"] = str(plane.pki.folder / "apiserver.crt")
+    user = config["users"][0]["user"]
+    for part in ("client-certificate", "client-key"):
+        user[part] = str(plane.folder / user[part])
+    path = mail.folder / "pinned.kubeconfig"
+    path.write_text(json.dumps(config))
+    from processes import Operator
+    operator = Operator("pinned", path, mail.folder)
+    mail.operators.append(operator)
+    operator.start()
+
+
 def test_a_server_of_another_authority_is_not_believed(mail, plane):
     """The system's authorities, and any other than the kubeconfig's, do not count."""
     import json

@@ -49,6 +49,14 @@ TEST(Digest, TakesNothingElseForACertificate) {
   EXPECT_FALSE(holds_certificates("-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n"));
 }
 
+TEST(Digest, AsksNobodyForThePasswordOfEncryptedPem) {
+  EXPECT_FALSE(holds_certificates(
+    "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\n"
+    "DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\nMIIBcjCCARmgAwIBAgIUFPs7TlaO1w==\n"
+    "-----END CERTIFICATE-----\n"
+  ));
+}
+
 TEST(Digest, OfAConfigMapKeepsTheRelaysEnvironmentAndAHashOfAll) {
   const auto known = digest(Kind::config_map, object({{"SMTP_RELAY_LAME_DUCK", "5s"}, {"OTHER", "x"}}));
   EXPECT_EQ(known.environment, (std::map<std::string, std::string>{{"SMTP_RELAY_LAME_DUCK", "5s"}}));
