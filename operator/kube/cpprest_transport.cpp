@@ -235,6 +235,10 @@ Result<Response> CpprestTransport::stream(
   const bool is_streamed = opened->status_code() == http::status_codes::OK;
   Response result{opened->status_code(), {}, retry_after(*opened)};
   const std::stop_callback on_stop(stop, [&] { cancel.cancel(); });
+  if (is_streamed && !on_bytes({})) {
+    cancel.cancel();
+    return result;
+  }
   try {
     auto body = opened->body().streambuf();
     for (auto octets = next_octets(body); !octets.empty(); octets = next_octets(body)) {

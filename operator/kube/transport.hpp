@@ -40,7 +40,7 @@ class Transport {
  public:
   virtual ~Transport() = default;
   [[nodiscard]] virtual relay::Result<Response> send(const Request& request, std::stop_token stop) = 0;
-  /// Hands over the body of a 200 until it ends or no more is wanted, and returns that 200 without it. Any other status
+  /// Tells of the headers of a 200 with no octets, then hands over its body until it ends or no more is wanted, and returns that 200 without it. Any other status
   /// is returned with its body. A stream that stays silent for longer than the implementation's idle limit is lost.
   [[nodiscard]] virtual relay::Result<Response> stream(
     const Request& request, const OnBytes& on_bytes, std::stop_token stop

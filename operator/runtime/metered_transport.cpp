@@ -23,15 +23,15 @@ relay::Result<kube::Response> MeteredTransport::stream(
   const kube::Request& request, const kube::OnBytes& on_bytes, std::stop_token stop
 ) {
   const auto began = std::chrono::steady_clock::now();
-  std::optional<Metrics::Duration> until_octets;
+  std::optional<Metrics::Duration> until_headers;
   const auto timed = [&](std::string_view octets) {
-    if (!until_octets) until_octets = std::chrono::steady_clock::now() - began;
+    if (!until_headers) until_headers = std::chrono::steady_clock::now() - began;
     return on_bytes(octets);
   };
   auto result = inner_.stream(request, timed, std::move(stop));
-  metrics_.requested(
-    std::string(name(request.method)), code_of(result), until_octets.value_or(Metrics::Duration{0})
-  );
+  // One that was refused, or found nobody, ended then.
+  const auto took = until_headers.value_or(std::chrono::steady_clock::now() - began);
+  metrics_.requested(std::string(name(request.method)), code_of(result), took);
   return result;
 }
 

@@ -22,7 +22,7 @@ struct QueueState {
 /// What a watch thread does.
 enum class CacheOperation : std::uint8_t { list, watch };
 
-/// All series exist from the start, at 0. Safe from any thread.
+/// All series exist from the start, at 0, save those of requests, lists and watches, which begin with the first. Safe from any thread.
 class Metrics {
  public:
   /// @param controller  its name; @param workers  how many; @param host  of the API server
@@ -46,7 +46,6 @@ class Metrics {
   void leads(bool is_leading);
   void election_was_slow();
   void cache_operation(CacheOperation operation, const std::string& resource, bool has_failed);
-  void cache_size(const std::string& resource, std::size_t objects);
 
   /// The exposition format of Prometheus.
   [[nodiscard]] std::string to_text(const QueueState& queue) const;

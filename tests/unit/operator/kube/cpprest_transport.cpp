@@ -175,7 +175,7 @@ TEST_F(CpprestTransportTest, StreamsPiecesAsTheyCome) {
   std::string all;
   std::optional<steady_clock::time_point> first;
   const auto ended = link.stream([&](std::string_view octets) {
-    if (!first) first = steady_clock::now();
+    if (!first && !octets.empty()) first = steady_clock::now();
     all += octets;
     return true;
   });
@@ -224,15 +224,27 @@ TEST_F(CpprestTransportTest, LosesAStreamWhoseChunksMakeNoSense) {
 TEST_F(CpprestTransportTest, EndsAStreamThatIsToldToStop) {
   Link link({{peer::TakeRequest{}, peer::Send{kStreamHead + chunk("one\n")}, peer::AwaitClose{}}});
   std::stop_source stop;
-  const auto ended = link.stream([&](std::string_view) { return stop.request_stop(); }, stop.get_token());
+  const auto ended =
+    link.stream([&](std::string_view) { return stop.request_stop(), true; }, stop.get_token());
   ASSERT_FALSE(ended);
   EXPECT_EQ(ended.error().code, Errc::cancelled);
 }
 
 TEST_F(CpprestTransportTest, EndsAStreamOfWhichNoMoreIsWanted) {
   Link link({{peer::TakeRequest{}, peer::Send{kStreamHead + chunk("one\n")}, peer::AwaitClose{}}});
-  const auto ended = link.stream([](std::string_view) { return false; });
+  const auto ended = link.stream([](std::string_view octets) { return octets.empty(); });
   ASSERT_TRUE(ended);
+}
+
+TEST_F(CpprestTransportTest, TellsOfAStreamsHeadersBeforeAnyOctetHasCome) {
+  Link link({{peer::TakeRequest{}, peer::Send{kStreamHead}, peer::AwaitClose{}}});
+  std::vector<std::string> told;
+  const auto ended = link.stream([&](std::string_view octets) {
+    told.emplace_back(octets);
+    return false;
+  });
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(told, std::vector<std::string>{""});
 }
 
 TEST_F(CpprestTransportTest, ReturnsTheBodyOfARefusedStream) {

@@ -1,5 +1,6 @@
 #include "operator/runtime/metrics.hpp"
 
+#include <ctime>
 #include <gmock/gmock.h>
 
 namespace op::runtime {
@@ -16,6 +17,7 @@ TEST(Metrics, ExistFromTheStart) {
          R"(controller_runtime_reconcile_errors_total{controller="smtprelay"} 0)",
          R"(controller_runtime_terminal_reconcile_errors_total{controller="smtprelay"} 0)",
          R"(controller_runtime_reconcile_panics_total{controller="smtprelay"} 0)",
+         R"(controller_runtime_reconcile_timeouts_total{controller="smtprelay"} 0)",
          R"(controller_runtime_max_concurrent_reconciles{controller="smtprelay"} 4)",
          R"(controller_runtime_active_workers{controller="smtprelay"} 0)",
          R"(controller_runtime_reconcile_time_seconds_count{controller="smtprelay"} 0)",
@@ -28,6 +30,19 @@ TEST(Metrics, ExistFromTheStart) {
          R"(leader_election_slowpath_total{name="smtp-relay-operator"} 0)",
        })
     EXPECT_THAT(text, HasSubstr(series + "\n"));
+}
+
+TEST(Metrics, CountProcessorTimeUpwards) {
+  const Metrics metrics("smtprelay", 4, "api:6443");
+  EXPECT_THAT(metrics.to_text({}), HasSubstr("# TYPE process_cpu_seconds_total counter\n"));
+  const auto used = [&] {
+    const auto text = metrics.to_text({});
+    return std::stod(text.substr(text.find("\nprocess_cpu_seconds_total ") + 27));
+  };
+  const auto before = used();
+  while (used() <= before) {}
+  const auto after = used();
+  EXPECT_LE(after, static_cast<double>(std::clock()) / CLOCKS_PER_SEC);
 }
 
 TEST(Metrics, CountWhatTheyAreTold) {
