@@ -36,6 +36,8 @@ struct Plan {
   std::string settings_key;  ///< of the pods that this is news for
   bool keeps_former_settings = false;  ///< for pods with other mounts, until they are replaced
   std::vector<api::ObservedSecret> secrets;
+  std::string
+    not_stamped;  ///< why pods could not be told to read again; empty: they could. Found out afterwards
 };
 
 /// Pure. All checks run, so that all that is wrong shows at once.

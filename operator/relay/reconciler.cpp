@@ -30,7 +30,19 @@ std::optional<Finding> finding_of(const Failure& failure) {
   return std::nullopt;
 }
 
+/// The kinds of refusal that only a person can mend.
+bool is_lasting(const Failure& failure) {
+  return failure.kind == Kind::forbidden || failure.kind == Kind::invalid;
+}
+
+/// There was nothing to publish to, or it failed.
+Answer<Outcome> ended_by(const Answer<std::optional<api::SmtpRelay>>& published) {
+  if (!published) return tl::unexpected(published.error());
+  return Outcome{};
+}
+
 bool needs_another_look(const Plan& plan) {
+  if (!plan.not_stamped.empty()) return true;
   return std::any_of(plan.findings.begin(), plan.findings.end(), [](const Finding& finding) {
     return finding.reason == "NameConflict" || finding.reason == "Forbidden";
   });
@@ -72,12 +84,12 @@ Answer<Outcome> RelayReconciler::reconcile(const Key& key, std::stop_token stop)
     return Outcome{};
   }
   auto parsed = api::parse_smtp_relay(*object);
-  if (!parsed) return tl::unexpected(Failure{Kind::invalid, parsed.error()});
+  if (!parsed) return refuse(*object, parsed.error(), std::move(stop));
   auto relay = std::move(*parsed);
   if (relay.status.conditions.empty()) {
     auto first = publish(relay, first_status(relay, clock_.wall()), stop);
-    if (!first) return tl::unexpected(first.error());
-    relay = std::move(*first);
+    if (!first || !*first) return ended_by(first);
+    relay = std::move(**first);
   }
 
   auto world = gather(std::move(relay), stop);
@@ -87,14 +99,33 @@ Answer<Outcome> RelayReconciler::reconcile(const Key& key, std::stop_token stop)
   const auto refusal = applied ? std::nullopt : finding_of(applied.error());
   if (!applied && !refusal) return tl::unexpected(applied.error());
   if (refusal) plan.findings.push_back(*refusal);
+  const auto stamped = plan.findings.empty() ? stamp_pods(*world, plan, stop) : Answer<Outcome>(Outcome{});
+  if (!stamped && is_lasting(stamped.error())) plan.not_stamped = stamped.error().error.context;
 
   const auto published =
     publish(world->relay, next_status(world->relay, plan, world->daemon_set, clock_.wall()), stop);
-  if (!published) return tl::unexpected(published.error());
+  if (!published || !*published) return ended_by(published);
   // Only a change of the resource mends what the server finds invalid; the controller does not repeat it.
-  if (!applied) return tl::unexpected(applied.error());
+  if (!applied && applied.error().kind == Kind::invalid) return tl::unexpected(applied.error());
   if (needs_another_look(plan)) return Outcome{kLookAgain};
-  return plan.findings.empty() ? stamp_pods(*world, plan, std::move(stop)) : Outcome{};
+  return stamped;
+}
+
+/// Nothing can be told of what it wants: the status says which field is wrong, and what runs goes on.
+Answer<Outcome> RelayReconciler::refuse(Json object, const relay::Error& why, std::stop_token stop) {
+  object.erase("spec");
+  auto relay = api::parse_smtp_relay(object);
+  if (!relay) return tl::unexpected(Failure{Kind::invalid, why});
+  Plan plan;
+  plan.findings = {
+    {condition::kConfigValid, "False", "InvalidSettings", why.context},
+    {condition::kSecretsResolved, "Unknown", "Pending", "the resource can't be read; see ConfigValid"},
+  };
+  const auto daemon_set = caches_.daemon_sets.get({relay->name_space, resources::child_name(*relay)});
+  const auto next = next_status(*relay, plan, daemon_set, clock_.wall());
+  const auto published = publish(std::move(*relay), next, std::move(stop));
+  if (!published || !*published) return ended_by(published);
+  return tl::unexpected(Failure{Kind::invalid, why});
 }
 
 void RelayReconciler::forget(const Key& key) {
@@ -165,23 +196,31 @@ Answer<Outcome> RelayReconciler::stamp_pods(const World& world, const Plan& plan
   if (pods.empty()) return Outcome{};
   if (left > relay::milliseconds{0}) return Outcome{left};
   for (const auto& pod : pods) {
-    const auto stamped =
-      client_.merge_patch(kube::kPods, kube::key_of(pod), stamping(pod, plan.reload), stop);
-    // It is gone, or another has its name.
-    const bool is_gone =
-      !stamped && (stamped.error().kind == Kind::not_found || stamped.error().kind == Kind::conflict);
-    if (!stamped && !is_gone) return tl::unexpected(stamped.error());
-    if (stamped) {
-      log_.write(log::info("reload")
-                   .with("resource", key.to_text())
-                   .with("pod", kube::key_of(pod).name)
-                   .with("stamp", plan.reload));
-    }
+    const auto stamped = stamp_pod(pod, key, plan.reload, stop);
+    if (!stamped) return tl::unexpected(stamped.error());
   }
   return Outcome{};
 }
 
-Answer<api::SmtpRelay> RelayReconciler::publish(
+Answer<void> RelayReconciler::stamp_pod(
+  const Json& pod, const Key& relay, const std::string& stamp, std::stop_token stop
+) {
+  const auto stamped =
+    client_.merge_patch(kube::kPods, kube::key_of(pod), stamping(pod, stamp), std::move(stop));
+  if (stamped) {
+    log_.write(log::info("reload")
+                 .with("resource", relay.to_text())
+                 .with("pod", kube::key_of(pod).name)
+                 .with("stamp", stamp));
+    return {};
+  }
+  // It is gone, or another has its name.
+  const auto kind = stamped.error().kind;
+  if (kind == Kind::not_found || kind == Kind::conflict) return {};
+  return tl::unexpected(stamped.error());
+}
+
+Answer<std::optional<api::SmtpRelay>> RelayReconciler::publish(
   api::SmtpRelay relay, api::Status next, std::stop_token stop
 ) {
   if (relay.status == next) return relay;
@@ -194,8 +233,7 @@ Answer<api::SmtpRelay> RelayReconciler::publish(
     {"status", api::to_json(next)},
   };
   const auto answer = client_.apply_status(kSmtpRelays, body, std::move(stop));
-  // Deleted meanwhile: its event is on the way.
-  if (!answer && answer.error().kind == Kind::not_found) return relay;
+  if (!answer && answer.error().kind == Kind::not_found) return std::nullopt;
   if (!answer) return tl::unexpected(answer.error());
   log_changes(relay, next, log_);
   relay.resource_version = kube::resource_version_of(*answer);

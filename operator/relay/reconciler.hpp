@@ -20,6 +20,9 @@ class RelayReconciler : public runtime::Reconciler {
 
  private:
   void forget(const Key& key);
+  [[nodiscard]] kube::Answer<runtime::Outcome> refuse(
+    Json object, const relay::Error& why, std::stop_token stop
+  );
   [[nodiscard]] kube::Answer<World> gather(api::SmtpRelay relay, std::stop_token stop);
   [[nodiscard]] kube::Answer<std::optional<Json>> look(
     const runtime::Store& cache, const kube::Resource& resource, const Key& child, std::stop_token stop
@@ -28,7 +31,11 @@ class RelayReconciler : public runtime::Reconciler {
   [[nodiscard]] kube::Answer<runtime::Outcome> stamp_pods(
     const World& world, const Plan& plan, std::stop_token stop
   );
-  [[nodiscard]] kube::Answer<api::SmtpRelay> publish(
+  [[nodiscard]] kube::Answer<void> stamp_pod(
+    const Json& pod, const Key& relay, const std::string& stamp, std::stop_token stop
+  );
+  /// Nothing when the relay is gone: its event is on the way.
+  [[nodiscard]] kube::Answer<std::optional<api::SmtpRelay>> publish(
     api::SmtpRelay relay, api::Status next, std::stop_token stop
   );
 

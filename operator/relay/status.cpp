@@ -68,7 +68,7 @@ Verdict ready(const Plan& plan, const Rollout& rollout, std::uint16_t port) {
   return {"True", "AllNodesAvailable", answer};
 }
 
-Verdict progressing(const Plan& plan, const Rollout& rollout) {
+Verdict rollout_progress(const Plan& plan, const Rollout& rollout) {
   if (!plan.findings.empty())
     return {"False", "Blocked", "nothing is applied until what other conditions say is mended"};
   if (!rollout.exists || !rollout.is_observed) return {"True", "RolloutInProgress", "the rollout begins"};
@@ -79,6 +79,15 @@ Verdict progressing(const Plan& plan, const Rollout& rollout) {
   if (plan.keeps_former_settings)
     message += "; the others keep the settings that belong to their credentials and authorities";
   return {"True", "RolloutInProgress", std::move(message)};
+}
+
+Verdict progressing(const Plan& plan, const Rollout& rollout) {
+  auto verdict = rollout_progress(plan, rollout);
+  if (!plan.not_stamped.empty())
+    verdict.message +=
+      "; running pods could not be told to read their files again, which takes them a minute or so: " +
+      plan.not_stamped;
+  return verdict;
 }
 
 Verdict config_valid(const Plan& plan) {

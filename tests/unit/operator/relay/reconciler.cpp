@@ -1,0 +1,138 @@
+/// What a reconcile does with answers that a real API server gives only when something is wrong. All else is tested
+/// against a real one (tests/system/operator).
+
+#include "operator/relay/reconciler.hpp"
+
+#include <gmock/gmock.h>
+
+#include "tests/support/quiet_log.hpp"
+#include "tests/unit/operator/kube/scripted_transport.hpp"
+#include "tests/unit/operator/relay/example.hpp"
+#include "tests/unit/operator/runtime/fakes.hpp"
+
+namespace op::smtp_relay {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+const Key kEdge{"mail", "edge"};
+
+Json resource() {
+  return {
+    {"metadata",
+     {{"namespace", "mail"}, {"name", "edge"}, {"uid", "u-1"}, {"resourceVersion", "100"}, {"generation", 3}}
+    },
+    {"spec",
+     {{"access", {{"allowedNetworks", Json::array({"10.20.0.0/16"})}}},
+      {"smarthosts", Json::array({{{"name", "primary"}, {"host", "smtp.test"}}})}}},
+  };
+}
+
+class ReconcilerTest : public ::testing::Test {
+ protected:
+  void exists(const Json& object) { caches.relays.feed("mail")->upsert(object); }
+  /// As if the children had been applied and seen.
+  void has_children() {
+    World world;
+    world.relay = *api::parse_smtp_relay(resource());
+    const auto plan = make_plan(world, kDefaults);
+    std::vector<std::pair<runtime::Store*, Json>> children{
+      {&caches.service_accounts, plan.apply.at(0).desired},
+      {&caches.config_maps, plan.apply.at(1).desired},
+      {&caches.daemon_sets, plan.apply.at(2).desired},
+    };
+    for (auto& [store, child] : children) {
+      child["metadata"]["uid"] = "d-1";
+      store->feed("mail")->upsert(child);
+    }
+    auto pod = plan.apply.at(2).desired["spec"]["template"];
+    pod["metadata"].update(
+      {{"namespace", "mail"},
+       {"name", "edge-1"},
+       {"uid", "p-1"},
+       {"ownerReferences", Json::array({{{"kind", "DaemonSet"}, {"uid", "d-1"}, {"controller", true}}})}}
+    );
+    caches.pods.feed("mail")->upsert(pod);
+  }
+  void answers(std::initializer_list<unsigned> statuses) {
+    for (const auto status : statuses) transport.answers(status, resource().dump());
+  }
+  kube::Answer<runtime::Outcome> reconcile() { return reconciler.reconcile(kEdge, {}); }
+  /// What the last request said of a condition.
+  [[nodiscard]] Json condition(const std::string& type) const {
+    const auto body = Json::parse(transport.requests.back().body);
+    for (const auto& each : body["status"]["conditions"]) {
+      if (each["type"] == type) return each;
+    }
+    return {};
+  }
+
+  kube::ScriptedTransport transport;
+  kube::OpenGate gate{relay::seconds{1}};
+  kube::Client client{transport, gate};
+  runtime::VirtualClock clock;
+  relay::test::QuietLog log;
+  Caches caches{client, [](const Key&) {}};
+  RelayReconciler reconciler{kDefaults, caches, client, clock, log};
+};
+
+TEST_F(ReconcilerTest, MakesNoChildOfARelayThatIsGone) {
+  exists(resource());
+  answers({404});
+  const auto answer = reconcile();
+  ASSERT_TRUE(answer) << answer.error().message();
+  EXPECT_FALSE(answer->requeue_after);
+  EXPECT_THAT(transport.requests, SizeIs(1)) << "the status, and nothing behind it";
+}
+
+TEST_F(ReconcilerTest, SaysWhichFieldOfAResourceItCannotRead) {
+  auto broken = resource();
+  broken["spec"]["network"] = {{"port", "smtp"}};
+  exists(broken);
+  answers({200});
+  const auto answer = reconcile();
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().error.fate, relay::Fate::permanent) << "only a change mends it";
+  EXPECT_EQ(condition("ConfigValid")["status"], "False");
+  EXPECT_THAT(condition("ConfigValid")["message"].get<std::string>(), HasSubstr("spec.network.port"));
+  EXPECT_EQ(condition("SecretsResolved")["status"], "Unknown");
+}
+
+TEST_F(ReconcilerTest, LooksAgainSoonWhenItMayNotApply) {
+  exists(resource());
+  answers({200, 404, 404, 404, 403, 200});
+  const auto answer = reconcile();
+  ASSERT_TRUE(answer) << answer.error().message();
+  EXPECT_EQ(answer->requeue_after, relay::seconds{30}) << "no event tells of a right that is granted";
+  EXPECT_EQ(condition("Ready")["reason"], "Forbidden");
+}
+
+TEST_F(ReconcilerTest, TellsThatPodsCouldNotBeStampedAndTriesAgain) {
+  exists(resource());
+  has_children();
+  answers({200, 200});
+  EXPECT_EQ(reconcile()->requeue_after, kSettleTime);
+  clock.advance(kSettleTime);
+  answers({200, 403, 200});
+  const auto answer = reconcile();
+  ASSERT_TRUE(answer) << answer.error().message();
+  EXPECT_EQ(answer->requeue_after, relay::seconds{30});
+  const auto message = condition("Progressing")["message"].get<std::string>();
+  EXPECT_THAT(message, HasSubstr("could not be told to read their files again"));
+  EXPECT_THAT(message, HasSubstr("pods/edge-1"));
+}
+
+TEST_F(ReconcilerTest, PublishesBeforeItRepeatsAStampThatFailed) {
+  exists(resource());
+  has_children();
+  answers({200, 200});
+  EXPECT_TRUE(reconcile());
+  clock.advance(kSettleTime);
+  answers({200, 500, 200});
+  EXPECT_EQ(reconcile().error().kind, kube::Kind::server);
+  EXPECT_THAT(transport.requests.back().target, HasSubstr("smtprelays/edge/status"));
+}
+
+}  // namespace
+}  // namespace op::smtp_relay
