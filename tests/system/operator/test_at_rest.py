@@ -46,8 +46,9 @@ def test_a_restarted_server_is_watched_again_without_a_list(settled):
     lists = [f'smtp_relay_operator_list_operations_total{{resource="{kind}"}}' for kind in ("pods", "secrets", "smtprelays")]
     versions = settled.versions()
     settled.plane.restart_apiserver()
-    # What changes now must be seen.
-    settled.api.patch(f"{RELAYS}/edge", {"spec": {"limits": {"maxMessageSize": "7Mi"}}})
+    # What changes now must be seen. A server that has just begun may refuse it for want of its own caches.
+    wait_until(lambda: settled.api.patch(f"{RELAYS}/edge", {"spec": {"limits": {"maxMessageSize": "7Mi"}}}), 20,
+               "the server takes the change")
     wait_until(lambda: "7Mi" in settled.settings(), 40, "the change is applied")
     after = settled.versions()
     moved = {path for path in versions if after[path] != versions[path]}
