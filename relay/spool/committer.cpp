@@ -10,7 +10,10 @@ using metrics::Counter;
 Committer::Committer(Store& store, Durable durable, metrics::Shard& counters)
     : store_(store), durable_(durable), counters_(counters), thread_([this] { run(); }) {}
 
-Committer::~Committer() {
+Committer::~Committer() { stop(); }
+
+void Committer::stop() {
+  if (!thread_.joinable()) return;
   {
     const std::scoped_lock lock(mutex_);
     is_stopping_ = true;
@@ -91,7 +94,7 @@ Result<void> Committer::write(const std::vector<Commit>& commits) {
   const bool syncs = wants_sync && durable_ == Durable::yes;
   auto written = store_.write(all, syncs ? Sync::yes : Sync::no);
   if (written && syncs) counters_.add(Counter::spool_syncs);
-  has_unsynced_ = !syncs && written.has_value();
+  if (written) has_unsynced_ = !syncs;  // one that failed leaves what was written before it as it was
   return written;
 }
 
@@ -99,6 +102,7 @@ void Committer::note_failure(const Error& error) {
   counters_.add(error.code == Errc::storage_full ? Counter::spool_errors_full : Counter::spool_errors_failed);
   const std::scoped_lock lock(mutex_);
   if (!failure_ || failure_->fate != Fate::terminal) failure_ = error;
+  has_failed_for_good_ = failure_->fate == Fate::terminal;
 }
 
 }  // namespace relay::spool

@@ -29,7 +29,7 @@ struct Commit {
 /// storage_full fails as a whole, and writing resumes by itself once there is space; behind storage_failed
 /// every commit fails until restart.
 ///
-/// Lifetime: `store` and `counters` outlive it. The destructor writes what waits, syncs, and ends the thread.
+/// Lifetime: `store` and `counters` outlive it, and whatever `done` refers to outlives stop().
 class Committer {
  public:
   Committer(Store& store, Durable durable, metrics::Shard& counters);
@@ -37,11 +37,15 @@ class Committer {
   Committer(const Committer&) = delete;
   Committer& operator=(const Committer&) = delete;
 
-  /// Thread: any; never blocks for disk.
+  /// Thread: any; never blocks for disk. Behind stop() nothing is written and nobody answered.
   void submit(Commit commit);
+  /// Writes what waits, answers everyone, syncs, and ends the thread. Idempotent. Thread: its owner's.
+  void stop();
 
   /// Why nothing can be written; nothing while all is well. Thread: any.
   [[nodiscard]] std::optional<Error> failure() const;
+  /// Whether nothing will be written until restart. Thread: any, never blocks.
+  [[nodiscard]] bool has_failed_for_good() const { return has_failed_for_good_; }
   /// Makes the committer try again to write, when it waits for space.
   void nudge();
   /// How long the write under way has lasted; zero when there is none. A disk that hangs shows here. Thread:
@@ -62,7 +66,8 @@ class Committer {
   std::vector<Commit> waiting_;   // under mutex_
   bool is_stopping_ = false;      // under mutex_
   std::optional<Error> failure_;  // under mutex_
-  bool has_unsynced_ = false;     // the committer's own
+  std::atomic<bool> has_failed_for_good_{false};
+  bool has_unsynced_ = false;  // the committer's own
   std::atomic<std::chrono::steady_clock::rep> busy_since_{0};
   std::thread thread_;
 };

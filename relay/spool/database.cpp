@@ -107,6 +107,12 @@ Error to_error(const rocksdb::Status& status, const std::string& what) {
   return Error{code, fate_of(code), what + ": " + status.ToString()};
 }
 
+Error to_read_error(const rocksdb::Status& status, const std::string& what) {
+  auto error = to_error(status, what);
+  if (error.code == Errc::storage_failed) error.fate = Fate::transient;
+  return error;
+}
+
 Result<OpenDatabase> open_database(const std::string& path, Recovery recovery, log::Sink* log) {
   const auto cache = rocksdb::NewLRUCache(kCacheOctets);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;

@@ -47,5 +47,23 @@ struct OpenDatabase {
 
 /// A RocksDB failure as an Error. `what` says what was tried.
 [[nodiscard]] Error to_error(const rocksdb::Status& status, const std::string& what);
+/// The same of a read: what the disk or the process could not do (EIO, EMFILE) says nothing of the record
+/// and may be tried again.
+[[nodiscard]] Error to_read_error(const rocksdb::Status& status, const std::string& what);
+
+/// Visits keys from `from` on until `visit` says false. The status tells whether the table blocks could be
+/// read.
+template <class Visit>
+rocksdb::Status for_each_key(
+  const OpenDatabase& database, Family family, const std::string& from, Visit visit
+) {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> at(database.db->NewIterator(options, database.family(family)));
+  for (at->Seek(from); at->Valid(); at->Next()) {
+    if (!visit(at->key().ToStringView(), at->value().ToStringView())) break;
+  }
+  return at->status();
+}
 
 }  // namespace relay::spool

@@ -17,6 +17,9 @@
 
 namespace relay::spool {
 
+/// The part of a queue id's number that counts the messages since a start; above it stand the starts.
+inline constexpr unsigned kSequenceBits = 40;
+
 /// The column families, by the names that docs/spool.md gives them; `meta` is RocksDB's `default`.
 enum class Family : std::uint8_t {
   meta,

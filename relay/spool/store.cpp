@@ -3,7 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
-#include <fstream>
+#include <fcntl.h>
 #include <random>
 #include <rocksdb/write_batch.h>
 #include <sys/stat.h>
@@ -11,28 +11,13 @@
 
 #include "relay/base/text.hpp"
 #include "relay/spool/database.hpp"
+#include "relay/spool/recovery.hpp"
 
 namespace relay::spool {
 namespace {
 
 constexpr std::string_view kFormat = "1";
 constexpr unsigned kStartBits = 24;
-constexpr unsigned kSequenceBits = 40;
-
-/// Visits keys from `from` on until `visit` says false. The status tells whether the table blocks could be
-/// read.
-template <class Visit>
-rocksdb::Status for_each_key(
-  const OpenDatabase& database, Family family, const std::string& from, Visit visit
-) {
-  rocksdb::ReadOptions options;
-  options.fill_cache = false;
-  const std::unique_ptr<rocksdb::Iterator> at(database.db->NewIterator(options, database.family(family)));
-  for (at->Seek(from); at->Valid(); at->Next()) {
-    if (!visit(at->key().ToStringView(), at->value().ToStringView())) break;
-  }
-  return at->status();
-}
 
 /// The key behind every key that starts with `prefix`, which ends in NUL.
 std::string behind_prefix(std::string prefix) {
@@ -74,6 +59,25 @@ log::Record damage_record(const Error& error, const std::string& aside) {
 
 /// Stands in the folder while the tables are known to be damaged: opening alone would not notice.
 std::string repair_mark(const std::string& path) { return path + "/repair-wanted"; }
+/// Stands in the folder from the moment damage is overlooked until recover_places() has run, across a crash
+/// between: the next start would find nothing wrong.
+std::string walk_mark(const std::string& path) { return path + "/walk-wanted"; }
+
+bool is_marked(const std::string& mark) { return access(mark.c_str(), F_OK) == 0; }
+
+/// Nothing when it cannot be: a disk that takes no file says more by its own errors.
+void sync_file(const std::string& path, int flags) {
+  const int file = ::open(path.c_str(), flags | O_CLOEXEC, 0600);
+  if (file < 0) return;
+  (void)fsync(file);
+  (void)close(file);
+}
+
+/// Synced, with its folder: what it speaks of outlives a power cut, too.
+void leave_mark(const std::string& folder, const std::string& mark) {
+  sync_file(mark, O_WRONLY | O_CREAT);
+  sync_file(folder, O_RDONLY | O_DIRECTORY);
+}
 
 /// Opens a database that is damaged: first without the log's damaged records, then with rebuilt tables.
 Result<OpenDatabase> open_damaged(const OpenOptions& options, const Error& damage) {
@@ -81,7 +85,8 @@ Result<OpenDatabase> open_damaged(const OpenOptions& options, const Error& damag
   if (auto copied = copy_aside(options.path, aside); !copied) return tl::unexpected(copied.error());
   if (options.log != nullptr) options.log->write(damage_record(damage, aside));
   if (options.metrics != nullptr) options.metrics->shard(0).add(metrics::Counter::spool_repairs);
-  const bool tables_are_damaged = access(repair_mark(options.path).c_str(), F_OK) == 0;
+  leave_mark(options.path, walk_mark(options.path));
+  const bool tables_are_damaged = is_marked(repair_mark(options.path));
   if (!tables_are_damaged) {
     auto opened = open_database(options.path, Recovery::skip_damaged, options.log);
     if (opened || opened.error().code != Errc::corrupt) return opened;
@@ -96,7 +101,7 @@ Result<OpenDatabase> open_damaged(const OpenOptions& options, const Error& damag
 Result<OpenDatabase> open_when_free(const OpenOptions& options) {
   while (true) {
     auto opened = open_database(options.path, Recovery::strict, options.log);
-    if (opened && access(repair_mark(options.path).c_str(), F_OK) == 0) {
+    if (opened && is_marked(repair_mark(options.path))) {
       opened = permanent(Errc::corrupt, "a table of the spool was found damaged while it was in use");
     }
     if (opened) return opened;
@@ -140,21 +145,38 @@ Store::Store(OpenOptions options, std::unique_ptr<Database> database)
 
 Store::~Store() = default;
 
-/// Format, identity, and a new range of ids, synced before any is given.
+/// Format, identity, and a new range of ids, synced before any is given; then what a crash or a repair left.
 Result<void> Store::begin() {
+  const bool was_repaired = is_marked(walk_mark(options_.path));
+  if (auto known = check_format(); !known) return known;
+  if (auto counted = count_start(was_repaired); !counted) return counted;
+  if (auto swept = sweep_incoming(); !swept) return swept;
+  return was_repaired ? recover_places() : Result<void>{};
+}
+
+Result<void> Store::check_format() const {
   const auto format = read_meta("format");
-  if (format && *format != kFormat) {
-    return tl::unexpected(Error{
-      Errc::conflict, Fate::terminal,
-      "the spool has format " + printable(*format, 20) + " and this program knows " + std::string(kFormat) +
-        ": run the version that wrote it"
-    });
-  }
+  if (!format) return tl::unexpected(format.error());
+  if (!*format || **format == kFormat) return {};
+  return tl::unexpected(Error{
+    Errc::conflict, Fate::terminal,
+    "the spool has format " + printable(**format, 20) + " and this program knows " + std::string(kFormat) +
+      ": run the version that wrote it"
+  });
+}
+
+/// A log whose damaged records were skipped may have lost the last count: what the ids themselves say counts
+/// too, or new mail would overwrite mail that waits.
+Result<void> Store::count_start(bool was_repaired) {
   auto spool = read_meta("spool");
+  if (!spool) return tl::unexpected(spool.error());
   const auto starts = read_meta("starts");
-  if (!spool) spool = big_endian(std::random_device{}(), 4);
-  spool_ = static_cast<std::uint32_t>(parse_big_endian(*spool));
-  const auto start = (starts ? parse_big_endian(*starts) : 0) + 1;
+  if (!starts) return tl::unexpected(starts.error());
+  if (!*spool) *spool = big_endian(std::random_device{}(), 4);
+  spool_ = static_cast<std::uint32_t>(parse_big_endian(**spool));
+  const auto highest = highest_start(database_->open, spool_, was_repaired);
+  if (!highest) return tl::unexpected(beyond_repair_here(highest.error()));
+  const auto start = std::max(*starts ? parse_big_endian(**starts) : 0, *highest) + 1;
   if (start >> kStartBits != 0)
     return tl::unexpected(Error{Errc::conflict, Fate::terminal, "the spool has no ids left"});
   next_number_ = start << kSequenceBits;
@@ -163,13 +185,13 @@ Result<void> Store::begin() {
   auto& db = *database_->open.db;
   rocksdb::WriteBatch batch;
   (void)batch.Put(database_->open.family(Family::meta), "format", std::string(kFormat));
-  (void)batch.Put(database_->open.family(Family::meta), "spool", *spool);
+  (void)batch.Put(database_->open.family(Family::meta), "spool", **spool);
   (void)batch.Put(database_->open.family(Family::meta), "starts", big_endian(start, 8));
   rocksdb::WriteOptions options;
   options.sync = true;
   if (const auto status = db.Write(options, &batch); !status.ok())
     return tl::unexpected(to_error(status, "count the start"));
-  return sweep_incoming();
+  return {};
 }
 
 Result<void> Store::sweep_incoming() {
@@ -180,13 +202,38 @@ Result<void> Store::sweep_incoming() {
   });
   for (const auto& id : unfinished) {
     Operations operations{remove(Family::incoming, id_key(id))};
-    (void
-    )for_each_key(database_->open, Family::content, id_key(id), [&](std::string_view key, std::string_view) {
-      if (!key.starts_with(id_key(id))) return false;
-      operations.push_back(remove(Family::content, std::string(key)));
-      return true;
-    });
+    // A repair may bring `incoming` back and not its removal: with an envelope the message was accepted.
+    const auto stored = envelope(id);
+    const bool was_accepted = stored || stored.error().code != Errc::not_found;
+    if (!was_accepted) {
+      (void)for_each_key(
+        database_->open, Family::content, id_key(id),
+        [&](std::string_view key, std::string_view) {
+          if (!key.starts_with(id_key(id))) return false;
+          operations.push_back(remove(Family::content, std::string(key)));
+          return true;
+        }
+      );
+    }
     if (auto removed = write(operations, Sync::no); !removed) return removed;
+  }
+  return {};
+}
+
+Result<void> Store::recover_places() {
+  const auto now = std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+  const auto recovered = give_places(*this, database_->open, now);
+  if (!recovered) return tl::unexpected(beyond_repair_here(recovered.error()));
+  (void)unlink(walk_mark(options_.path).c_str());
+  if (options_.metrics != nullptr)
+    options_.metrics->shard(0).add(metrics::Counter::spool_quarantined, recovered->quarantined);
+  if (options_.log != nullptr) {
+    options_.log->write(log::warning("spool_recovered")
+                          .with("queued", recovered->queued)
+                          .with("failed", recovered->failed)
+                          .with("removed", recovered->removed)
+                          .with("quarantined", recovered->quarantined)
+                          .with("message", "messages that had lost their place in the queue by the damage"));
   }
   return {};
 }
@@ -213,8 +260,14 @@ Result<void> Store::write(const Operations& operations, Sync sync) {
 /// repair.
 Error Store::beyond_repair_here(Error error) const {
   if (error.code == Errc::storage_full) return error;
-  if (error.code == Errc::corrupt) std::ofstream(repair_mark(options_.path)).put('\n');
+  if (error.code == Errc::corrupt) leave_mark(options_.path, repair_mark(options_.path));
   return Error{Errc::storage_failed, Fate::terminal, std::move(error.context)};
+}
+
+/// Without the index nobody knows what is due: the next start rebuilds it.
+Error Store::damaged_index(Error error) const {
+  if (error.code == Errc::corrupt) leave_mark(options_.path, repair_mark(options_.path));
+  return error;
 }
 
 Result<void> Store::resume_writing() {
@@ -248,22 +301,24 @@ void Store::reclaim() {
   (void)db.Flush(rocksdb::FlushOptions(), families);
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;
+  options.canceled = &is_reclaiming_stopped_;
   for (auto* family : families) (void)db.CompactRange(options, family, nullptr, nullptr);
 }
 
 // ---- reading ----
 
-Result<std::string> Store::read_meta(const std::string& key) const {
+Result<std::optional<std::string>> Store::read_meta(const std::string& key) const {
   std::string value;
   const auto status = database_->open.db->Get({}, database_->open.family(Family::meta), key, &value);
-  if (!status.ok()) return tl::unexpected(to_error(status, "read " + key));
+  if (status.IsNotFound()) return std::nullopt;
+  if (!status.ok()) return tl::unexpected(beyond_repair_here(to_error(status, "read " + key)));
   return value;
 }
 
 Result<std::string> Store::read_record(Family family, const std::string& key) const {
   std::string value;
   const auto status = database_->open.db->Get({}, database_->open.family(family), key, &value);
-  if (!status.ok()) return tl::unexpected(to_error(status, "read " + std::string(name(family))));
+  if (!status.ok()) return tl::unexpected(to_read_error(status, "read " + std::string(name(family))));
   const auto payload = open_record(family, key, value);
   if (!payload) return tl::unexpected(payload.error());
   return std::string(*payload);
@@ -300,7 +355,7 @@ Result<std::map<std::uint32_t, Settled>> Store::results(const QueueId& id) const
       return results.has_value();
     }
   );
-  if (!status.ok()) return tl::unexpected(to_error(status, "read results"));
+  if (!status.ok()) return tl::unexpected(to_read_error(status, "read results"));
   return results;
 }
 
@@ -334,6 +389,7 @@ Result<DuePage> Store::due(
         page.next_due = key->due;
         return false;
       }
+      page.through = {key->due, key->id};
       const auto waiting = open_record(Family::due, raw, value).and_then([](std::string_view payload) {
         return parse_waiting(payload);
       });
@@ -342,7 +398,7 @@ Result<DuePage> Store::due(
       else page.damaged.push_back(key->id);
       return true;
     });
-  if (!status.ok()) return tl::unexpected(beyond_repair_here(to_error(status, "read the queue")));
+  if (!status.ok()) return tl::unexpected(damaged_index(to_read_error(status, "read the queue")));
   return page;
 }
 
@@ -400,28 +456,43 @@ std::vector<std::pair<QueueId, Failed>> Store::list_failed(
 
 // ---- damage ----
 
-Operations Store::quarantine(const QueueId& id) const {
+namespace {
+
+void set_aside(Family family, std::string_view key, std::string_view value, Operations& operations) {
+  operations.push_back(
+    put(Family::quarantine, std::string(name(family)) + '\0' + std::string(key), std::string(value))
+  );
+  operations.push_back(remove(family, std::string(key)));
+}
+
+}  // namespace
+
+Result<Operations> Store::quarantine_unqueued(const QueueId& id) const {
   Operations operations;
-  const auto set_aside = [&](Family family, std::string_view key, std::string_view value) {
-    operations.push_back(
-      put(Family::quarantine, std::string(name(family)) + '\0' + std::string(key), std::string(value))
-    );
-    operations.push_back(remove(family, std::string(key)));
-  };
   for (const auto family : {Family::envelope, Family::content, Family::result, Family::failed}) {
-    (void
-    )for_each_key(database_->open, family, id_key(id), [&](std::string_view key, std::string_view value) {
-      if (!key.starts_with(id_key(id))) return false;
-      set_aside(family, key, value);
+    const auto status =
+      for_each_key(database_->open, family, id_key(id), [&](std::string_view key, std::string_view value) {
+        if (!key.starts_with(id_key(id))) return false;
+        set_aside(family, key, value, operations);
+        return true;
+      });
+    if (status.ok() || status.IsCorruption()) continue;
+    return tl::unexpected(to_read_error(status, "read a damaged message"));
+  }
+  return operations;
+}
+
+Result<Operations> Store::quarantine(const QueueId& id) const {
+  auto operations = quarantine_unqueued(id);
+  if (!operations) return operations;
+  // The due key holds a time that nobody else knows: found by a search, which only damage pays for.
+  const auto status =
+    for_each_key(database_->open, Family::due, "", [&](std::string_view key, std::string_view value) {
+      const auto parsed = parse_due_key(key);
+      if (parsed && parsed->id == id) set_aside(Family::due, key, value, *operations);
       return true;
     });
-  }
-  // The due key holds a time that nobody else knows: found by a search, which only damage pays for.
-  (void)for_each_key(database_->open, Family::due, "", [&](std::string_view key, std::string_view value) {
-    const auto parsed = parse_due_key(key);
-    if (parsed && parsed->id == id) set_aside(Family::due, key, value);
-    return true;
-  });
+  if (!status.ok()) return tl::unexpected(damaged_index(to_read_error(status, "read the queue")));
   return operations;
 }
 

@@ -46,8 +46,9 @@ struct WaitingMessage {
 
 struct DuePage {
   std::vector<queue::Item> items;
-  std::optional<WallTime> next_due;  ///< of the first key that was not read
-  std::vector<QueueId> damaged;      ///< their records did not verify: quarantine() them
+  std::optional<WallTime> next_due;       ///< of the first key that was not read
+  std::vector<QueueId> damaged;           ///< their records did not verify: quarantine() them
+  std::optional<queue::ItemKey> through;  ///< the last key that was read, damaged or not
 };
 
 struct Usage {
@@ -70,8 +71,8 @@ struct OpenOptions {
 class Store {
  public:
   /// Opens or makes the spool, repairs it when RocksDB says Corruption (docs/spool.md, "Starting"), counts
-  /// the start and sweeps chunks without an envelope. Errors: Errc::cancelled when `keep_waiting` gave up;
-  /// storage_failed, corrupt.
+  /// the start, sweeps chunks without an envelope, and gives messages that lost their place in the queue by
+  /// a repair a new one. Errors: Errc::cancelled when `keep_waiting` gave up; storage_failed, corrupt.
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(OpenOptions options);
   ~Store();
   Store(const Store&) = delete;
@@ -93,9 +94,11 @@ class Store {
   [[nodiscard]] std::uint64_t disk_octets() const;
   /// Gives space of deleted mail back now: rewrites what is left. Thread: any, one at a time; may take long.
   void reclaim();
+  /// Ends a reclaim() that is under way, and each later one at once: the process stops. Thread: any.
+  void stop_reclaiming() { is_reclaiming_stopped_ = true; }
 
   /// Errors of the readers: not_found; corrupt, when the record or the table block that holds it does not
-  /// verify; storage_failed.
+  /// verify; storage_failed (transient), when it could not be read (EIO, EMFILE): that says nothing of it.
   [[nodiscard]] Result<StoredEnvelope> envelope(const QueueId& id) const;
   [[nodiscard]] Result<std::string> chunk(const QueueId& id, std::uint32_t index) const;
   [[nodiscard]] Result<std::map<std::uint32_t, Settled>> results(const QueueId& id) const;
@@ -103,8 +106,9 @@ class Store {
 
   /// Destinations with waiting mail.
   [[nodiscard]] std::vector<std::string> destinations() const;
-  /// Waiting messages of a destination behind `after`, due up to `until`, at most `limit`. Errors:
-  /// storage_failed when the index itself cannot be read; then the spool is repaired at the next start.
+  /// Waiting messages of a destination behind `after`, due up to `until`, at most `limit`. Errors: corrupt
+  /// when the index itself is damaged: the spool is marked then and repaired at the next start;
+  /// storage_failed (transient).
   [[nodiscard]] Result<DuePage> due(
     const std::string& destination, const std::optional<queue::ItemKey>& after, WallTime until,
     std::size_t limit
@@ -117,22 +121,31 @@ class Store {
     const std::optional<QueueId>& after, std::size_t limit
   ) const;
 
-  /// The batch that sets a damaged message aside: its raw values to `quarantine`, its keys removed.
-  [[nodiscard]] Operations quarantine(const QueueId& id) const;
+  /// The batch that sets a damaged message aside: its raw values to `quarantine`, its keys removed; empty
+  /// when nothing of it is left. Values in a table block that does not verify stay where they are: nobody
+  /// can read them. Errors: as due().
+  [[nodiscard]] Result<Operations> quarantine(const QueueId& id) const;
+  /// The same for a message that has no place in the queue.
+  [[nodiscard]] Result<Operations> quarantine_unqueued(const QueueId& id) const;
 
  private:
   struct Database;
   Store(OpenOptions options, std::unique_ptr<Database> database);
   [[nodiscard]] Result<void> begin();
+  [[nodiscard]] Result<void> check_format() const;
+  [[nodiscard]] Result<void> count_start(bool was_repaired);
   [[nodiscard]] Result<void> sweep_incoming();
-  [[nodiscard]] Result<std::string> read_meta(const std::string& key) const;
+  [[nodiscard]] Result<void> recover_places();
+  [[nodiscard]] Result<std::optional<std::string>> read_meta(const std::string& key) const;
   [[nodiscard]] Result<std::string> read_record(Family family, const std::string& key) const;
   [[nodiscard]] Error beyond_repair_here(Error error) const;
+  [[nodiscard]] Error damaged_index(Error error) const;
 
   OpenOptions options_;
   std::unique_ptr<Database> database_;
   std::uint32_t spool_ = 0;
   std::atomic<std::uint64_t> next_number_{0};
+  std::atomic<bool> is_reclaiming_stopped_{false};
 };
 
 }  // namespace relay::spool
