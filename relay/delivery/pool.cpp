@@ -29,6 +29,7 @@ net::Awaitable<std::optional<Job>> Pool::next_job(const Hop& hop) {
   while (true) {
     // What changed (credentials, the host itself) is in force for the very next message.
     const bool is_outdated = services_.hops.hop()->generation != hop.generation;
+    if (!services_.reporter.may_begin()) stop();
     if (is_stopped_ || is_outdated) co_return std::nullopt;
     if (!jobs_.empty()) break;
     if (std::chrono::steady_clock::now() >= deadline) co_return std::nullopt;

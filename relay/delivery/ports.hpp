@@ -20,7 +20,7 @@ namespace relay::delivery {
 class ContentSource {
  public:
   virtual ~ContentSource() = default;
-  /// The next piece, empty at the end. Errors: corrupt, storage_failed. Awaited on the shard; never blocks
+  /// The next piece, empty at the end. Errors: corrupt, not_found, storage_failed. Awaited on the shard; never blocks
   /// it.
   [[nodiscard]] virtual net::Awaitable<Result<std::string>> next() = 0;
 };
@@ -60,6 +60,8 @@ struct Peer {
 class Reporter {
  public:
   virtual ~Reporter() = default;
+  /// Whether a delivery that begins now could be recorded.
+  [[nodiscard]] virtual bool may_begin() const = 0;
   /// A job's answer. Recipients that are `untried` were not judged.
   virtual void attempted(Job job, smtp::MessageOutcome outcome, Peer peer) = 0;
   /// A job's answer when no connection took it.

@@ -405,6 +405,7 @@ ClientStep ClientSession::on_end_of_data(const Reply& reply) {
 }
 
 ClientStep ClientSession::on(const client_event::ContentUnreadable& failure) {
+  transfer_->outcome.unreadable = failure.error;
   judge_undecided(
     Disposition::deferred, Stage::content,
     own_reply(451, {4, 3, 0}, "Content could not be read: " + failure.error.context)

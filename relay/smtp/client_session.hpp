@@ -90,6 +90,7 @@ struct RecipientOutcome {
 struct MessageOutcome {
   std::vector<RecipientOutcome> recipients;  ///< as in OutgoingMessage
   bool may_be_duplicated = false;            ///< lost between our final dot and the answer
+  std::optional<Error> unreadable;           ///< why our own store could not give the content: judges nobody
 };
 
 /// Why a connection to a next hop came to nothing. Judges the hop, never a message.

@@ -30,6 +30,7 @@ class Text : public ContentSource {
 /// Keeps what the pool reports, in order.
 class Reports : public Reporter {
  public:
+  bool may_begin() const override { return spool_works; }
   void attempted(Job job, smtp::MessageOutcome outcome, Peer peer) override {
     const std::scoped_lock lock(mutex_);
     static constexpr const char* kNames[] = {"delivered", "deferred", "failed", "untried"};
@@ -37,6 +38,7 @@ class Reports : public Reporter {
       std::to_string(job.id.number) + " " + kNames[static_cast<int>(outcome.recipients.front().disposition)]
     );
     last_peer = std::move(peer);
+    last_unreadable = std::move(outcome.unreadable);
   }
   void untried(Job job) override { add(std::to_string(job.id.number) + " returned"); }
   void connection_ready(const Peer&) override { add("ready"); }
@@ -53,6 +55,8 @@ class Reports : public Reporter {
     return std::find(all.begin(), all.end(), line) != all.end();
   }
   Peer last_peer;
+  std::optional<Error> last_unreadable;
+  std::atomic<bool> spool_works{true};
 
  private:
   void add(std::string line) {
@@ -256,6 +260,23 @@ TEST_F(PoolTest, NeverEndsContentThatCannotBeRead) {
   peer.send("250 ok\r\n250 ok\r\n354 go\r\n");
   EXPECT_EQ(peer.rest(), "A: b\r\n\r\n") << "closed without the final dot";
   expect("1 deferred");
+  expect("closed");
+  ASSERT_TRUE(reports.last_unreadable);
+  EXPECT_EQ(reports.last_unreadable->code, Errc::corrupt);
+  for (const auto& line : reports.lines()) EXPECT_THAT(line, ::testing::Not(HasSubstr("hop failed")));
+}
+
+TEST_F(PoolTest, BeginsNothingThatCouldNotBeRecorded) {
+  change_hop([](Hop& hop) { hop.messages_per_connection = 100; });
+  start({1, 2, 3, 4});
+  std::vector<test::Peer> peers;
+  for (int i = 0; i < 3; ++i) peers.push_back(acceptor.accept());
+  reports.spool_works = false;
+  for (auto& peer : peers) {
+    greet(peer);
+    EXPECT_EQ(peer.line(), "QUIT");
+  }
+  for (const auto* line : {"1 returned", "2 returned", "3 returned", "4 returned"}) expect(line);
 }
 
 TEST_F(PoolTest, FinishesAndBeginsNothingOnceStopped) {
