@@ -1,5 +1,6 @@
 #include "relay/engine/admission.hpp"
 
+#include <algorithm>
 #include <sys/statvfs.h>
 
 #include "relay/smtp/reply.hpp"
@@ -9,6 +10,10 @@ namespace {
 
 /// A load balancer should send mail elsewhere when 250 takes this long.
 constexpr std::chrono::seconds kSlowWrite{10};
+
+/// How long a read that failed speaks for the spool. What fails is tried again sooner, so that a failure that
+/// lasts is said without a gap.
+constexpr std::chrono::seconds kReadFailureStands{5};
 
 /// Space of deleted mail that may wait for RocksDB's own compactions; less when space is short.
 constexpr std::uint64_t kIdleWaste = 512ULL << 20U;
@@ -24,6 +29,7 @@ Admission::Admission(const Context& context, std::string spool_path)
 
 std::optional<Error> Admission::obstacle() const {
   if (auto failure = context_.committer.failure()) return failure;
+  if (auto failure = read_failure()) return failure;
   const auto limits = context_.limits.limits();
   if (is_low()) {
     return Error{
@@ -41,6 +47,21 @@ std::optional<Error> Admission::obstacle() const {
     };
   }
   return std::nullopt;
+}
+
+void Admission::note_read_failure(const Error& error) {
+  const std::scoped_lock lock(mutex_);
+  if (read_failure_ && read_failure_->fate == Fate::terminal) return;
+  read_failure_ = error;
+  read_failure_until_ = context_.clock.clock().steady() + kReadFailureStands;
+}
+
+std::optional<Error> Admission::read_failure() const {
+  const std::scoped_lock lock(mutex_);
+  if (!read_failure_) return std::nullopt;
+  const bool stands =
+    read_failure_->fate == Fate::terminal || context_.clock.clock().steady() < read_failure_until_;
+  return stands ? read_failure_ : std::nullopt;
 }
 
 bool Admission::is_low() const {
@@ -94,18 +115,23 @@ void Admission::start_with(const spool::Usage& usage) {
 }
 
 void Admission::add_failed(std::uint64_t messages, std::uint64_t octets) {
+  const std::scoped_lock lock(mutex_);
   publish(metrics::Gauge::failed_messages, failed_messages_ += messages);
   failed_octets_ += octets;
 }
 
 void Admission::add_waiting(std::uint64_t messages, std::uint64_t octets) {
+  const std::scoped_lock lock(mutex_);
   publish(metrics::Gauge::queue_messages, waiting_messages_ += messages);
   publish(metrics::Gauge::queue_octets, waiting_octets_ += octets);
 }
 
+/// Never below nothing: what was damaged at start was not counted, and a count that wraps would refuse all
+/// mail.
 void Admission::remove_waiting(std::uint64_t messages, std::uint64_t octets) {
-  publish(metrics::Gauge::queue_messages, waiting_messages_ -= messages);
-  publish(metrics::Gauge::queue_octets, waiting_octets_ -= octets);
+  const std::scoped_lock lock(mutex_);
+  publish(metrics::Gauge::queue_messages, waiting_messages_ -= std::min(messages, waiting_messages_.load()));
+  publish(metrics::Gauge::queue_octets, waiting_octets_ -= std::min(octets, waiting_octets_.load()));
 }
 
 }  // namespace relay::engine

@@ -2,6 +2,7 @@
 /// Whether new mail can be stored.
 
 #include <atomic>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -20,6 +21,10 @@ class Admission : public session::RecipientGate {
   /// The same in words, for /readyz; nothing while mail can be stored. Thread: any.
   [[nodiscard]] std::optional<std::string> unready_reason() const;
 
+  /// The spool could not be read: mail is refused for a while, so that nothing is accepted without end which
+  /// may never be delivered; until restart, when the fate is terminal. Thread: any.
+  void note_read_failure(const Error& error);
+
   /// Measures the file system and wakes a committer that waits for space. Blocks for the disk: on a worker,
   /// about once a second.
   void measure();
@@ -33,6 +38,7 @@ class Admission : public session::RecipientGate {
 
  private:
   [[nodiscard]] std::optional<Error> obstacle() const;
+  [[nodiscard]] std::optional<Error> read_failure() const;
   [[nodiscard]] bool is_low() const;
   [[nodiscard]] bool should_reclaim() const;
   void publish(metrics::Gauge gauge, std::uint64_t value) {
@@ -41,7 +47,11 @@ class Admission : public session::RecipientGate {
 
   Context context_;
   std::string spool_path_;
+  mutable std::mutex mutex_;
+  std::optional<Error> read_failure_;  // under mutex_
+  SteadyTime read_failure_until_{};    // under mutex_
   std::atomic<std::uint64_t> free_percent_{100};
+  // Changed and published under mutex_, so that the gauges end with the last value; read without.
   std::atomic<std::uint64_t> waiting_messages_{0};
   std::atomic<std::uint64_t> waiting_octets_{0};
   std::atomic<std::uint64_t> failed_messages_{0};

@@ -2,11 +2,20 @@
 
 #include <utility>
 
+#include "relay/engine/records.hpp"
+
 namespace relay::engine {
 
 using metrics::Counter;
 using route::Destination;
 namespace step = queue::schedule_step;
+
+namespace {
+
+/// Until what could not be read or recorded is tried again.
+constexpr std::chrono::seconds kMoment{2};
+
+}  // namespace
 
 Dispatcher::Dispatcher(
   const Context& context, net::IoThread& thread, Admission& admission, queue::SchedulerLimits limits,
@@ -25,6 +34,17 @@ void Dispatcher::on_thread(Action action) {
   net::asio::post(thread_.context(), [this, action = std::move(action)]() mutable {
     action();
     plan();
+  });
+}
+
+/// Runs an action on the scheduler's thread once kMoment has passed.
+template <class Action>
+void Dispatcher::in_a_moment(Action action) {
+  net::asio::post(thread_.context(), [this, action = std::move(action)]() mutable {
+    auto timer = std::make_shared<net::asio::steady_timer>(thread_.context(), kMoment);
+    timer->async_wait([timer, action = std::move(action)](net::error_code ec) mutable {
+      if (!ec) action();
+    });
   });
 }
 
@@ -64,17 +84,26 @@ void Dispatcher::finished(
 }
 
 void Dispatcher::put_back(const Attempt& attempt, std::size_t shard) {
-  on_thread([this, destination = attempt.destination, id = attempt.item.key.id, shard] {
-    scheduler_.put_back(destination, id, shard);
-  });
+  put_back(InFlight{attempt.destination, attempt.item, shard});
+}
+
+void Dispatcher::put_back(const InFlight& message) {
+  on_thread([this, message] { scheduler_.put_back(message.destination, message.item.key.id, message.shard); }
+  );
 }
 
 void Dispatcher::connection_ready(const Destination& destination, std::size_t shard) {
-  on_thread([this, destination, shard] { scheduler_.connection_ready(destination, shard); });
+  on_thread([this, destination, shard] {
+    context_.metrics.set(metrics::Gauge::delivery_connections_open, static_cast<double>(++connections_));
+    scheduler_.connection_ready(destination, shard);
+  });
 }
 
 void Dispatcher::connection_closed(const Destination& destination, std::size_t shard) {
-  on_thread([this, destination, shard] { scheduler_.connection_closed(destination, shard); });
+  on_thread([this, destination, shard] {
+    context_.metrics.set(metrics::Gauge::delivery_connections_open, static_cast<double>(--connections_));
+    scheduler_.connection_closed(destination, shard);
+  });
 }
 
 void Dispatcher::hop_failed(const Destination& destination, std::string why) {
@@ -108,6 +137,8 @@ void Dispatcher::describe(std::function<void(std::vector<queue::DestinationState
 // ---- steps ----
 
 void Dispatcher::plan() {
+  // What began now could not be recorded, and would be delivered again behind the restart.
+  if (context_.committer.has_failed_for_good()) return stop_timer();
   for (auto& planned : scheduler_.plan(now())) {
     std::visit([this](auto& one) { begin(std::move(one)); }, planned);
   }
@@ -116,15 +147,20 @@ void Dispatcher::plan() {
 
 void Dispatcher::set_timer() {
   const auto wake_at = scheduler_.wake_at(now());
-  if (!wake_at) {
-    timer_.cancel();
-    return;
-  }
-  if (timer_.expiry() == *wake_at) return;
+  if (!wake_at) return stop_timer();
+  if (armed_for_ == wake_at) return;
+  armed_for_ = wake_at;
   timer_.expires_at(*wake_at);
   timer_.async_wait([this](net::error_code ec) {
-    if (!ec) plan();
+    if (ec) return;
+    armed_for_.reset();
+    plan();
   });
+}
+
+void Dispatcher::stop_timer() {
+  armed_for_.reset();
+  timer_.cancel();
 }
 
 void Dispatcher::begin(step::Start start) {
@@ -157,7 +193,7 @@ void Dispatcher::ship_stored(
       for (const auto& item : items) {
         auto attempt = load_attempt(context_.store, destination, item);
         if (attempt) loaded.push_back({std::move(*attempt), nullptr});
-        else quarantine(destination, item.key.id, item.size, shard, attempt.error().message());
+        else unreadable({destination, item, shard}, attempt.error());
       }
       if (!loaded.empty()) shippers_[shard]->ship(destination, std::move(loaded), may_connect);
     }
@@ -165,20 +201,29 @@ void Dispatcher::ship_stored(
 }
 
 void Dispatcher::begin(const step::Load& load) {
-  net::asio::post(context_.workers, [this, load] {
-    auto page = context_.store.due(load.destination.name, load.what.after, load.what.until, load.what.limit);
+  net::asio::post(context_.workers, [this, load] { read_queue(load); });
+}
+
+/// Reads on behind a page that holds nothing but damaged places: it would be asked for again and again.
+void Dispatcher::read_queue(const step::Load& load) {
+  const auto& [after, until, limit] = load.what;
+  auto from = after;
+  while (true) {
+    auto page = context_.store.due(load.destination.name, from, until, limit);
     if (!page) {
-      // Without the index nobody knows what is due; the spool is marked for repair at the next start.
-      context_.log.write(log::error("spool_failed").with("error", page.error().message()));
-      return pause();
+      index_unreadable(page.error());
+      if (page.error().fate == Fate::transient) in_a_moment([this, load] { begin(load); });
+      return;
     }
-    for (const auto& id : page->damaged) {
-      quarantine(load.destination, id, 0, queue::kNoShard, "its place in the queue does not verify");
-    }
-    on_thread([this, destination = load.destination, page = std::move(*page)] {
+    for (const auto& id : page->damaged)
+      quarantine({load.destination, {{{}, id}, {}, 0, 0}}, "its place in the queue does not verify");
+    const bool has_more = page->next_due && *page->next_due <= until;
+    from = page->through;
+    if (page->items.empty() && has_more) continue;
+    return on_thread([this, destination = load.destination, page = std::move(*page)] {
       scheduler_.loaded(destination, page.items, page.next_due);
     });
-  });
+  }
 }
 
 void Dispatcher::begin(const step::Expire& expire) {
@@ -192,17 +237,15 @@ void Dispatcher::begin(const step::Expire& expire) {
 
 void Dispatcher::expire_one(const Destination& destination, const queue::Item& item) {
   auto loaded = load_attempt(context_.store, destination, item);
-  if (!loaded)
-    return quarantine(destination, item.key.id, item.size, queue::kNoShard, loaded.error().message());
+  if (!loaded) return unreadable({destination, item, queue::kNoShard}, loaded.error());
   const auto limits = context_.limits.limits();
   const auto outcome = expired(*loaded, limits->retry.max_age);
   auto settlement = settle(*loaded, outcome, limits->retry, now().wall, 0, "");
-  auto record =
-    log::warning("failure")
-      .with("queue_id", item.key.id.to_text())
-      .with("sender", loaded->stored.envelope.reverse_path.to_text())
-      .with("recipients", loaded->pending.size())
-      .with("reply", outcome.recipients.empty() ? "" : outcome.recipients.front().reply.to_line());
+  const auto reply = outcome.recipients.empty() ? "" : outcome.recipients.front().reply.to_line();
+  auto record = with_peer(with_attempt(log::warning("failure"), *loaded, now().wall), {})
+                  .with("attempt", item.attempts)
+                  .with("stage", smtp::doing(smtp::Stage::connect))
+                  .with("reply", reply);
   const auto recipients = loaded->pending.size();
   auto done = [this, attempt = std::move(*loaded), record = std::move(record),
                recipients](const Result<void>& result) {
@@ -218,24 +261,83 @@ void Dispatcher::expire_one(const Destination& destination, const queue::Item& i
   context_.committer.submit({std::move(settlement.operations), settlement.sync, std::move(done)});
 }
 
-void Dispatcher::quarantine(
-  const Destination& destination, const QueueId& id, std::uint64_t size, std::size_t shard,
-  const std::string& why
-) {
+// ---- what cannot be read ----
+
+void Dispatcher::unreadable(const InFlight& message, const Error& error) {
+  if (error.code == Errc::corrupt || error.code == Errc::not_found)
+    return quarantine(message, error.message());
+  context_.log.write(log::error("spool_unreadable")
+                       .with("queue_id", message.item.key.id.to_text())
+                       .with("error", error.message())
+                       .with("message", "the message waits; no other is accepted for a while"));
+  admission_.note_read_failure(error);
+  in_a_moment([this, message] { put_back(message); });
+}
+
+/// The index itself: what is damaged stays so until the next start repairs it, and all else is tried again by
+/// whoever met it.
+void Dispatcher::index_unreadable(const Error& error) {
+  const bool is_damaged = error.code == Errc::corrupt;
   context_.log.write(
-    log::error("quarantine")
-      .with("queue_id", id.to_text())
-      .with("reason", why)
-      .with("message", "a record of this message does not verify: it is set aside and will not be sent")
+    log::error("spool_failed")
+      .with("error", error.message())
+      .with(
+        "message", is_damaged ? "the queue is damaged: nothing is accepted or delivered until a restart, "
+                                "which repairs it"
+                              : "the queue could not be read: nothing is accepted until it can"
+      )
   );
-  net::asio::post(context_.workers, [this, destination, id, size, shard] {
-    auto done = [this, destination, id, size, shard](const Result<void>& result) {
-      if (!result) return;
+  if (!is_damaged) return admission_.note_read_failure(error);
+  admission_.note_read_failure({Errc::storage_failed, Fate::terminal, error.context});
+  pause();
+}
+
+void Dispatcher::quarantine(const InFlight& message, const std::string& why) {
+  on_thread([this, message, why] {
+    const auto& id = message.item.key.id;
+    // A damaged place in the queue is met again while it is being set aside.
+    if (!in_quarantine_.insert(id).second) return scheduler_.finished(message.destination, id, message.shard);
+    context_.log.write(
+      log::error("quarantine")
+        .with("queue_id", id.to_text())
+        .with("reason", why)
+        .with("message", "a record of this message does not verify: it is set aside and will not be sent")
+    );
+    set_aside(message);
+  });
+}
+
+void Dispatcher::set_aside(const InFlight& message) {
+  net::asio::post(context_.workers, [this, message = message]() mutable {
+    const auto& id = message.item.key.id;
+    if (message.item.size == 0) {  // its place in the queue was damaged: the envelope may know
+      if (const auto stored = context_.store.envelope(id)) message.item.size = stored->envelope.size;
+    }
+    auto operations = context_.store.quarantine(id);
+    if (!operations) {
+      index_unreadable(operations.error());
+      return quarantine_failed(message, operations.error());
+    }
+    if (operations->empty()) return forget(message);
+    auto done = [this, message](const Result<void>& result) {
+      if (!result) return quarantine_failed(message, result.error());
       context_.committer_counters.add(Counter::spool_quarantined);
-      admission_.remove_waiting(1, size);
-      on_thread([this, destination, id, shard] { scheduler_.finished(destination, id, shard); });
+      admission_.remove_waiting(1, message.item.size);
+      forget(message);
     };
-    context_.committer.submit({context_.store.quarantine(id), spool::Sync::yes, std::move(done)});
+    context_.committer.submit({std::move(*operations), spool::Sync::yes, std::move(done)});
+  });
+}
+
+/// It stays in flight until it is recorded; what fails until restart is found again then.
+void Dispatcher::quarantine_failed(const InFlight& message, const Error& error) {
+  if (error.fate == Fate::transient) in_a_moment([this, message] { set_aside(message); });
+}
+
+void Dispatcher::forget(const InFlight& message) {
+  on_thread([this, message] {
+    in_quarantine_.erase(message.item.key.id);
+    scheduler_.finished(message.destination, message.item.key.id, message.shard);
   });
 }
 

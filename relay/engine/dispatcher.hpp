@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "relay/engine/admission.hpp"
@@ -24,6 +25,13 @@ struct Fresh {
 struct Dispatched {
   Attempt attempt;
   std::shared_ptr<const std::string> content;  ///< null: read it from the spool
+};
+
+/// A message that the schedule has handed out.
+struct InFlight {
+  route::Destination destination;
+  queue::Item item;
+  std::size_t shard = queue::kNoShard;
 };
 
 /// Takes dispatched attempts on one shard. Called on the scheduler's thread; posts to its own.
@@ -64,12 +72,11 @@ class Dispatcher {
   void unpause();
   /// Settings changed.
   void reload();
-  /// A message is damaged: set it aside.
-  /// @param size  octets of its content, 0 when nobody knows
-  void quarantine(
-    const route::Destination& destination, const QueueId& id, std::uint64_t size, std::size_t shard,
-    const std::string& why
-  );
+  /// Something of a message in flight could not be read. When it is damaged or not there, the message is set
+  /// aside for good; any other failure is the disk's or the process's: mail is refused for a while, and the
+  /// message comes back to the queue in a moment.
+  /// @param shard  kNoShard behind Expire
+  void unreadable(const InFlight& message, const Error& error);
 
   /// What a person asks; `answer` is called on the scheduler's thread.
   void describe(std::function<void(std::vector<queue::DestinationState>, std::size_t in_flight)> answer);
@@ -77,16 +84,26 @@ class Dispatcher {
  private:
   template <class Action>
   void on_thread(Action action);
+  template <class Action>
+  void in_a_moment(Action action);
   [[nodiscard]] queue::Now now() const;
   void plan();
   void set_timer();
+  void stop_timer();
   void begin(queue::schedule_step::Start start);
   void begin(const queue::schedule_step::Load& load);
   void begin(const queue::schedule_step::Expire& expire);
   void ship_stored(
     route::Destination destination, std::size_t shard, std::vector<queue::Item> items, bool may_connect
   );
+  void read_queue(const queue::schedule_step::Load& load);
+  void index_unreadable(const Error& error);
   void expire_one(const route::Destination& destination, const queue::Item& item);
+  void put_back(const InFlight& message);
+  void quarantine(const InFlight& message, const std::string& why);
+  void set_aside(const InFlight& message);
+  void quarantine_failed(const InFlight& message, const Error& error);
+  void forget(const InFlight& message);
 
   Context context_;
   net::IoThread& thread_;
@@ -94,13 +111,16 @@ class Dispatcher {
   Jitter& jitter_;
   queue::Scheduler scheduler_;
   net::asio::steady_timer timer_;
+  std::optional<SteadyTime> armed_for_;  // set while a wait for timer_ is under way
   std::vector<Shipper*> shippers_;
   std::unordered_map<QueueId, Fresh, queue::QueueIdHash> fresh_;
+  std::unordered_set<QueueId, queue::QueueIdHash> in_quarantine_;  // on their way there
   std::size_t pauses_ = 0;
+  std::size_t connections_ = 0;  // that are ready
 };
 
 /// Reads what an attempt needs. Blocks for the spool: on a worker. Errors: corrupt or not_found (the message
-/// is damaged).
+/// is damaged); storage_failed, transient.
 [[nodiscard]] Result<Attempt> load_attempt(
   const spool::Store& store, const route::Destination& destination, const queue::Item& item
 );

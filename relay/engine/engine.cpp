@@ -1,5 +1,6 @@
 #include "relay/engine/engine.hpp"
 
+#include <algorithm>
 #include <random>
 
 namespace relay::engine {
@@ -14,8 +15,15 @@ class RandomJitter : public Jitter {
   std::mt19937 random_{std::random_device{}()};
 };
 
-/// Each shard's share of the connections, rounded up so that every shard has one.
-std::size_t share(std::size_t connections, std::size_t shards) { return (connections + shards - 1) / shards; }
+/// A shard's share of the connections: together they are all of them and no more.
+std::size_t share(std::size_t connections, std::size_t shards, std::size_t shard) {
+  return connections / shards + (shard < connections % shards ? 1 : 0);
+}
+
+/// Shards that have a share at all; no others are given messages.
+std::size_t delivering_shards(const Parts& parts) {
+  return std::clamp<std::size_t>(parts.delivery_connections, 1, parts.shards.size());
+}
 
 }  // namespace
 
@@ -35,29 +43,40 @@ Engine::Engine(const Parts& parts)
         workers_
       },
       admission_(context_, parts.spool_path),
+      leftovers_(committer_),
       memory_(parts.content_memory),
       jitter_(std::make_unique<RandomJitter>()),
       resolver_(parts.scheduler.context(), {}),
       dispatcher_(
         context_, parts.scheduler, admission_,
-        {parts.shards.size(), parts.delivery_connections, parts.limits.limits()->retry}, *jitter_
+        {delivering_shards(parts), parts.delivery_connections, parts.limits.limits()->retry}, *jitter_
       ) {
   std::vector<Shipper*> shippers;
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     intakes_.push_back(
-      std::make_unique<Intake>(context_, dispatcher_, admission_, memory_, parts.metrics.shard(i))
+      std::make_unique<Intake>(context_, dispatcher_, admission_, leftovers_, memory_, parts.metrics.shard(i))
     );
     outboxes_.push_back(std::make_unique<Outbox>(
       context_, Outbox::Services{*shards_[i], i, resolver_, parts.hops, dispatcher_, admission_},
-      share(parts.delivery_connections, shards_.size())
+      share(std::max<std::size_t>(parts.delivery_connections, 1), shards_.size(), i)
     ));
     shippers.push_back(outboxes_.back().get());
   }
   dispatcher_.set_shippers(std::move(shippers));
 }
 
-/// The threads that serve the engine's loops have been stopped by their owner.
-Engine::~Engine() { workers_.join(); }
+/// The threads that serve the engine's loops have been stopped by their owner. What is left runs before any
+/// member goes: workers submit commits, and answers to commits speak to all the others.
+Engine::~Engine() {
+  store_.stop_reclaiming();
+  workers_.join();
+  committer_.stop();
+}
+
+void Engine::measure() {
+  admission_.measure();
+  leftovers_.retry();
+}
 
 void Engine::start() {
   admission_.measure();
@@ -69,6 +88,7 @@ void Engine::start() {
 
 void Engine::stop_deliveries() {
   dispatcher_.pause();
+  store_.stop_reclaiming();
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     net::asio::post(shards_[i]->context(), [outbox = outboxes_[i].get()] { outbox->stop(); });
   }

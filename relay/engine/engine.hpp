@@ -43,7 +43,7 @@ class Engine {
   [[nodiscard]] std::optional<std::string> unready_reason() const { return admission_.unready_reason(); }
   [[nodiscard]] std::chrono::steady_clock::duration write_lasts() const { return committer_.busy_for(); }
   /// Measures the disk: about once a second, off the shards.
-  void measure() { admission_.measure(); }
+  void measure();
   [[nodiscard]] const spool::Store& store() const { return store_; }
   [[nodiscard]] net::WorkerPool& workers() { return workers_; }
 
@@ -70,6 +70,7 @@ class Engine {
   spool::Committer committer_;
   Context context_;
   Admission admission_;
+  Leftovers leftovers_;
   ContentMemory memory_;
   std::unique_ptr<Jitter> jitter_;
   net::Resolver resolver_;

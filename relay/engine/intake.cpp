@@ -2,8 +2,10 @@
 
 #include <utility>
 
+#include "relay/engine/records.hpp"
 #include "relay/mail/received.hpp"
 #include "relay/net/completion.hpp"
+#include "relay/smtp/reply.hpp"
 
 namespace relay::engine {
 namespace {
@@ -31,18 +33,28 @@ Awaitable<Result<void>> committed(
   return net::answered_by<Result<void>>(std::move(start));
 }
 
-log::Record reception_record(const mail::Envelope& envelope, const QueueId& id, milliseconds took) {
-  auto recipients = nlohmann::ordered_json::array();
-  for (const auto& recipient : envelope.recipients) recipients.push_back(recipient.to_text());
-  return log::info("reception")
+log::Record with_origin(log::Record record, const mail::Envelope& envelope, const QueueId& id) {
+  return std::move(record)
     .with("queue_id", id.to_text())
     .with("client", envelope.origin.client)
     .with("helo", envelope.origin.helo)
     .with("protocol", envelope.origin.extended ? "ESMTP" : "SMTP")
     .with("sender", envelope.reverse_path.to_text())
-    .with("recipients", std::move(recipients))
-    .with("size", envelope.size)
+    .with("recipients", to_texts(envelope.recipients))
+    .with("size", envelope.size);
+}
+
+log::Record reception_record(const mail::Envelope& envelope, const QueueId& id, milliseconds took) {
+  const auto reply = smtp::reply(250, {2, 0, 0}, "OK queued as " + id.to_text());
+  return with_origin(log::info("reception"), envelope, id)
+    .with("reply", reply.to_line())
     .with("commit_ms", took.count());
+}
+
+log::Record refusal_record(const mail::Envelope& envelope, const QueueId& id, const Error& error) {
+  return with_origin(log::error("storage_error"), envelope, id)
+    .with("reply", smtp::reply_for(error).to_line())
+    .with("error", error.message());
 }
 
 }  // namespace
@@ -58,7 +70,7 @@ class Intake::Message : public session::IncomingMessage {
     for (std::uint32_t chunk = 0; chunk < chunks_; ++chunk) {
       operations.push_back(spool::remove(Family::content, spool::indexed_key(id_, chunk)));
     }
-    intake_.context_.committer.submit({std::move(operations), spool::Sync::no, [](const Result<void>&) {}});
+    intake_.leftovers_.remove(std::move(operations));
   }
 
   Awaitable<Result<void>> append(std::string chunk) override {
@@ -77,6 +89,7 @@ class Intake::Message : public session::IncomingMessage {
     const auto destination = route::smarthost_destination();
     envelope.arrival = context.clock.clock().wall();
     envelope.received = mail::received_line(envelope, id_, context.limits.limits()->hostname);
+    const auto chunks_before = chunks_;
     const bool is_whole = chunks_ == 0;
     auto operations = accept_operations(envelope, last_chunk, destination);
     const queue::Item item{{due_, id_}, due_, 0, envelope.size};
@@ -93,9 +106,10 @@ class Intake::Message : public session::IncomingMessage {
     auto result =
       co_await committed(context.committer, std::move(operations), spool::Sync::yes, std::move(note));
     if (!result) {
-      context.log.write(
-        log::error("storage_error").with("queue_id", id_.to_text()).with("error", result.error().message())
-      );
+      context.log.write(refusal_record(envelope, id_, result.error()));
+      // Nothing of a batch that met a full disk was written: what came before it is ours to remove.
+      is_committed_ = result.error().fate == Fate::terminal;
+      chunks_ = chunks_before;
       co_return tl::unexpected(std::move(result.error()));
     }
     const auto took = std::chrono::duration_cast<milliseconds>(context.clock.clock().steady() - begin);

@@ -3,6 +3,7 @@
 
 #include "relay/engine/content.hpp"
 #include "relay/engine/dispatcher.hpp"
+#include "relay/engine/leftovers.hpp"
 #include "relay/session/ports.hpp"
 
 namespace relay::engine {
@@ -12,12 +13,13 @@ class Intake : public session::MessageSink {
  public:
   /// All references outlive the sessions. @param counters  of this shard
   Intake(
-    const Context& context, Dispatcher& dispatcher, Admission& admission, ContentMemory& memory,
-    metrics::Shard& counters
+    const Context& context, Dispatcher& dispatcher, Admission& admission, Leftovers& leftovers,
+    ContentMemory& memory, metrics::Shard& counters
   )
       : context_(context),
         dispatcher_(dispatcher),
         admission_(admission),
+        leftovers_(leftovers),
         memory_(memory),
         counters_(counters) {}
 
@@ -28,6 +30,7 @@ class Intake : public session::MessageSink {
   Context context_;
   Dispatcher& dispatcher_;
   Admission& admission_;
+  Leftovers& leftovers_;
   ContentMemory& memory_;
   metrics::Shard& counters_;
 };

@@ -1,10 +1,10 @@
 #include "relay/engine/outbox.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "relay/engine/content.hpp"
+#include "relay/engine/records.hpp"
 
 namespace relay::engine {
 namespace {
@@ -14,11 +14,6 @@ using smtp::Disposition;
 
 /// Between two tries to record an outcome while the disk is full.
 constexpr std::chrono::seconds kRecordAgain{1};
-
-double seconds_between(SteadyTime from, SteadyTime to) {
-  // To the millisecond: more digits say nothing.
-  return std::round(std::chrono::duration<double>(to - from).count() * 1000) / 1000;
-}
 
 bool is_untried(const smtp::MessageOutcome& outcome) {
   return std::all_of(outcome.recipients.begin(), outcome.recipients.end(), [](const auto& recipient) {
@@ -84,7 +79,15 @@ delivery::Job Outbox::make_job(Dispatched dispatched) {
 
 void Outbox::attempted(delivery::Job job, smtp::MessageOutcome outcome, delivery::Peer peer) {
   auto taken = std::move(taken_.extract(job.id).mapped());
-  if (is_untried(outcome)) return services_.dispatcher.put_back(taken.attempt, services_.shard);
+  if (outcome.unreadable) {
+    return services_.dispatcher.unreadable(
+      {taken.attempt.destination, taken.attempt.item, services_.shard}, *outcome.unreadable
+    );
+  }
+  if (is_untried(outcome)) {
+    log_untried(taken, peer, "the connection ended");
+    return services_.dispatcher.put_back(taken.attempt, services_.shard);
+  }
   const auto limits = context_.limits.limits();
   const double fraction = std::uniform_real_distribution<double>(0, 1)(random_);
   const auto hop = peer.address.empty() ? peer.name : peer.name + " [" + peer.address + "]";
@@ -97,19 +100,21 @@ void Outbox::attempted(delivery::Job job, smtp::MessageOutcome outcome, delivery
 
 void Outbox::untried(delivery::Job job) {
   auto taken = std::move(taken_.extract(job.id).mapped());
-  if (!is_stopped_) {
-    counters_.add(Counter::recipients_deferred, taken.attempt.pending.size());
-    context_.log.write(
-      log::info("deferral")
-        .with("queue_id", job.id.to_text())
-        .with("sender", taken.attempt.stored.envelope.reverse_path.to_text())
-        .with("recipients", taken.attempt.pending.size())
-        .with("destination", taken.attempt.destination.name)
-        .with("reason", last_failure_)
-        .with("message", "the next hop failed before it judged the message; it waits for the hop")
-    );
-  }
+  if (!is_stopped_) log_untried(taken, last_failure_.peer, last_failure_.what);
   services_.dispatcher.put_back(taken.attempt, services_.shard);
+}
+
+/// Once for each message and round of the hop, which its health spaces out.
+void Outbox::log_untried(const Taken& taken, const delivery::Peer& peer, const std::string& reason) {
+  counters_.add(Counter::recipients_deferred, taken.attempt.pending.size());
+  const auto now = context_.clock.clock().steady();
+  context_.log.write(
+    with_peer(with_attempt(log::info("deferral"), taken.attempt, context_.clock.now()), peer)
+      .with("reply", last_failure_.reply)
+      .with("delay_attempt", to_seconds(now - taken.begun))
+      .with("reason", reason)
+      .with("message", "the next hop failed before it judged the message; it waits for the hop")
+  );
 }
 
 void Outbox::connection_ready(const delivery::Peer& peer) {
@@ -129,15 +134,16 @@ void Outbox::hop_failed(const smtp::HopFailure& failure, const delivery::Peer& p
   if (was_of_use && !failure.credentials_refused)
     return;  // an old connection ended: that says nothing of the hop
   counters_.add(Counter::delivery_connections_failed);
-  last_failure_ = std::string(smtp::doing(failure.stage)) + ": " + failure.error.context;
-  context_.log.write(log::warning(failure.credentials_refused ? "credentials_refused" : "hop_failure")
-                       .with("destination", destination_.name)
-                       .with("host", peer.name)
-                       .with("address", peer.address)
+  last_failure_ = {
+    std::string(smtp::doing(failure.stage)) + ": " + failure.error.context, peer,
+    failure.reply ? failure.reply->to_line() : ""
+  };
+  const auto event = failure.credentials_refused ? "credentials_refused" : "hop_failure";
+  context_.log.write(with_peer(log::warning(event).with("destination", destination_.name), peer)
                        .with("stage", smtp::doing(failure.stage))
                        .with("error", failure.error.message())
-                       .with("reply", failure.reply ? failure.reply->to_line() : ""));
-  services_.dispatcher.hop_failed(destination_, peer.name + ": " + last_failure_);
+                       .with("reply", last_failure_.reply));
+  services_.dispatcher.hop_failed(destination_, peer.name + ": " + last_failure_.what);
 }
 
 // ---- recording ----
@@ -183,37 +189,27 @@ void Outbox::log_outcome(
   const delivery::Peer& peer, SteadyTime begun
 ) {
   const auto now = context_.clock.clock().steady();
-  const auto age = std::chrono::duration<double>(context_.clock.now() - attempt.item.arrival).count();
+  const auto age = context_.clock.now() - attempt.item.arrival;
   counters_.observe(metrics::Duration::delivery_attempt, now - begun);
   for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
     const auto& recipient = outcome.recipients[i];
     const auto [event, level, counter] = event_of(recipient.disposition);
     counters_.add(counter);
-    auto record = log::Record(level, event)
-                    .with("queue_id", attempt.item.key.id.to_text())
-                    .with("sender", attempt.stored.envelope.reverse_path.to_text())
-                    .with("recipient", attempt.stored.envelope.recipients[attempt.pending[i]].to_text())
-                    .with("host", peer.name)
-                    .with("address", peer.address)
-                    .with("tls", peer.tls)
-                    .with("size", attempt.item.size)
+    const auto address = attempt.stored.envelope.recipients[attempt.pending[i]].to_text();
+    auto record = with_peer(with_attempt({level, event}, attempt, context_.clock.now()), peer)
+                    .with("recipients", nlohmann::ordered_json::array({address}))
+                    .with("recipient", address)
                     .with("stage", smtp::doing(recipient.stage))
                     .with("reply", recipient.reply.to_line())
-                    .with("attempt", attempt.item.attempts + 1)
-                    .with("delay", std::round(age * 1000) / 1000)
-                    .with("delay_attempt", seconds_between(begun, now));
+                    .with("delay_attempt", to_seconds(now - begun));
     if (outcome.may_be_duplicated) record = std::move(record).with("possible_duplicate", true);
     if (settlement.again) {
-      const auto wait =
-        std::chrono::duration<double>(settlement.again->key.due - context_.clock.now()).count();
-      record = std::move(record).with("retry_in", std::round(wait * 1000) / 1000);
+      const auto wait = settlement.again->key.due - context_.clock.now();
+      record = std::move(record).with("retry_in", to_seconds(wait));
     }
     context_.log.write(record);
     if (recipient.disposition == Disposition::delivered) {
-      counters_.observe(
-        metrics::Duration::delivery,
-        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(age))
-      );
+      counters_.observe(metrics::Duration::delivery, age);
     }
   }
 }

@@ -25,6 +25,7 @@ class Outbox : public Shipper, public delivery::Reporter {
   void ship(const route::Destination& destination, std::vector<Dispatched> attempts, bool may_connect)
     override;
 
+  [[nodiscard]] bool may_begin() const override { return !context_.committer.has_failed_for_good(); }
   void attempted(delivery::Job job, smtp::MessageOutcome outcome, delivery::Peer peer) override;
   void untried(delivery::Job job) override;
   void connection_ready(const delivery::Peer& peer) override;
@@ -52,6 +53,7 @@ class Outbox : public Shipper, public delivery::Reporter {
   void submit(const std::shared_ptr<Unrecorded>& outcome);
   void submit_again_later(const std::shared_ptr<Unrecorded>& outcome);
   void recorded(const Unrecorded& outcome);
+  void log_untried(const Taken& taken, const delivery::Peer& peer, const std::string& reason);
   void log_outcome(
     const Attempt& attempt, const smtp::MessageOutcome& outcome, const Settlement& settlement,
     const delivery::Peer& peer, SteadyTime begun
@@ -64,7 +66,12 @@ class Outbox : public Shipper, public delivery::Reporter {
   route::Destination destination_;  // the one there is
   delivery::Pool pool_;
   std::unordered_map<QueueId, Taken, queue::QueueIdHash> taken_;
-  std::string last_failure_;  // of the hop, for the records of messages that wait for it
+  struct LastFailure {  // of the hop, for the records of messages that wait for it
+    std::string what;
+    delivery::Peer peer;
+    std::string reply;
+  };
+  LastFailure last_failure_;
   std::size_t unrecorded_ = 0;
   bool is_stopped_ = false;
   std::mt19937 random_;

@@ -8,6 +8,7 @@
 #include "tests/support/loop.hpp"
 #include "tests/support/peer.hpp"
 #include "tests/support/quiet_log.hpp"
+#include "tests/unit/relay/spool/broken_files.hpp"
 
 namespace relay::engine {
 namespace {
@@ -43,7 +44,9 @@ class EngineTest : public ::testing::Test, public LimitsSource, public delivery:
   }
   void TearDown() override { end(); }
 
-  void begin(Octets content_memory = {1U << 20U}, std::size_t shards = 1) {
+  void begin(
+    Octets content_memory = {1U << 20U}, std::size_t shards = 1, std::size_t delivery_connections = 2
+  ) {
     loops.clear();
     for (std::size_t i = 0; i < shards; ++i) loops.push_back(std::make_unique<test::Loop>());
     scheduler = std::make_unique<test::Loop>();
@@ -52,7 +55,7 @@ class EngineTest : public ::testing::Test, public LimitsSource, public delivery:
     for (const auto& loop : loops) threads.push_back(&loop->thread);
     engine = std::make_unique<Engine>(Parts{
       *store, clock, *this, *this, log, metrics, threads, scheduler->thread, folder.path("spool"),
-      spool::Durable::yes, content_memory, 2
+      spool::Durable::yes, content_memory, delivery_connections
     });
     engine->start();
   }
@@ -90,11 +93,34 @@ class EngineTest : public ::testing::Test, public LimitsSource, public delivery:
     auto id = co_await message->commit(std::move(envelope), chunks.back());
     co_return id;
   }
-  net::Awaitable<bool> abandoned() {
+  /// The first chunk of a message that goes no further.
+  net::Awaitable<std::unique_ptr<session::IncomingMessage>> begun() {
     auto message = engine->sink(0).begin();
     const std::string chunk(1000, 'x');
     auto appended = co_await message->append(chunk);
-    co_return appended.has_value();
+    EXPECT_TRUE(appended);
+    co_return message;
+  }
+  static net::Awaitable<Result<QueueId>> committed(session::IncomingMessage& message) {
+    mail::Envelope envelope;
+    envelope.recipients = {test::address("c@d")};
+    const std::string rest = "end\r\n";
+    auto id = co_await message.commit(envelope, rest);
+    co_return id;
+  }
+  /// The id that the next message gets.
+  QueueId next_id() {
+    const auto before = store->next_id();
+    return {before.spool, before.number + 1};
+  }
+  void eventually_forgotten(const QueueId& id) {
+    test::eventually(
+      [&] {
+        engine->measure();
+        return !store->chunk(id, 0).has_value();
+      },
+      "the chunk's removal"
+    );
   }
   QueueId accept(
     std::vector<std::string> chunks = {"A: b\r\n\r\n"}, std::vector<std::string> recipients = {"c@d"}
@@ -289,11 +315,150 @@ TEST_F(EngineTest, ReadsContentFromTheSpoolWhenMemoryIsShort) {
 }
 
 TEST_F(EngineTest, ForgetsChunksOfAMessageThatWasNotCommitted) {
-  const auto before = store->next_id();
-  EXPECT_TRUE(loops[0]->run(abandoned()));
+  const auto id = next_id();
+  EXPECT_TRUE(loops[0]->run(begun()));
   EXPECT_EQ(waiting(), 0);
-  const QueueId id{before.spool, before.number + 1};
-  test::eventually([&] { return !store->chunk(id, 0).has_value(); }, "the chunk's removal");
+  eventually_forgotten(id);
+}
+
+TEST_F(EngineTest, ForgetsThemOnceTheDiskHasSpaceAgain) {
+  const auto id = next_id();
+  auto message = loops[0]->run(begun());
+  test::BrokenFiles full(folder.path("spool"), ".log", "/dev/full");
+  message.reset();
+  test::eventually([this] { return metrics.total(Counter::spool_errors_full) > 0; }, "a full disk");
+  full.mend();
+  eventually_forgotten(id);
+}
+
+TEST_F(EngineTest, ForgetsAMessageWhoseCommitMetAFullDisk) {
+  const auto id = next_id();
+  auto message = loops[0]->run(begun());
+  test::BrokenFiles full(folder.path("spool"), ".log", "/dev/full");
+  const auto refused = loops[0]->run(committed(*message));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::storage_full);
+  ASSERT_EQ(log.records("storage_error").size(), 1U);
+  EXPECT_EQ(
+    log.records("storage_error").front().at("reply"), "452 4.3.1 Insufficient system storage, try again later"
+  );
+  full.mend();
+  message.reset();
+  eventually_forgotten(id);
+  EXPECT_EQ(store->envelope(id).error().code, Errc::not_found);
+}
+
+// ---- a spool that fails ----
+
+TEST_F(EngineTest, NeitherQuarantinesNorAcceptsWhatItCannotRead) {
+  acceptor.close();
+  accept({std::string(1000, 'x'), "end\r\n"});
+  end();
+  test::Acceptor returned;
+  hop_->next_hop.endpoint.port = returned.port();
+  begin();
+  test::BrokenFiles broken(folder.path("spool"), ".sst");
+  {
+    auto peer = returned.accept();
+    greet(peer);
+    peer.until("DATA\r\n");
+    peer.send("250 ok\r\n250 ok\r\n354 go\r\n");
+    peer.rest();
+  }
+  test::eventually([this] { return !log.records("spool_unreadable").empty(); }, "a failed read");
+  EXPECT_EQ(engine->gate().refuse_message().value_or(mail::Reply{}).code, 451);
+  EXPECT_THAT(engine->unready_reason().value_or(""), ::testing::HasSubstr("read content"));
+  broken.mend();
+  auto peer = returned.accept();
+  greet(peer);
+  take(peer);
+  expect_count(Counter::messages_delivered, 1);
+  EXPECT_EQ(metrics.total(Counter::spool_quarantined), 0U);
+  test::eventually([this] { return !engine->unready_reason(); }, "mail is accepted again");
+}
+
+TEST_F(EngineTest, QuarantinesAMessageWhoseContentIsDamaged) {
+  acceptor.close();
+  const auto damaged = accept({std::string(1000, 'x'), "end\r\n"});
+  end();
+  auto raw = std::move(*spool::Store::open({folder.path("spool"), {}, &log, &metrics}));
+  const auto deferrals = log.records("deferral").size();
+  const auto failures = log.records("hop_failure").size();
+  const auto key = spool::indexed_key(damaged, 1);
+  ASSERT_TRUE(raw->write({spool::remove(spool::Family::content, key)}, spool::Sync::no));
+  ASSERT_TRUE(raw->write({spool::put(spool::Family::content, key, "not a record")}, spool::Sync::yes));
+  raw.reset();
+  test::Acceptor returned;
+  hop_->next_hop.endpoint.port = returned.port();
+  begin();
+  auto peer = returned.accept();
+  greet(peer);
+  peer.until("DATA\r\n");
+  peer.send("250 ok\r\n250 ok\r\n354 go\r\n");
+  peer.rest();
+  expect_count(Counter::spool_quarantined, 1);
+  test::eventually([this] { return waiting() == 0; });
+  EXPECT_EQ(store->envelope(damaged).error().code, Errc::not_found);
+  EXPECT_EQ(log.records("deferral").size(), deferrals);
+  EXPECT_EQ(log.records("hop_failure").size(), failures) << "the hop is not to blame";
+}
+
+TEST_F(EngineTest, StartsNoDeliveryOnceTheSpoolHasFailedForGood) {
+  acceptor.close();
+  accept();
+  const auto tries = [this] { return metrics.total(Counter::delivery_connections_failed); };
+  test::eventually([&] { return tries() > 0; }, "a refused connection");
+  test::BrokenFiles broken(folder.path("spool"), ".log");
+  const auto refused = loops[0]->run(stored({"A: b\r\n\r\n"}, {"c@d"}));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().fate, Fate::terminal);
+  broken.mend();
+  std::this_thread::sleep_for(200ms);  // for one that had begun
+  const auto before = tries();
+  std::this_thread::sleep_for(1500ms);  // longer than any suspension of the hop
+  EXPECT_EQ(tries(), before);
+}
+
+TEST_F(EngineTest, OpensNoMoreConnectionsThanItMayWhateverTheShards) {
+  end();
+  hop_->idle_time = 500ms;
+  begin(Octets{1U << 20U}, 2, 1);
+  for (int i = 0; i < 4; ++i) accept();
+  auto peer = acceptor.accept();
+  greet(peer);
+  for (int i = 0; i < 4; ++i) take(peer);
+  expect_count(Counter::messages_delivered, 4);
+  EXPECT_EQ(metrics.total(Counter::delivery_connections_ready), 1U);
+  EXPECT_EQ(metrics.read(Gauge::delivery_connections_open), 1);
+  EXPECT_EQ(peer.line(), "QUIT");
+  peer.close();
+  test::eventually([this] { return metrics.read(Gauge::delivery_connections_open) == 0; });
+}
+
+TEST_F(EngineTest, SaysOfEveryMessageWhoseItIsAndWhy) {
+  accept({"A: b\r\n\r\n"}, {"c@d", "e@f"});
+  const auto reception = log.records("reception").front();
+  EXPECT_EQ(reception.at("reply"), "250 2.0.0 OK queued as " + reception.at("queue_id").get<std::string>());
+  {
+    auto peer = acceptor.accept();
+    peer.send("421 4.3.2 not now\r\n");
+    peer.rest();
+  }
+  auto peer = acceptor.accept();
+  greet(peer);
+  take(peer, "250 ok\r\n450 4.2.1 later\r\n");
+  expect_count(Counter::recipients_delivered, 1);
+  test::eventually([this] { return log.records("deferral").size() == 2; });
+  const auto untried = log.records("deferral").front();
+  EXPECT_EQ(untried.at("recipients"), (nlohmann::ordered_json{"c@d", "e@f"}));
+  EXPECT_EQ(untried.at("reply"), "421 4.3.2 not now");
+  auto told = log.records("deferral").back();
+  EXPECT_EQ(told.at("recipients"), nlohmann::ordered_json::array({"e@f"}));
+  for (const auto* record : {&untried, const_cast<const nlohmann::ordered_json*>(&told)}) {
+    for (const auto* field :
+         {"queue_id", "sender", "host", "address", "size", "reply", "attempt", "delay", "delay_attempt"})
+      EXPECT_TRUE(record->contains(field)) << field;
+  }
 }
 
 }  // namespace

@@ -1,0 +1,35 @@
+#include "relay/engine/records.hpp"
+
+#include <cmath>
+
+namespace relay::engine {
+
+nlohmann::ordered_json to_texts(const std::vector<mail::Address>& addresses) {
+  auto texts = nlohmann::ordered_json::array();
+  for (const auto& address : addresses) texts.push_back(address.to_text());
+  return texts;
+}
+
+log::Record with_attempt(log::Record record, const Attempt& attempt, WallTime now) {
+  const auto& envelope = attempt.stored.envelope;
+  auto recipients = nlohmann::ordered_json::array();
+  for (const auto index : attempt.pending) recipients.push_back(envelope.recipients[index].to_text());
+  return std::move(record)
+    .with("queue_id", attempt.item.key.id.to_text())
+    .with("sender", envelope.reverse_path.to_text())
+    .with("recipients", std::move(recipients))
+    .with("destination", attempt.destination.name)
+    .with("size", attempt.item.size)
+    .with("attempt", attempt.item.attempts + 1)
+    .with("delay", to_seconds(now - attempt.item.arrival));
+}
+
+log::Record with_peer(log::Record record, const delivery::Peer& peer) {
+  return std::move(record).with("host", peer.name).with("address", peer.address).with("tls", peer.tls);
+}
+
+double to_seconds(std::chrono::nanoseconds duration) {
+  return std::round(std::chrono::duration<double, std::milli>(duration).count()) / 1000;
+}
+
+}  // namespace relay::engine
