@@ -99,7 +99,7 @@ Answer<Outcome> RelayReconciler::reconcile(const Key& key, std::stop_token stop)
   const auto refusal = applied ? std::nullopt : finding_of(applied.error());
   if (!applied && !refusal) return tl::unexpected(applied.error());
   if (refusal) plan.findings.push_back(*refusal);
-  const auto stamped = plan.findings.empty() ? stamp_pods(*world, plan, stop) : Answer<Outcome>(Outcome{});
+  auto stamped = plan.findings.empty() ? stamp_pods(*world, plan, stop) : Answer<Outcome>(Outcome{});
   if (!stamped && is_lasting(stamped.error())) plan.not_stamped = stamped.error().error.context;
 
   const auto published =
