@@ -127,10 +127,10 @@ def test_a_read_only_disk_refuses_mail_until_restart(tmp_path, sink):
 
 
 @contextlib.contextmanager
-def injected_syncs(relay, folder, what="error=EIO"):
-    """From now on each fdatasync of the relay fails with EIO, or what else strace can do to it."""
+def injected_syncs(relay, folder, what="error=EIO", call="fdatasync"):
+    """From now on each fdatasync (or other `call`) of the relay fails with EIO, or what else strace can do to it."""
     trace = subprocess.Popen(["strace", "-f", "-qq", "-o", str(folder / "strace.log"), "-p", str(relay.process.pid),
-                              "-e", "trace=fdatasync", "-e", f"inject=fdatasync:{what}"], stderr=subprocess.PIPE)
+                              "-e", f"trace={call}", "-e", f"inject={call}:{what}"], stderr=subprocess.PIPE)
     try:
         attached = f"/proc/{relay.process.pid}/status"
         patiently(lambda: f"TracerPid:\t{trace.pid}\n" in open(attached).read(), 10, "strace is attached")
@@ -159,6 +159,25 @@ def test_a_failed_sync_is_final(tmp_path, sink):
     with relay:
         arrive(sink, relay, ["before@example.net"])
     assert "behind@example.net" not in {message.recipients[0] for message in sink.store.messages()}
+
+
+def test_what_cannot_be_read_is_neither_quarantined_nor_joined_by_more(tmp_path, sink):
+    """EIO of a read says nothing of the record: once the disk reads again, the message is delivered."""
+    relay = Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}").start()
+    with Client(relay.smtp_port) as client:
+        client.send(recipients=("before@example.net",), content=BODY)
+    assert relay.stop() == 0
+    with relay:  # what was in the log stands in tables now, and is read from there
+        with injected_syncs(relay, tmp_path, call="pread64"):
+            sink.faults.clear()
+            patiently(lambda: relay.records("spool_unreadable"), 20, "a read that fails")
+            assert relay.get("/readyz")[0] == 503
+            with Client(relay.smtp_port) as client, pytest.raises(AssertionError, match="451 4.3.0"):
+                client.send(recipients=("during@example.net",))
+            assert relay.get("/livez")[0] == 200
+        arrive(sink, relay, ["before@example.net"])
+        assert relay.metric("spool_quarantined_total") == 0
+        patiently(lambda: relay.get("/readyz")[0] == 200, 10, "/readyz is 200 again")
 
 
 def test_a_slow_sync_is_a_matter_of_readiness_and_not_of_life(tmp_path, sink):
