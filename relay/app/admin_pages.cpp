@@ -126,7 +126,7 @@ Result<std::string> make_admin_token(const std::string& spool_path) {
   if (RAND_bytes(reinterpret_cast<unsigned char*>(octets.data()), kTokenOctets) != 1) {
     return tl::unexpected(Error{Errc::storage_failed, Fate::terminal, "no randomness for the admin token"});
   }
-  const auto token = base64(octets);
+  auto token = base64(octets);
   const auto path = spool_path + "/admin.token";
   const auto failed = [&] {
     return tl::unexpected(

@@ -250,7 +250,7 @@ milliseconds ClientSession::timeout() const {
 // ---- a message: MAIL, RCPT, DATA ----
 
 ClientStep ClientSession::on(const client_event::Message& next) {
-  transfer_.emplace();
+  transfer_ = Transfer{};
   transfer_->message = next.message;
   transfer_->outcome.recipients.resize(next.message.recipients.size());
   transfer_->is_accepted.resize(next.message.recipients.size());

@@ -15,7 +15,9 @@ std::string to_wire(const Reply& reply) {
     const auto end = rest.find('\n');
     const bool is_last = end == std::string_view::npos;
     const auto head = prefix + (is_last ? ' ' : '-') + status;
-    wire += head + printable(rest.substr(0, end), kMaxReplyLine - 2 - head.size()) + "\r\n";
+    wire += head;
+    wire += printable(rest.substr(0, end), kMaxReplyLine - 2 - head.size());
+    wire += "\r\n";
     if (is_last) return wire;
     rest.remove_prefix(end + 1);
   }

@@ -270,7 +270,7 @@ std::optional<ServerStep> ServerSession::mail(std::string_view argument) {
   if (arguments->declared_size.value_or(0) > limits_.max_message_size.count) {
     return wrong(reply(552, {5, 3, 4}, "Message size exceeds " + to_text(limits_.max_message_size)));
   }
-  transaction_.emplace();
+  transaction_ = Transaction{};
   transaction_->envelope.reverse_path = arguments->reverse_path;
   transaction_->envelope.body = arguments->body;
   transaction_->envelope.origin = {client_.address.to_text(), helo_, is_extended_};
