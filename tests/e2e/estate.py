@@ -74,12 +74,18 @@ def put_in_force(**changes):
     begun = time.monotonic()
     apply(**changes)
 
+    def has_read(pod):
+        return reloads(pod) > before.get(uid_of(pod), -1)
+
     def is_in_force():
         found = resource()
-        assert found["status"]["observedGeneration"] == found["metadata"]["generation"]
-        assert rendered() == settings or all(reloads(pod) > before.get(uid_of(pod), -1) for pod in pods().values())
+        assert found["status"]["observedGeneration"] == found["metadata"]["generation"], found["status"]
+        present = pods()
+        late = [] if rendered() == settings else [node for node, pod in present.items() if not has_read(pod)]
+        assert len(present) == len(NODES) and not late, f"{sorted(present)} are there, {late} have not read them"
         return True
-    wait_until(is_in_force, 30, "the relays use the present settings")
+    # Long enough for pods that are replaced one by one, where the change asks for that.
+    wait_until(is_in_force, 150, "the relays use the present settings")
     return time.monotonic() - begun
 
 
