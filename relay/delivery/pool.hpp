@@ -30,6 +30,9 @@ class Pool {
   void start(std::vector<Job> jobs, bool may_connect);
   /// Jobs that no connection has taken go back untried, idle connections end, and none is kept from now on.
   void stop();
+  /// Connections that are looked up, connected, or greeted: none of them has a job yet, so nobody need wait for
+  /// one when the relay stops.
+  [[nodiscard]] std::size_t opening() const { return opening_; }
 
   // ---- for connections ----
 

@@ -36,8 +36,8 @@ class Outbox : public Shipper, public delivery::Reporter {
   void stop();
   /// Ends connections, whatever they do: messages under way are deferred.
   void close() { tasks_.close_all(); }
-  /// Connections that are open, and outcomes that are not recorded yet.
-  [[nodiscard]] std::size_t busy() const { return tasks_.count() + unrecorded_; }
+  /// Connections that may have a message, and outcomes that are not recorded yet.
+  [[nodiscard]] std::size_t busy() const { return tasks_.count() - pool_.opening() + unrecorded_; }
 
  private:
   struct Taken {  // an attempt under way

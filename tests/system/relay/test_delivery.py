@@ -1,11 +1,10 @@
 """Delivery to a smarthost that behaves, and to one that does not."""
 
-import contextlib
-import socket
 import ssl
 import warnings
 
 import pytest
+from black_hole import BlackHole
 from certificates import Authority
 from raw_sink import RawSink
 from relay import QUICK_TEST, Client, Relay, patiently, send_octets
@@ -271,16 +270,8 @@ def test_many_messages_arrive_once_each(tmp_path):
 
 
 def test_a_next_hop_that_swallows_everything_is_given_up_in_time(tmp_path):
-    """A black hole: its queue of connections is full, so the kernel answers none of ours (case 123)."""
-    with contextlib.ExitStack() as stack:
-        hole = stack.enter_context(socket.socket())
-        hole.bind(("127.0.0.1", 0))
-        hole.listen(0)
-        port = hole.getsockname()[1]
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(("127.0.0.1", port))
+    """Case 123."""
+    with BlackHole() as port:
         with Relay(tmp_path, smarthost=f"127.0.0.1:{port}", connect_timeout="500ms") as relay:
             with Client(relay.smtp_port) as client:
                 client.send()

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 
+from black_hole import BlackHole
 from raw_sink import RawSink
 from relay import Client, Relay, patiently
 
@@ -49,6 +50,18 @@ def test_a_stop_does_not_wait_longer_than_told_for_a_client_that_does_not_finish
         assert time.monotonic() - begun < 5
         assert relay.records("drain_timeout")
         assert stuck.reply() == ""
+
+
+def test_a_stop_does_not_wait_for_a_next_hop_that_swallows_everything(tmp_path):
+    with BlackHole() as port:
+        relay = Relay(tmp_path, smarthost=f"127.0.0.1:{port}", session_drain_timeout="1s").start()
+        with Client(relay.smtp_port) as client:
+            client.send()
+        patiently(lambda: json.loads(relay.ctl("status", "--json"))["in_flight"] == 1, 10, "an attempt")
+        assert relay.stop() == 0
+        assert not relay.records("stop_abandoned")
+        with relay:
+            assert relay.metric("queue_messages") == 1
 
 
 def test_a_drain_lasts_until_resume(tmp_path):
