@@ -115,7 +115,7 @@ Operator::Operator(
         make_informers(
           options.namespaces.empty() ? std::vector{credentials_.access().name_space} : options.namespaces
         ),
-        controller_, leadership_, clock
+        controller_, leadership_
       ),
       elector_(options.leader_elect ? make_elector(options, credentials_.access().name_space) : nullptr),
       endpoints_(make_endpoints(options)) {}

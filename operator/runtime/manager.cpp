@@ -11,13 +11,12 @@ constexpr milliseconds kSyncPoll{20};
 
 Manager::Manager(
   Options options, std::vector<std::unique_ptr<Informer>> informers, Controller& controller,
-  Leadership& leadership, const relay::Clock& clock
+  Leadership& leadership
 )
     : options_(std::move(options)),
       informers_(std::move(informers)),
       controller_(controller),
-      leadership_(leadership),
-      clock_(clock) {}
+      leadership_(leadership) {}
 
 void Manager::lead(std::stop_token term) {
   // Whoever led before may have left anything half done.

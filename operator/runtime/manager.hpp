@@ -24,10 +24,10 @@ class Manager {
     std::function<void()> enqueue_all;             ///< adds every key there is; also when a term begins
   };
   /// @param elector  null: always lead
-  /// @param controller, leadership, clock  outlive this
+  /// @param controller, leadership  outlive this
   Manager(
     Options options, std::vector<std::unique_ptr<Informer>> informers, Controller& controller,
-    Leadership& leadership, const relay::Clock& clock
+    Leadership& leadership
   );
 
   /// The election calls these.
@@ -49,7 +49,6 @@ class Manager {
   std::vector<std::unique_ptr<Informer>> informers_;
   Controller& controller_;
   Leadership& leadership_;
-  const relay::Clock& clock_;
 };
 
 }  // namespace op::runtime
