@@ -113,7 +113,7 @@ void Dispatcher::hop_failed(const Destination& destination, std::string why) {
 }
 
 void Dispatcher::resume(const Destination& destination) {
-  on_thread([this, destination] { scheduler_.resume(destination); });
+  on_thread([this, destination] { scheduler_.resume(destination, now()); });
 }
 
 void Dispatcher::pause() {

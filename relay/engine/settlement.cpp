@@ -43,6 +43,7 @@ queue::Item next_item(
     ++item.attempts;
     delay = queue::retry_delay(schedule, item.attempts, fraction);
   }
+  item.scheduled = now;
   item.key.due = std::max(now + delay, attempt.item.key.due + milliseconds{1});
   return item;
 }
@@ -104,7 +105,7 @@ Settlement settle(
   }
   settlement.again = next_item(attempt, last_deferral != nullptr, schedule, now, fraction);
   const auto last = last_deferral != nullptr ? last_deferral->reply.to_line().substr(0, kMaxLast) : "";
-  const spool::Waiting waiting{item.arrival, item.size, settlement.again->attempts, last};
+  const spool::Waiting waiting{item.arrival, item.size, settlement.again->attempts, last, now};
   operations.push_back(spool::put_record(
     Family::due, spool::due_key(attempt.destination.name, settlement.again->key.due, item.key.id),
     spool::to_payload(waiting)

@@ -45,6 +45,11 @@ class Backlog {
     WallTime until;                ///< due up to this time,
     std::size_t limit;             ///< and no more than this many
   };
+  /// Something changed at `now` that may make a difference to what was deferred: all that was scheduled
+  /// before is due at once, one attempt each. It is read from disk in passing, a part at a time, by a bound of
+  /// its own; what is deferred from now on keeps its due time.
+  void hurry(WallTime now);
+
   /// What to read from disk now. While one is under way there is no other; answer it with loaded().
   [[nodiscard]] std::optional<Load> want_load(WallTime now);
   /// @param next_due  the due time of the first key that was not read, if there is one
@@ -61,7 +66,7 @@ class Backlog {
 
   /// When take() or want_load() will next have something, as far as is known; not earlier than `now`.
   [[nodiscard]] std::optional<WallTime> next_due(WallTime now) const;
-  [[nodiscard]] std::size_t waiting() const { return window_.size(); }
+  [[nodiscard]] std::size_t waiting() const { return window_.size() + hurried_.size(); }
   [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
 
  private:
@@ -70,11 +75,19 @@ class Backlog {
   }
   [[nodiscard]] bool is_known(const QueueId& id) const;
   bool hold(const Item& item);
+  void hold_hurried(const Item& item);
+  void hurried(const std::vector<Item>& items, std::optional<WallTime> next_due);
+  Item fly(Item item, bool is_hurried);
 
   milliseconds longest_wait_;
   std::map<ItemKey, Item> window_;
-  std::unordered_set<QueueId, QueueIdHash> in_window_;
-  std::unordered_map<QueueId, Item, QueueIdHash> in_flight_;
+  std::map<ItemKey, Item> hurried_;                     // due at once, whatever their keys say
+  std::unordered_set<QueueId, QueueIdHash> in_window_;  // or in hurried_
+  struct Flight {
+    Item item;
+    bool is_hurried = false;
+  };
+  std::unordered_map<QueueId, Flight, QueueIdHash> in_flight_;
   std::unordered_set<QueueId, QueueIdHash> announced_;
   std::optional<ItemKey> loaded_through_;
   bool has_more_ = true;  // the disk holds due messages behind loaded_through_, as far as is known
@@ -82,6 +95,10 @@ class Backlog {
   std::optional<WallTime> loading_until_;  // set while a load is under way
   std::size_t loading_limit_ = 0;
   std::unordered_set<QueueId, QueueIdHash> finished_while_loading_;
+  std::optional<WallTime> hurrying_since_;  // set until the disk was read to its end
+  std::optional<ItemKey> hurried_through_;  // how far it was
+  bool is_loading_hurried_ = false;         // the load under way is for hurried_
+  bool hurries_again_ = false;              // hurry() came while it was under way
 };
 
 }  // namespace relay::queue

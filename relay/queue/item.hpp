@@ -22,6 +22,7 @@ struct Item {
   WallTime arrival{};
   std::uint32_t attempts = 0;  ///< made so far that judged the message
   std::uint64_t size = 0;      ///< octets of content
+  WallTime scheduled{};        ///< when its due time was chosen
   friend bool operator==(const Item&, const Item&) = default;
 };
 

@@ -70,6 +70,12 @@ void Scheduler::hop_failed(const Destination& destination, std::string why, cons
   queue(destination).health.hop_failed(limits_.retry, std::move(why), now.steady, jitter_.fraction());
 }
 
+void Scheduler::resume(const Destination& destination, const Now& now) {
+  auto& at = queue(destination);
+  at.health.resume();
+  at.backlog.hurry(now.wall);
+}
+
 std::vector<ScheduleStep> Scheduler::plan(const Now& now) {
   std::vector<ScheduleStep> steps;
   if (is_paused_) return steps;

@@ -75,7 +75,8 @@ class Scheduler {
   void connection_ready(const Destination& destination, std::size_t shard);
   void connection_closed(const Destination& destination, std::size_t shard);
   void hop_failed(const Destination& destination, std::string why, const Now& now);
-  void resume(const Destination& destination) { queue(destination).health.resume(); }
+  /// The hop or its credentials changed: ends its suspension, and all that was deferred before is due at once.
+  void resume(const Destination& destination, const Now& now);
   /// While paused no message starts; those in flight end as they do.
   void pause(bool is_paused) { is_paused_ = is_paused; }
 

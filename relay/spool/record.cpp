@@ -119,7 +119,8 @@ std::string to_payload(const Waiting& waiting) {
     {{"arrival", ms(waiting.arrival)},
      {"size", waiting.size},
      {"attempts", waiting.attempts},
-     {"last", waiting.last}}
+     {"last", waiting.last},
+     {"at", ms(waiting.at)}}
   );
 }
 
@@ -127,7 +128,8 @@ Result<Waiting> parse_waiting(std::string_view payload) {
   return parse(payload, "a queue entry", [](const json& fields) {
     return Waiting{
       time_of(fields, "arrival"), fields.at("size").get<std::uint64_t>(),
-      fields.at("attempts").get<std::uint32_t>(), fields.at("last").get<std::string>()
+      fields.at("attempts").get<std::uint32_t>(), fields.at("last").get<std::string>(),
+      WallTime{milliseconds{fields.value("at", std::int64_t{0})}}
     };
   });
 }

@@ -32,6 +32,7 @@ struct Waiting {
   std::uint64_t size = 0;
   std::uint32_t attempts = 0;
   std::string last;  ///< what the last attempt was told
+  WallTime at{};     ///< when its due time was chosen; the start of time, when an older relay chose it
   friend bool operator==(const Waiting&, const Waiting&) = default;
 };
 

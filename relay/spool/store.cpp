@@ -394,7 +394,9 @@ Result<DuePage> Store::due(
         return parse_waiting(payload);
       });
       if (waiting)
-        page.items.push_back({{key->due, key->id}, waiting->arrival, waiting->attempts, waiting->size});
+        page.items.push_back(
+          {{key->due, key->id}, waiting->arrival, waiting->attempts, waiting->size, waiting->at}
+        );
       else page.damaged.push_back(key->id);
       return true;
     });

@@ -1,6 +1,7 @@
 #include "relay/queue/backlog.hpp"
 
 #include <gtest/gtest.h>
+#include <map>
 #include <random>
 #include <set>
 
@@ -17,13 +18,19 @@ Item item(WallTime due, std::uint64_t number) { return {{due, {1, number}}, kSta
 /// The disk, as the owner of a backlog sees it.
 struct Disk {
   std::set<ItemKey> keys;
+  std::map<std::uint64_t, WallTime> scheduled;  // of those that have such a time
 
   std::pair<std::vector<Item>, std::optional<WallTime>> read(const Backlog::Load& load) const {
     std::vector<Item> items;
     auto at = load.after ? keys.upper_bound(*load.after) : keys.begin();
     for (; at != keys.end() && items.size() < load.limit && at->due <= load.until; ++at)
-      items.push_back(item(at->due, at->id.number));
+      items.push_back(read(*at));
     return {items, at == keys.end() ? std::nullopt : std::optional(at->due)};
+  }
+  Item read(const ItemKey& key) const {
+    auto found = item(key.due, key.id.number);
+    if (const auto at = scheduled.find(key.id.number); at != scheduled.end()) found.scheduled = at->second;
+    return found;
   }
 };
 
@@ -60,6 +67,66 @@ TEST(Backlog, TakesFreshMailWithoutReadingIt) {
   EXPECT_FALSE(backlog.want_load(kStart));
   EXPECT_EQ(backlog.take(kStart)->key.id.number, 7U);
   EXPECT_FALSE(backlog.take(kStart));
+}
+
+/// What a destination's queue holds that was deferred to hours from now, one millisecond apart.
+Disk deferred(std::uint64_t count) {
+  Disk disk;
+  for (std::uint64_t i = 0; i < count; ++i) disk.keys.insert({kStart + 1h + milliseconds{i}, {1, i}});
+  return disk;
+}
+
+TEST(Backlog, TriesAllThatWasDeferredOnceWhenItIsToldToHurry) {
+  auto disk = deferred(3000);
+  Backlog backlog(kLongestWait);
+  load_all(backlog, disk, kStart);
+  EXPECT_FALSE(backlog.take(kStart));
+  backlog.hurry(kStart);
+  EXPECT_EQ(backlog.next_due(kStart), kStart);
+  std::set<std::uint64_t> tried;
+  while (true) {
+    load_all(backlog, disk, kStart);
+    EXPECT_LE(backlog.waiting(), kWindow);
+    const auto taken = backlog.take(kStart);
+    if (!taken) break;
+    EXPECT_TRUE(tried.insert(taken->key.id.number).second) << "one attempt each";
+    // Deferred again, partly to what is not read yet.
+    auto again = *taken;
+    again.scheduled = kStart + 1ms;
+    again.key.due = kStart + 1h + 4s;
+    disk.keys.erase(taken->key);
+    disk.keys.insert(again.key);
+    disk.scheduled[again.key.id.number] = again.scheduled;
+    backlog.finish(taken->key.id);
+    backlog.admit(again, kStart);
+  }
+  EXPECT_EQ(tried.size(), 3000U);
+  EXPECT_EQ(backlog.waiting(), 0U) << "and nothing of them stays in memory";
+  EXPECT_EQ(backlog.next_due(kStart), kStart + 1h) << "as far as it was known before";
+}
+
+TEST(Backlog, HurriesAgainFromTheStartWhenMoreChanges) {
+  const auto disk = deferred(10);
+  Backlog backlog(kLongestWait);
+  load_all(backlog, disk, kStart);
+  backlog.hurry(kStart);
+  const auto load = backlog.want_load(kStart);
+  ASSERT_TRUE(load);
+  backlog.hurry(kStart + 1ms);
+  backlog.loaded({}, std::nullopt);
+  load_all(backlog, disk, kStart);
+  EXPECT_EQ(backlog.waiting(), 10U);
+}
+
+TEST(Backlog, PutsBackWhatHurriesToBeTriedAtOnce) {
+  const auto disk = deferred(1);
+  Backlog backlog(kLongestWait);
+  backlog.hurry(kStart);
+  load_all(backlog, disk, kStart);
+  const auto taken = backlog.take(kStart);
+  ASSERT_TRUE(taken);
+  backlog.put_back(taken->key.id);
+  EXPECT_TRUE(backlog.take(kStart));
 }
 
 TEST(Backlog, LeavesWhatIsDueLaterToTheDisk) {

@@ -103,7 +103,7 @@ TEST_F(SchedulerTest, ResumesAtOnceWhenToldSo) {
   }
   scheduler.hop_failed(kHop, "535 bad credentials", now);
   EXPECT_TRUE(starts().empty());
-  scheduler.resume(kHop);
+  scheduler.resume(kHop, now);
   EXPECT_EQ(total(starts()), 1U) << "a probe first";
 }
 
