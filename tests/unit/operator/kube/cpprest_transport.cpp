@@ -167,8 +167,9 @@ TEST_F(CpprestTransportTest, TellsARefusedConnectionFromALostOne) {
 }
 
 TEST_F(CpprestTransportTest, TakesGarbageForALostConnection) {
-  for (const std::string garbage :
-       {"SSH-2.0-x\r\n\r\n", "HTTP/1.1 many\r\n\r\n", std::string("\0\0\r\n\r\n", 6).c_str()}) {
+  const std::string octets("\0\0\r\n\r\n", 6);
+  for (const auto& garbage :
+       {std::string("SSH-2.0-x\r\n\r\n"), std::string("HTTP/1.1 many\r\n\r\n"), octets}) {
     Link link({{peer::TakeRequest{}, peer::Send{garbage}}});
     EXPECT_FALSE(link.get());
   }
