@@ -1,5 +1,7 @@
 # A façade: everything longer than a line is in hack/. `make` alone prints what there is.
 .DEFAULT_GOAL := help
+# `su` leaves out the folders of root's programs.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 .NOTPARALLEL:
 .PHONY: help demo test build check lint fmt docs image deploy undeploy cluster-up cluster-down clean
 

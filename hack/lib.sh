@@ -2,7 +2,9 @@
 # shellcheck shell=bash
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-BUILD=${BUILD:-$ROOT/build}
+BUILD=$ROOT/build
+# As `su` leaves it, PATH lacks the folders of root's programs.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 # shellcheck disable=SC2034  # read by the scripts that source this file
 TOOLS=$BUILD/tools/bin
 

@@ -30,7 +30,10 @@ start_apiserver() {
     --allow-privileged=true --cert-dir="$DATA/apiserver" \
     --audit-policy-file="$DATA/audit-policy.yaml" --audit-log-path="$LOGS/audit.log" \
     --audit-log-maxsize=200 --audit-log-maxbackup=1
-  ready apiserver 600 kubectl get --raw /readyz
+  if ! (ready apiserver 600 kubectl get --raw /readyz); then
+    show_log "$LOGS/etcd.log"
+    die "the API server did not start" "Where its state is damaged, hack/cluster/down clean forgets it."
+  fi
 }
 
 # Who wrote what: one line of JSON for each write by a ServiceAccount, so that tests can count an operator's

@@ -13,7 +13,8 @@ spawn() {
   # The group is joined before the program starts (0 is the writer itself), so its children are in it as well.
   (
     echo 0 >"$DAEMONS/$name/cgroup.procs"
-    exec setsid "$@"
+    # Nothing of the cluster is reached through the user's proxy.
+    exec env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY setsid "$@"
   ) >>"$LOGS/$name.log" 2>&1 </dev/null 9<&- &
   pid=$!
   echo $pid >"$RUN/pids/$name"

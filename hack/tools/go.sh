@@ -4,6 +4,7 @@
 # shellcheck source=hack/versions
 source "$ROOT/hack/versions"
 # The environment of every go command: nothing of the user's own settings may change what is built.
+unset GOROOT
 export GOFLAGS='' GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0
 
 # shellcheck disable=SC2034  # read by build and update
@@ -25,8 +26,13 @@ find_go() {
   fetch_toolchain "$GO_PROGRAM"
 }
 
-# module_folder GO MODULE@VERSION: downloads it, and prints where it lies in the module cache.
-module_folder() { "$1" mod download -json "$2" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'; }
+# module_folder GO MODULE@VERSION: downloads it, and prints where it lies in the module cache. Why it could not, on
+# standard error.
+module_folder() {
+  local told
+  told=$("$1" mod download -json "$2") || { sed -n 's/.*"Error": "\(.*\)".*/  \1/p' <<<"$told" >&2; return 1; }
+  sed -n 's/.*"Dir": "\(.*\)".*/\1/p' <<<"$told"
+}
 
 # fetch_toolchain OLD_GO: any Go can download a newer one, which is a module like others. Module archives
 # carry no file modes, so the programs in it are made executable here, as a newer go command would do itself.
@@ -34,7 +40,7 @@ fetch_toolchain() {
   local module folder
   module=golang.org/toolchain@v0.0.1-go$GO.linux-$("$1" env GOARCH)
   say "Go $(go_version "$1") is too old for Kubernetes; using the module golang.org/toolchain for Go $GO"
-  folder=$(cd / && module_folder "$1" "$module")
+  folder=$(cd / && module_folder "$1" "$module") || true
   [ -n "$folder" ] || die "$module could not be downloaded" "Install Go $GO_AT_LEAST or newer."
   GO_PROGRAM=$folder/bin/go
   [ -x "$GO_PROGRAM" ] || chmod -R a+x "$folder/bin" "$folder/pkg/tool"

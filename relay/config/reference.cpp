@@ -223,7 +223,7 @@ const std::array kTable{
   },
   Setting{
     "spool_max_size", Shape::text, "a size from 1Mi to 1Ti", "10Gi", Reload::live,
-    "Content that may wait in the spool before new mail is refused with 452.",
+    "Content in the spool, waiting or failed, above which new mail is refused with 452.",
     ROW_ACCESS(spool_max_size, (range<&S::spool_max_size, 1ULL << 20U, 1ULL << 40U>))
   },
   Setting{

@@ -107,8 +107,8 @@ constexpr std::string_view kPageTail = R"(
 | `smtp_relay_ready == 0` | this node takes no mail; `/readyz` says why in words |
 | `smtp_relay_credentials_refused == 1` | the smarthost refuses the credentials: mail waits until the Secret or the smarthost is mended |
 | `smtp_relay_queue_messages` growing, `rate(smtp_relay_delivery_connections_total{result="failed"}[5m]) > 0` | the smarthost is not reached; `relayctl queue` shows its last answer |
-| `increase(smtp_relay_spool_errors_total{kind="failed"}[5m]) > 0` | the disk fails: no mail is taken until the pod is restarted on a healthy one |
-| `smtp_relay_failed_messages > 0` | recipients were refused for good; `relayctl queue` lists them with the reply |
+| `increase(smtp_relay_spool_errors_total{kind="failed"}[5m]) > 0` | the disk fails: no mail is taken until it is mended and the pod restarted |
+| `smtp_relay_failed_messages > 0` | recipients were refused for good; `relayctl queue` lists them with the reply. They stay, and count to `spool_max_size` |
 | `smtp_relay_durable == 0` | somebody switched the sync off: a power cut may lose mail |
 )";
 

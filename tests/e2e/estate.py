@@ -187,16 +187,16 @@ def ctl(pod, *arguments):
     return kubectl("-n", NAMESPACE, "exec", pod["metadata"]["name"], "-c", "relay", "--", "relayctl", *arguments)
 
 
-def process_of(pod):
-    """The relay's process on this machine, found by its pod's cgroup."""
+def process_of(pod, program="/usr/bin/smtp-relay"):
+    """A pod's process on this machine, found by its cgroup."""
     uid = pod["metadata"]["uid"]
     for entry in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            is_relay = (entry / "cmdline").read_bytes().startswith(b"/usr/bin/smtp-relay\0")
+            is_it = (entry / "cmdline").read_bytes().startswith(program.encode() + b"\0")
             groups = (entry / "cgroup").read_text()
         except OSError:
             continue
-        if is_relay and (uid in groups or uid.replace("-", "_") in groups):
+        if is_it and (uid in groups or uid.replace("-", "_") in groups):
             return int(entry.name)
     raise LookupError(f"no process of the pod {pod['metadata']['name']}")
 

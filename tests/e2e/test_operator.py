@@ -1,6 +1,8 @@
 """What the operator keeps so, what it refuses, and what it writes when it has been away."""
 
 import json
+import os
+import signal
 import time
 
 import cluster
@@ -76,6 +78,9 @@ def test_the_drain_annotation_takes_a_node_out_and_back():
 
 def test_mail_flows_while_the_operator_is_away_and_it_writes_nothing_when_it_returns():
     wait_until(lambda: not estate.operator_writes(time.time() - 3), 30, "it is at rest")
+    pod = estate.operator_pod()
+    # Killed, and not started again.
+    os.kill(estate.process_of(pod, "/usr/bin/smtp-relay-operator"), signal.SIGKILL)
     kubectl("-n", NAMESPACE, "scale", f"deployment/{OPERATOR}", "--replicas=0")
     wait_until(lambda: not cluster.pods(NAMESPACE, f"app.kubernetes.io/name={OPERATOR}"), 60, "the operator is gone")
     away = time.time()
