@@ -40,8 +40,18 @@ std::vector<std::unique_ptr<net::IoThread>> make_threads(std::size_t count) {
   return threads;
 }
 
-Files read_files_or_throw(const config::Settings& settings) {
+/// A file of credentials that somebody named must be readable. The default one may be another mail server's, which keeps
+/// it from us: then there are none.
+Files first_files(config::Settings& settings, const ConfigSource& source, log::Sink& log) {
   auto files = read_files(settings);
+  const bool is_named = !source.file.empty() || source.environment.contains("SMTP_RELAY_PASSWD_CLIENT");
+  if (!files && !is_named) {
+    log.write(log::warning("passwd_client")
+                .with("error", files.error().context)
+                .with("message", "the default file can't be read and was not asked for: no credentials"));
+    settings.passwd_client.clear();
+    files = read_files(settings);
+  }
   if (!files) throw std::runtime_error(files.error().context);
   return std::move(*files);
 }
@@ -59,7 +69,7 @@ class App {
         settings_(settings),
         shards_(make_threads(shard_count(settings))),
         metrics_(shards_.size() + 2),
-        files_(read_files_or_throw(settings_)),
+        files_(first_files(settings_, source_, log_)),
         live_(settings_, files_, read_default_gateways(), log_),
         subject_{state_, settings_, clock_, clock_.wall(), log_, metrics_, pointers(shards_)} {
     subject_.loops.push_back(&scheduler_);
@@ -128,6 +138,7 @@ class App {
       if (auto opened = fronts_.back()->open_pages(settings_); !opened) return opened;
     }
     for (auto& shard : shards_) shard->start();
+    loops_turn_ = true;
     scheduler_.start();
     auto store = open_spool();
     if (!store) return tl::unexpected(store.error());
@@ -203,13 +214,15 @@ class App {
     if (!loaded.faults.empty()) return refuse_reload(loaded.faults);
     auto& settings = loaded.settings;
     if (settings.hostname.empty()) settings.hostname = settings_.hostname;
+    if (settings_.passwd_client.empty()) settings.passwd_client.clear();  // see first_files()
     auto files = read_files(settings);
     if (!files) return refuse_reload({{"files", files.error().context}});
     last_faults_.clear();
     const auto changed = config::changed_keys(live_.settings(), settings, config::Reload::live);
+    // A file may be in the middle of being written: what counts is what two turns, one after the other, saw alike.
+    const bool is_settled = std::exchange(files_seen_, *files) == *files;
     if (changed.empty() && *files == files_) return warn_of_restart(settings);
-    // A file may be in the middle of being written: what counts is what two turns saw alike.
-    if (*files != files_ && std::exchange(files_seen_, *files) != *files) return;
+    if (*files != files_ && !is_settled) return;
     const bool hop_changed = live_.apply(settings, *files);
     files_ = std::move(*files);
     engine_->reload();
@@ -332,6 +345,7 @@ class App {
 
   /// Their coroutines must end before the loops do: they belong to the fronts, which go first.
   void close_pages() {
+    if (!loops_turn_) return;  // then nobody is connected
     const auto left = [this] {
       std::size_t sum = 0;
       for (std::size_t i = 0; i < fronts_.size(); ++i) {
@@ -366,6 +380,7 @@ class App {
   net::asio::signal_set signals_{control_.context(), SIGTERM, SIGINT};
   std::atomic<bool> stop_requested_{false};
   std::atomic<bool> hurry_{false};
+  bool loops_turn_ = false;
 
   net::IoThread scheduler_{"scheduler"};
   std::vector<std::unique_ptr<net::IoThread>> shards_;

@@ -24,7 +24,6 @@ Dispatcher::Dispatcher(
     : context_(context),
       thread_(thread),
       admission_(admission),
-      jitter_(jitter),
       scheduler_(limits, jitter),
       timer_(thread.context()) {}
 
@@ -192,8 +191,9 @@ void Dispatcher::ship_stored(
       std::vector<Dispatched> loaded;
       for (const auto& item : items) {
         auto attempt = load_attempt(context_.store, destination, item);
-        if (attempt) loaded.push_back({std::move(*attempt), nullptr});
-        else unreadable({destination, item, shard}, attempt.error());
+        if (!attempt) unreadable({destination, item, shard}, attempt.error());
+        else if (attempt->pending.empty()) conclude(*attempt, shard);
+        else loaded.push_back({std::move(*attempt), nullptr});
       }
       if (!loaded.empty()) shippers_[shard]->ship(destination, std::move(loaded), may_connect);
     }
@@ -238,6 +238,7 @@ void Dispatcher::begin(const step::Expire& expire) {
 void Dispatcher::expire_one(const Destination& destination, const queue::Item& item) {
   auto loaded = load_attempt(context_.store, destination, item);
   if (!loaded) return unreadable({destination, item, queue::kNoShard}, loaded.error());
+  if (loaded->pending.empty()) return conclude(*loaded, queue::kNoShard);
   const auto limits = context_.limits.limits();
   const auto outcome = expired(*loaded, limits->retry.max_age);
   auto settlement = settle(*loaded, outcome, limits->retry, now().wall, 0, "");
@@ -261,6 +262,17 @@ void Dispatcher::expire_one(const Destination& destination, const queue::Item& i
   context_.committer.submit({std::move(settlement.operations), settlement.sync, std::move(done)});
 }
 
+/// All of its recipients are settled: a repair of the spool has brought back its place in the queue, and nothing else.
+void Dispatcher::conclude(const Attempt& attempt, std::size_t shard) {
+  const auto key = spool::due_key(attempt.destination.name, attempt.item.key.due, attempt.item.key.id);
+  auto done = [this, attempt, shard](const Result<void>& result) {
+    if (!result) return in_a_moment([this, attempt, shard] { put_back(attempt, shard); });
+    admission_.remove_waiting(1, attempt.item.size);
+    finished(attempt, shard, std::nullopt);
+  };
+  context_.committer.submit({{spool::remove(spool::Family::due, key)}, spool::Sync::yes, std::move(done)});
+}
+
 // ---- what cannot be read ----
 
 void Dispatcher::unreadable(const InFlight& message, const Error& error) {
@@ -271,7 +283,8 @@ void Dispatcher::unreadable(const InFlight& message, const Error& error) {
                        .with("error", error.message())
                        .with("message", "the message waits; no other is accepted for a while"));
   admission_.note_read_failure(error);
-  in_a_moment([this, message] { put_back(message); });
+  on_thread([this, message] { scheduler_.release(message.destination, message.shard); });
+  in_a_moment([this, message] { put_back({message.destination, message.item, queue::kNoShard}); });
 }
 
 /// The index itself: what is damaged stays so until the next start repairs it, and all else is tried again by
@@ -303,7 +316,8 @@ void Dispatcher::quarantine(const InFlight& message, const std::string& why) {
         .with("reason", why)
         .with("message", "a record of this message does not verify: it is set aside and will not be sent")
     );
-    set_aside(message);
+    scheduler_.release(message.destination, message.shard);
+    set_aside({message.destination, message.item, queue::kNoShard});
   });
 }
 

@@ -100,6 +100,7 @@ class Dispatcher {
   void index_unreadable(const Error& error);
   void expire_one(const route::Destination& destination, const queue::Item& item);
   void put_back(const InFlight& message);
+  void conclude(const Attempt& attempt, std::size_t shard);
   void quarantine(const InFlight& message, const std::string& why);
   void set_aside(const InFlight& message);
   void quarantine_failed(const InFlight& message, const Error& error);
@@ -108,7 +109,6 @@ class Dispatcher {
   Context context_;
   net::IoThread& thread_;
   Admission& admission_;
-  Jitter& jitter_;
   queue::Scheduler scheduler_;
   net::asio::steady_timer timer_;
   std::optional<SteadyTime> armed_for_;  // set while a wait for timer_ is under way

@@ -16,9 +16,10 @@ using smtp::Disposition;
 constexpr std::chrono::seconds kRecordAgain{1};
 
 bool is_untried(const smtp::MessageOutcome& outcome) {
-  return std::all_of(outcome.recipients.begin(), outcome.recipients.end(), [](const auto& recipient) {
-    return recipient.disposition == Disposition::untried;
-  });
+  return !outcome.recipients.empty() &&
+         std::all_of(outcome.recipients.begin(), outcome.recipients.end(), [](const auto& recipient) {
+           return recipient.disposition == Disposition::untried;
+         });
 }
 
 struct EventOf {

@@ -44,7 +44,10 @@ queue::Item next_item(
     delay = queue::retry_delay(schedule, item.attempts, fraction);
   }
   item.scheduled = now;
-  item.key.due = std::max(now + delay, attempt.item.key.due + milliseconds{1});
+  // Another key than the one that the same batch removes. It may be an earlier one: of a message that hurries, or that
+  // a clock since set back had put far ahead.
+  item.key.due = now + delay;
+  if (item.key.due == attempt.item.key.due) item.key.due += milliseconds{1};
   return item;
 }
 

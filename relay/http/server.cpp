@@ -182,7 +182,9 @@ Result<std::unique_ptr<Server>> Server::open(
 
 void Server::start() {
   listener_->start([this](Stream stream) {
-    if (tasks_.count() < kMaxConnections) tasks_.spawn(serve(std::move(stream), tasks_, handler_));
+    // Probes must get through, so those that keep connections without asking give way.
+    if (tasks_.count() >= kMaxConnections) tasks_.interrupt_all();
+    tasks_.spawn(serve(std::move(stream), tasks_, handler_));
   });
 }
 

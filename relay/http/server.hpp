@@ -33,8 +33,8 @@ struct Response {
 using Handler = std::function<net::Awaitable<Response>(Request)>;
 
 inline constexpr std::size_t kMaxRequest = 16U << 10U;
-/// Of one server at a time; more are closed at once. Probes and scrapes need a handful, and descriptors are
-/// for mail.
+/// Of one server at a time; one more ends those that wait for a request. Probes and scrapes need a handful, and
+/// descriptors are for mail.
 inline constexpr std::size_t kMaxConnections = 100;
 
 /// Serves one shard's share of some addresses: HTTP/1.1 with connections kept, HTTP/1.0, and a request line

@@ -124,6 +124,12 @@ class Resolver::Context : public std::enable_shared_from_this<Context> {
     open_.erase(found);
   }
 
+  /// Open questions keep who asked alive, and that keeps this alive: for the end, when nobody waits any more.
+  void forget_all() {
+    for (const auto& [question, open] : open_) ub_cancel(unbound_.get(), open->id);
+    const auto forgotten = std::exchange(open_, {});
+  }
+
   const std::string fingerprint;
   const SearchList search;
 
@@ -191,7 +197,9 @@ struct Resolver::Lookup {
 
 Resolver::Resolver(asio::io_context& context, ResolverFiles files)
     : context_(context), files_(std::move(files)) {}
-Resolver::~Resolver() = default;
+Resolver::~Resolver() {
+  if (unbound_) unbound_->forget_all();
+}
 
 Awaitable<Result<std::vector<IpAddress>>> Resolver::lookup(std::string host, milliseconds timeout) {
   using Found = Result<std::vector<IpAddress>>;

@@ -72,6 +72,11 @@ class Scheduler {
   /// @param shard  the one that Start named; kNoShard behind Expire
   void finished(const Destination& destination, const QueueId& id, std::size_t shard);
   void put_back(const Destination& destination, const QueueId& id, std::size_t shard);
+  /// It stays in flight and counts no more to what may be in flight: something of ours is in its way, and
+  /// others need not wait for that. Then answer with kNoShard.
+  void release(const Destination& destination, std::size_t shard) {
+    forget_in_flight(queue(destination), shard);
+  }
   void connection_ready(const Destination& destination, std::size_t shard);
   void connection_closed(const Destination& destination, std::size_t shard);
   void hop_failed(const Destination& destination, std::string why, const Now& now);

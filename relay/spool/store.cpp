@@ -204,6 +204,7 @@ Result<void> Store::sweep_incoming() {
     Operations operations{remove(Family::incoming, id_key(id))};
     // A repair may bring `incoming` back and not its removal: with an envelope the message was accepted.
     const auto stored = envelope(id);
+    if (!stored && stored.error().fate == Fate::transient) continue;  // the next start asks again
     const bool was_accepted = stored || stored.error().code != Errc::not_found;
     if (!was_accepted) {
       (void)for_each_key(

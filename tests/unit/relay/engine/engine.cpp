@@ -376,6 +376,30 @@ TEST_F(EngineTest, NeitherQuarantinesNorAcceptsWhatItCannotRead) {
   test::eventually([this] { return !engine->unready_reason(); }, "mail is accepted again");
 }
 
+TEST_F(EngineTest, TriesNothingWhereOnlyAPlaceInTheQueueIsLeft) {
+  acceptor.close();
+  const auto settled = accept();
+  end();
+  auto raw = std::move(*spool::Store::open({folder.path("spool"), {}, &log, &metrics}));
+  const spool::Settled refused{false, "550 no", "hop", WallTime{}};
+  const spool::Failed kept{WallTime{}, 10, WallTime{}, 1};
+  ASSERT_TRUE(raw->write(
+    {spool::put_record(spool::Family::result, spool::indexed_key(settled, 0), spool::to_payload(refused)),
+     spool::put_record(spool::Family::failed, spool::id_key(settled), spool::to_payload(kept))},
+    spool::Sync::yes
+  ));
+  raw.reset();
+  test::Acceptor returned;
+  hop_->next_hop.endpoint.port = returned.port();
+  begin();
+  test::eventually([this] { return waiting() == 0; }, "an empty queue");
+  EXPECT_TRUE(log.records("failure").empty());
+  end();
+  begin();
+  EXPECT_EQ(waiting(), 0) << "and it does not come back";
+  EXPECT_TRUE(store->envelope(settled)) << "the failed message is kept";
+}
+
 TEST_F(EngineTest, QuarantinesAMessageWhoseContentIsDamaged) {
   acceptor.close();
   const auto damaged = accept({std::string(1000, 'x'), "end\r\n"});

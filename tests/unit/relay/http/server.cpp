@@ -92,6 +92,12 @@ TEST_F(ServerTest, RefusesGarbageAndWhatIsTooLarge) {
   );
 }
 
+TEST_F(ServerTest, AnswersAProbeHoweverManyConnectionsAreIdle) {
+  std::vector<test::Peer> idle;
+  for (std::size_t i = 0; i < kMaxConnections + 20; ++i) idle.push_back(client());
+  EXPECT_THAT(ask("GET /health HTTP/1.0\r\n\r\n"), HasSubstr("200 OK"));
+}
+
 TEST_F(ServerTest, OutlivesAHandlerThatThrows) {
   EXPECT_EQ(ask("GET /throw HTTP/1.0\r\n\r\n"), "");
   // The connection closes before its coroutine has ended.

@@ -152,6 +152,21 @@ TEST_F(SchedulerTest, GivesUpWhatIsTooOldAlsoWhileTheHopIsDown) {
   EXPECT_EQ(expired, 2U);
 }
 
+TEST_F(SchedulerTest, LetsOthersStartWhileOneCannotBeRead) {
+  scheduler.hop_failed(kHop, "refused", now);
+  wait(2min);
+  accept(2);
+  const auto first = starts();
+  ASSERT_EQ(total(first), 1U) << "one message probes";
+  EXPECT_EQ(total(starts()), 0U);
+  scheduler.release(kHop, first[0].shard);
+  const auto second = starts();
+  ASSERT_EQ(total(second), 1U);
+  EXPECT_NE(second[0].items[0].key.id, first[0].items[0].key.id);
+  scheduler.put_back(kHop, first[0].items[0].key.id, kNoShard);
+  EXPECT_EQ(total(starts()), 0U) << "the probe is still under way";
+}
+
 TEST_F(SchedulerTest, StartsNothingWhilePaused) {
   accept(5);
   scheduler.pause(true);
