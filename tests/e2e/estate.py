@@ -4,6 +4,7 @@ The operator comes from hack/deploy. `edge` takes mail on port 25 of every node,
 from pods; the load balancer says who its client is; mail goes to the smarthost with the Secret's credentials.
 """
 
+import contextlib
 import json
 import pathlib
 import re
@@ -70,12 +71,16 @@ def apply(**changes):
 
 def put_in_force(**changes):
     """Applies the resource and waits until every relay has read what the operator made of it. Returns the seconds."""
-    before, settings = {uid_of(pod): reloads(pod) for pod in pods().values()}, rendered()
+    before = readings()
+    settings = rendered()
     begun = time.monotonic()
     apply(**changes)
 
     def has_read(pod):
-        return reloads(pod) > before.get(uid_of(pod), -1)
+        file, count = before.get(uid_of(pod), ("", -1))
+        present = settings_file(pod)
+        # A file that is as it was has been read before: the node may have missed what was there in between.
+        return json.loads(present) in rendered_settings() and (present == file or reloads(pod) > count)
 
     def is_in_force():
         found = resource()
@@ -87,6 +92,25 @@ def put_in_force(**changes):
     # Long enough for pods that are replaced one by one, where the change asks for that.
     wait_until(is_in_force, 150, "the relays use the present settings")
     return time.monotonic() - begun
+
+
+def readings():
+    """{uid: (settings, reloads)} of the pods that answer; one that does not is new, and will read what there is."""
+    found = {}
+    for pod in pods().values():
+        with contextlib.suppress(OSError, cluster.Failed):
+            found[uid_of(pod)] = (settings_file(pod), reloads(pod))
+    return found
+
+
+def settings_file(pod):
+    """What the pod's relay reads, as kubelet has written it."""
+    return kubectl("-n", NAMESPACE, "exec", pod["metadata"]["name"], "-c", "relay", "--", "cat",
+                   "/etc/smtp-relay/config/relay.json")
+
+
+def rendered_settings():
+    return [json.loads(text) for text in get("configmap", "-n", NAMESPACE, CHILDREN["configmap"])["data"].values()]
 
 
 def rendered():

@@ -14,6 +14,8 @@ import time
 from waiting import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+# A sanitized program takes more memory, as it takes more time.
+MEMORY = float(os.environ.get("PATIENCE", "1"))
 # A build with a sanitizer puts its programs elsewhere.
 PROGRAM = pathlib.Path(os.environ.get("BIN", ROOT / "build/bin")) / "smtp-relay-operator"
 

@@ -2,6 +2,7 @@
 
 import subprocess
 
+from processes import MEMORY
 from waiting import stays_true, wait_until
 from world import CHILDREN, CORE
 
@@ -83,7 +84,7 @@ def test_secrets_that_nobody_names_are_never_read(mail):
     version = mail.api.get(f"{CORE}/secrets/credentials")["metadata"]["resourceVersion"]
     wait_until(lambda: mail.relay()["status"]["observedSecrets"][0]["resourceVersion"] == version, 5, "the new version")
     assert operator.metric(reads) - count <= 1, "the one Secret that is named"
-    assert operator.metric("process_resident_memory_bytes") - before < 4_000_000
+    assert operator.metric("process_resident_memory_bytes") - before < 4_000_000 * MEMORY
 
 
 def test_an_invalid_environment_keeps_the_last_good_configuration(mail):
