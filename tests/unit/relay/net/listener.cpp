@@ -45,7 +45,13 @@ TEST(Listener, OutlivesAShortageOfDescriptors) {
   test::Loop loop;
   auto listener = std::move(*Listener::open(loop.thread.context(), kAnyPort));
   std::atomic<int> accepted{0};
-  ask(loop.thread, [&] { listener->start([&](const Stream&) { ++accepted; }); });
+  std::vector<Stream> open;  // kept, so that no descriptor becomes free behind our back
+  ask(loop.thread, [&] {
+    listener->start([&](Stream stream) {
+      open.push_back(std::move(stream));
+      ++accepted;
+    });
+  });
   auto peer = test::Peer::connect(listener->endpoints().front().port);
   test::eventually([&] { return accepted == 1; });
   rlimit before{};
@@ -55,13 +61,20 @@ TEST(Listener, OutlivesAShortageOfDescriptors) {
   close(next);
   const rlimit none{static_cast<rlim_t>(next), before.rlim_max};  // no further descriptor can be had
   setrlimit(RLIMIT_NOFILE, &none);
+  // accept(2) holds a number for as long as it looks for a connection, so one below the limit may be free again.
+  std::vector<int> fillers;
+  for (int filler = dup(waiting); filler >= 0; filler = dup(waiting)) fillers.push_back(filler);
   const auto address = test::Peer::loopback(listener->endpoints().front().port);
   EXPECT_EQ(::connect(waiting, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   EXPECT_LT(dup(waiting), 0) << "there are none";
   setrlimit(RLIMIT_NOFILE, &before);
   test::eventually([&] { return accepted == 2; }, "accepting the connection that waited");
+  for (const int filler : fillers) close(filler);
   close(waiting);
-  ask(loop.thread, [&] { listener->close(); });
+  ask(loop.thread, [&] {
+    open.clear();
+    listener->close();
+  });
 }
 
 }  // namespace

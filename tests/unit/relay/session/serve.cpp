@@ -52,12 +52,9 @@ TEST(Serve, TheQuickTestFromAClientThatResetsTheConnectionCase075) {
     client.reset();
   }
   test::eventually([&] { return relay.messages().size() == 20; }, "all messages");
-  // None of them was told: each may come again.
-  test::eventually(
-    [&] { return relay.metrics.total(Counter::possible_duplicates_in) == 20; },
-    "a count of possible duplicates"
-  );
-  EXPECT_EQ(relay.log.records("possible_duplicate").size(), 20U);
+  // Those whose reset came before our answer were not told, and may come again.
+  test::eventually([&] { return !relay.log.records("possible_duplicate").empty(); }, "a possible duplicate");
+  EXPECT_GE(relay.metrics.total(Counter::possible_duplicates_in), 1U);
 }
 
 TEST(Serve, CommitsWhatIsCompleteWhenTheClientHalfClosesCase075) {
