@@ -101,7 +101,8 @@ def test_it_ends_in_time_while_the_server_hangs(mail):
     server = mail.plane.apiserver
     server.signal(signal.SIGSTOP)
     try:
-        time.sleep(3)
+        busy = 'controller_runtime_active_workers{controller="smtprelay"}'
+        wait_until(lambda: operator.metric(busy) >= 1, 10, "a worker waits for the server")
         began = time.monotonic()
         assert operator.stop() == 0
         assert time.monotonic() - began < 10
