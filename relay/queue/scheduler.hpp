@@ -1,115 +1,161 @@
 #pragma once
 /// Which message starts when, on which shard. Events come in by the methods below, plan() says what to do.
 
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
-#include <variant>
+#include <set>
+#include <string>
+#include <unordered_set>
 #include <vector>
 
-#include "relay/queue/backlog.hpp"
-#include "relay/queue/hop_health.hpp"
-#include "relay/route/next_hop.hpp"
+#include "relay/queue/destination_queue.hpp"
+#include "relay/queue/provider.hpp"
+#include "relay/queue/schedule_step.hpp"
+#include "relay/queue/shape.hpp"
 
 namespace relay::queue {
 
-using route::Destination;
-
-struct Now {
-  WallTime wall;      ///< for due times and ages
-  SteadyTime steady;  ///< for suspensions
-};
-
-// clang-format off: one line each
-namespace schedule_step {
-/// Deliver these. Each is answered by finished(), or by put_back() when it was not tried.
-struct Start { Destination destination; std::size_t shard; std::vector<Item> items; bool may_connect; };
-/// Read from disk; answered by loaded().
-struct Load { Destination destination; Backlog::Load what; };
-/// Too old: give up. Each is answered by finished().
-struct Expire { Destination destination; std::vector<Item> items; };
-}  // namespace schedule_step
-// clang-format on
-using ScheduleStep = std::variant<schedule_step::Start, schedule_step::Load, schedule_step::Expire>;
-
-inline constexpr std::size_t kNoShard = static_cast<std::size_t>(-1);
-
 struct SchedulerLimits {
   std::size_t shards = 1;
-  std::size_t max_connections = 20;  ///< to one destination
-  RetrySchedule retry;
+  std::size_t max_in_flight = 5000;          ///< messages, over all destinations
+  std::size_t max_connections_total = 2000;  ///< over all destinations, idle ones included
+  /// Messages waiting in memory, over all destinations (some 200 octets each). Beyond it one of each queue that has
+  /// none there.
+  std::size_t max_in_memory = 50'000;
 };
 
 /// What a person asks about one destination.
 struct DestinationState {
   Destination destination;
-  std::size_t waiting_in_memory = 0;
-  std::size_t in_flight = 0;
-  std::optional<SteadyTime> suspended_until;
+  std::array<std::size_t, kLanes.size()> waiting_in_memory{};  ///< by lane
+  std::size_t in_flight = 0;                                   ///< over both lanes
+  std::size_t connections_ready = 0;
+  std::size_t concurrency_window = 0;         ///< connections it may have when nothing is the matter
+  std::optional<SteadyTime> suspended_until;  ///< its hop failed
+  bool is_suspended = false;                  ///< by a person
   std::string last_failure;
+  std::string provider;                    ///< empty: none, or not known
+  std::optional<WallTime> next_due;        ///< that is known; may have passed
+  std::optional<WallTime> oldest_arrival;  ///< nothing that waits in memory is older
 };
 
-/// Thread: one at a time. Lifetime: `jitter` outlives the scheduler.
+/// Takes turns between destinations that have due mail, within the limits of each, of its provider, and of all.
+///
+/// plan() looks at destinations that something happened to or whose time has come, and at no others. A destination
+/// takes up some 1.2 KiB, its name and what waits in memory not counted, and 0.7 KiB more when both lanes are in use;
+/// it is dropped when nothing of it is in memory, in flight or on disk, nor anything remembered that would be missed.
+///
+/// A queue that is not known has nothing on disk: what is there at start is named by add() before anything else.
+///
+/// Call plan() behind each event, or behind several. Thread: one at a time. Lifetime: `shapes` and `jitter` outlive
+/// the scheduler.
 class Scheduler {
  public:
-  Scheduler(SchedulerLimits limits, Jitter& jitter) : limits_(limits), jitter_(jitter) {}
+  Scheduler(SchedulerLimits limits, const ShapeSource& shapes, Jitter& jitter);
 
-  /// Mail for this destination is on disk; known destinations are left as they are.
-  void add(const Destination& destination) { (void)queue(destination); }
-  /// In force at once, also for what waits already.
-  void set_retry(const RetrySchedule& retry);
+  // ---- what is on disk ----
 
-  void announce(const Destination& destination, const QueueId& id) {
-    queue(destination).backlog.announce(id);
-  }
-  void withdraw(const Destination& destination, const QueueId& id) {
-    queue(destination).backlog.withdraw(id);
-  }
+  /// Mail of this queue may be on disk; known queues are left as they are.
+  void add(const QueueName& name);
+  void announce(const QueueName& name, const QueueId& id);
+  void withdraw(const QueueName& name, const QueueId& id);
   /// As Backlog::admit.
-  bool admit(const Destination& destination, const Item& item, const Now& now);
-  void loaded(
-    const Destination& destination, const std::vector<Item>& items, std::optional<WallTime> next_due
-  );
+  bool admit(const QueueName& name, const Item& item, const Now& now);
+  void loaded(const QueueName& name, const std::vector<Item>& items, std::optional<WallTime> next_due);
+
+  // ---- messages in flight ----
+
   /// @param shard  the one that Start named; kNoShard behind Expire
-  void finished(const Destination& destination, const QueueId& id, std::size_t shard);
-  void put_back(const Destination& destination, const QueueId& id, std::size_t shard);
+  void finished(const QueueName& name, const QueueId& id, std::size_t shard);
+  void put_back(const QueueName& name, const QueueId& id, std::size_t shard);
   /// It stays in flight and counts no more to what may be in flight: something of ours is in its way, and
   /// others need not wait for that. Then answer with kNoShard.
-  void release(const Destination& destination, std::size_t shard) {
-    forget_in_flight(queue(destination), shard);
-  }
+  void release(const Destination& destination, std::size_t shard);
+
+  // ---- next hops ----
+
+  /// The hop replied to a message of its own (MAIL, RCPT, DATA, end of data), whatever it said: as soon as that is
+  /// known, and before finished().
+  void judged(const Destination& destination);
   void connection_ready(const Destination& destination, std::size_t shard);
+  /// Before hop_failed(), when both are the case. Only of a connection that was ready.
   void connection_closed(const Destination& destination, std::size_t shard);
   void hop_failed(const Destination& destination, std::string why, const Now& now);
-  /// The hop or its credentials changed: ends its suspension, and all that was deferred before is due at once.
-  void resume(const Destination& destination, const Now& now);
-  /// While paused no message starts; those in flight end as they do.
+  /// Answers Resolve. While it is not valid any more it counts on, until it is answered anew.
+  /// @param provider  empty: none, or it could not be found out
+  void resolved(const Destination& destination, const std::string& provider, SteadyTime valid_until);
+
+  // ---- people ----
+
+  /// All shapes may have changed; in force at once, also for what waits already. Takes as long as there are
+  /// destinations.
+  void reload();
+  /// As reload(), for limits of all. `shards` stays what it was.
+  void set_limits(const SchedulerLimits& limits);
+  /// A person asks for it, or the hop or its credentials changed: ends the suspension of the hop, and all that was
+  /// deferred before is due at once. A person's suspension stays.
+  void hurry(const Destination& destination, const Now& now);
+  /// As Backlog::hurry_one. Of a queue that is not known: Whereabouts::disk, and it is announced.
+  Whereabouts hurry_one(const QueueName& name, const QueueId& id);
+  /// As Backlog::forget.
+  bool forget(const QueueName& name, const QueueId& id);
+  /// Nothing of this destination starts until then, or until unsuspend(). Its mail grows older all the same. Kept in
+  /// memory only: a restart forgets it.
+  void suspend(const Destination& destination, std::optional<SteadyTime> until);
+  void unsuspend(const Destination& destination);
+  /// While paused nothing starts at all; those in flight end as they do.
   void pause(bool is_paused) { is_paused_ = is_paused; }
 
+  // ---- what to do ----
+
   [[nodiscard]] std::vector<ScheduleStep> plan(const Now& now);
-  /// When plan() may have something new without any event before.
+  /// When plan() has something new without any event before. Asked behind plan().
   [[nodiscard]] std::optional<SteadyTime> wake_at(const Now& now) const;
-  [[nodiscard]] std::vector<DestinationState> states() const;
-  [[nodiscard]] std::size_t in_flight() const;
+
+  // ---- what is going on ----
+
+  /// The `limit` destinations that most messages wait for in memory, those first. Takes as long as there are
+  /// destinations with something in memory or in flight.
+  [[nodiscard]] std::vector<DestinationState> states(const Now& now, std::size_t limit) const;
+  [[nodiscard]] std::optional<DestinationState> state(const Destination& destination, const Now& now) const;
+  /// Messages waiting in memory, with those that loads under way may bring.
+  [[nodiscard]] std::size_t in_memory() const { return reserved_; }
+  [[nodiscard]] std::size_t destinations() const { return queues_.size(); }
+  /// Messages; released ones and those given up too.
+  [[nodiscard]] std::size_t in_flight() const { return in_flight_; }
+  /// Ready ones and those that messages in flight may be opening.
+  [[nodiscard]] std::size_t connections() const { return connections_; }
+  /// Destinations that plan() looked at so far.
+  [[nodiscard]] std::uint64_t visits() const { return visits_; }
 
  private:
-  struct Queue {
-    Backlog backlog;
-    HopHealth health;
-    std::vector<std::size_t> in_flight;  // messages, a shard
-  };
-  Queue& queue(const Destination& destination);
-  void plan_expiry(const Now& now, std::vector<ScheduleStep>& steps);
-  void plan_starts(
-    const Destination& destination, Queue& queue, const Now& now, std::vector<ScheduleStep>& steps
-  );
-  [[nodiscard]] std::optional<std::size_t> choose_shard(const Queue& queue, bool may_connect) const;
-  static void forget_in_flight(Queue& queue, std::size_t shard);
+  using Queues = std::map<Destination, std::unique_ptr<DestinationQueue>>;
+
+  DestinationQueue* find(const Destination& destination);
+  DestinationQueue& queue(const Destination& destination);
+  Backlog& backlog(const QueueName& name, Backlog::OnDisk on_disk = Backlog::OnDisk::nothing);
+  void note(DestinationQueue& queue);
+  void recount(DestinationQueue& queue);
 
   SchedulerLimits limits_;
+  const ShapeSource& shapes_;
   Jitter& jitter_;
   bool is_paused_ = false;
-  SteadyTime next_expiry_{};  // the windows are searched for what is too old no more often than need be
-  std::map<Destination, Queue> queues_;
+  Queues queues_;
+  std::map<std::string, std::unique_ptr<Provider>> providers_;
+  std::vector<DestinationQueue*> noted_;  // what plan() is to look at
+  std::set<std::pair<SteadyTime, DestinationQueue*>> wakes_;
+  std::set<std::pair<SteadyTime, Provider*>> provider_wakes_;
+  WaitingLine ring_;                     // due mail and leave to start some: one message each turn
+  WaitingLine waiting_for_connections_;  // of all
+  std::unordered_set<DestinationQueue*> busy_;
+  std::size_t started_ = 0;      // messages that count to max_in_flight
+  std::size_t in_flight_ = 0;    // with those that do not
+  std::size_t connections_ = 0;  // slots
+  std::size_t reserved_ = 0;     // messages in memory
+  std::uint64_t visits_ = 0;
 };
 
 }  // namespace relay::queue
