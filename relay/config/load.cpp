@@ -1,8 +1,10 @@
 #include "relay/config/load.hpp"
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "relay/base/text.hpp"
+#include "relay/config/object_tables.hpp"
 
 namespace relay::config {
 namespace {
@@ -18,22 +20,6 @@ void apply(const Setting& row, std::string_view text, std::string where, Loaded&
     {std::move(where), "'" + printable(text, 200) + "' is not accepted (" + set.error().context +
                          "); accepted: " + std::string(row.accepted)}
   );
-}
-
-/// A JSON value as the text that a row reads; nothing when its shape does not fit.
-std::optional<std::string> as_text(const ordered_json& value, Shape shape) {
-  if (value.is_string()) return value.get<std::string>();
-  if (shape == Shape::list && value.is_array()) {
-    std::string text;
-    for (const auto& item : value) {
-      if (!item.is_string()) return std::nullopt;
-      text += (text.empty() ? "" : ",") + item.get<std::string>();
-    }
-    return text;
-  }
-  // A size may be a bare number of octets.
-  if (shape != Shape::list && value.is_number_unsigned()) return std::to_string(value.get<std::uint64_t>());
-  return std::nullopt;
 }
 
 void apply_file(const Sources& sources, Loaded& loaded) {
@@ -68,6 +54,30 @@ void apply_environment(const Sources& sources, Loaded& loaded) {
   }
 }
 
+/// Names are for one each, and what a rule names must be there.
+template <class Require>
+void check_names(const Settings& s, const Require& require) {
+  const auto check_unique = [&](const auto& list, const char* key) {
+    std::set<std::string> names;
+    for (const auto& each : list)
+      require(names.insert(each.name).second, key, "the name '" + each.name + "' is there twice");
+    return names;
+  };
+  check_unique(s.smarthosts, "smarthosts");
+  check_unique(s.sources, "sources");
+  const auto providers = check_unique(s.providers, "providers");
+  std::set<std::string> pools;
+  for (const auto& source : s.sources) pools.insert(source.pool);
+  for (const auto& rule : s.destinations) {
+    for (const auto& name : rule.providers)
+      require(providers.contains(name), "destinations", "there is no provider '" + name + "' in `providers`");
+    const bool has_pool = rule.source_pool.empty() || pools.contains(rule.source_pool);
+    require(
+      has_pool, "destinations", "there is no source with the pool '" + rule.source_pool + "' in `sources`"
+    );
+  }
+}
+
 void check_together(Loaded& loaded) {
   const auto& s = loaded.settings;
   const auto require = [&](bool holds, std::string where, std::string what) {
@@ -79,15 +89,16 @@ void check_together(Loaded& loaded) {
     "need to be in this order: " + to_text(s.retry_initial_delay) + " <= " + to_text(s.retry_max_delay) +
       " <= " + to_text(s.retry_max_age)
   );
-  require(
-    !s.smarthost.empty(), "smarthost",
-    "none is set; accepted: host:port (delivery by MX lookup is not available yet)"
-  );
   require(s.smarthost.empty() || s.smarthost.front().port != 0, "smarthost", "needs a port from 1 to 65535");
   // `:587` is read as every address of this machine, where a listener's would be.
   const bool is_ourselves =
     !s.smarthost.empty() && (s.smarthost.front().host == "0.0.0.0" || s.smarthost.front().host == "::");
   require(!is_ourselves, "smarthost", "needs a host: host:port");
+  require(
+    s.smarthost.empty() || s.smarthosts.empty(), "smarthost, smarthosts",
+    "only one of them: name all in `smarthosts`"
+  );
+  check_names(s, require);
 }
 
 }  // namespace
@@ -107,14 +118,7 @@ std::string print(const Settings& settings) {
   for (const auto& row : settings_table()) {
     const auto text = row.get(settings);
     auto& value = document[std::string(row.key)];
-    switch (row.shape) {
-      case Shape::text: value = text; break;
-      case Shape::number: value = parse_number(text).value_or(0); break;
-      case Shape::list:
-        value = ordered_json::array();
-        for (const auto item : split(text, ',')) value.push_back(item);
-        break;
-    }
+    value = as_json(text, row.shape);
   }
   return document.dump(2) + "\n";
 }
@@ -135,6 +139,21 @@ Settings with_live_settings(const Settings& before, const Settings& after) {
     (void)row.set(merged, row.get(after));
   }
   return merged;
+}
+
+std::vector<Smarthost> all_smarthosts(const Settings& settings) {
+  if (settings.smarthost.empty()) return settings.smarthosts;
+  Smarthost single;
+  for (const auto& field : fields_of<Smarthost>()) (void)field.set(single, field.doc.default_value);
+  single.name = "default";
+  single.host = settings.smarthost.front().host;
+  single.port = settings.smarthost.front().port;
+  single.tls = settings.smarthost_tls;
+  single.ca = settings.smarthost_ca;
+  single.max_connections = settings.delivery_connections;
+  single.messages_per_connection = settings.messages_per_connection;
+  single.connect_timeout = settings.connect_timeout;
+  return {single};
 }
 
 }  // namespace relay::config

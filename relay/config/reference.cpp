@@ -2,191 +2,18 @@
 
 #include <algorithm>
 #include <array>
-#include <type_traits>
 
-#include "relay/base/text.hpp"
+#include "relay/config/object_tables.hpp"
+#include "relay/config/values.hpp"
 
 namespace relay::config {
 namespace {
-
-using std::chrono::hours;
-using std::chrono::minutes;
-
-// ---- values: how each type is read and written ----
-
-template <class Enum>
-struct Word {
-  std::string_view text;
-  Enum value;
-};
-constexpr std::array kTlsModes{
-  Word<smtp::TlsMode>{"none", smtp::TlsMode::none},
-  Word<smtp::TlsMode>{"opportunistic", smtp::TlsMode::opportunistic},
-  Word<smtp::TlsMode>{"required", smtp::TlsMode::required},
-  Word<smtp::TlsMode>{"implicit", smtp::TlsMode::implicit}
-};
-constexpr std::array kBareLineEndings{
-  Word<smtp::BareLineEndings>{"normalize", smtp::BareLineEndings::normalize},
-  Word<smtp::BareLineEndings>{"reject", smtp::BareLineEndings::reject}
-};
-constexpr std::array kDurabilities{
-  Word<Durability>{"strict", Durability::strict}, Word<Durability>{"relaxed", Durability::relaxed}
-};
-constexpr const auto& words(smtp::TlsMode) { return kTlsModes; }
-constexpr const auto& words(smtp::BareLineEndings) { return kBareLineEndings; }
-constexpr const auto& words(Durability) { return kDurabilities; }
-
-template <class Value>
-Result<Value> read_value(std::string_view text) {
-  if constexpr (std::is_enum_v<Value>) {
-    for (const auto& word : words(Value{})) {
-      if (word.text == text) return word.value;
-    }
-    return permanent(Errc::invalid_argument, "not one of the words");
-  } else if constexpr (std::is_same_v<Value, std::string>) {
-    return std::string(text);
-  } else if constexpr (std::is_same_v<Value, std::uint64_t>) {
-    const auto number = parse_number(text);
-    if (!number) return permanent(Errc::invalid_argument, "not a whole number");
-    return *number;
-  } else if constexpr (std::is_same_v<Value, Octets>) {
-    return parse_octets(text);
-  } else if constexpr (std::is_same_v<Value, milliseconds>) {
-    return parse_duration(text);
-  } else if constexpr (std::is_same_v<Value, Cidr>) {
-    return Cidr::parse(text);
-  } else {
-    static_assert(std::is_same_v<Value, Endpoint>);
-    return Endpoint::parse(text);
-  }
-}
-
-template <class Value>
-Result<void> read_into(std::vector<Value>& list, std::string_view text) {
-  std::vector<Value> read;
-  for (const auto piece : split(text, ',')) {
-    auto value = read_value<Value>(piece);
-    if (!value) return tl::unexpected(value.error());
-    read.push_back(std::move(*value));
-  }
-  list = std::move(read);
-  return {};
-}
-
-template <class Value>
-Result<void> read_into(Value& member, std::string_view text) {
-  auto value = read_value<Value>(text);
-  if (!value) return tl::unexpected(value.error());
-  member = std::move(*value);
-  return {};
-}
-
-template <class Value>
-std::string write_value(const Value& value) {
-  if constexpr (std::is_enum_v<Value>) {
-    const auto& known = words(Value{});
-    const auto found =
-      std::find_if(known.begin(), known.end(), [&](const auto& word) { return word.value == value; });
-    return std::string(found->text);
-  } else if constexpr (std::is_same_v<Value, std::string>) {
-    return value;
-  } else if constexpr (std::is_same_v<Value, std::uint64_t>) {
-    return std::to_string(value);
-  } else if constexpr (std::is_same_v<Value, Octets> || std::is_same_v<Value, milliseconds>) {
-    return to_text(value);
-  } else if constexpr (std::is_same_v<Value, Cidr> || std::is_same_v<Value, Endpoint>) {
-    return value.to_text();
-  } else {
-    std::string text;
-    for (const auto& item : value) text += (text.empty() ? "" : ",") + write_value(item);
-    return text;
-  }
-}
-
-template <auto Member>
-std::string get(const Settings& settings) {
-  return write_value(settings.*Member);
-}
-
-// ---- ranges ----
-
-template <auto Member>
-Result<void> any(Settings& settings, std::string_view text) {
-  return read_into(settings.*Member, text);
-}
-
-/// Applies `read_into` to a copy and keeps it only when `is_good` holds.
-template <auto Member, class Check>
-Result<void> checked(Settings& settings, std::string_view text, Check is_good) {
-  auto copy = settings.*Member;
-  if (auto read = read_into(copy, text); !read) return read;
-  if (!is_good(copy)) return permanent(Errc::invalid_argument, "outside the accepted range");
-  settings.*Member = std::move(copy);
-  return {};
-}
-
-template <auto Member, auto Lowest, auto Highest>
-Result<void> range(Settings& settings, std::string_view text) {
-  return checked<Member>(settings, text, [](auto value) {
-    using Value = decltype(value);
-    return value >= Value{Lowest} && value <= Value{Highest};
-  });
-}
-
-/// Durations are template arguments as milliseconds, since a duration cannot be one.
-template <auto Member, std::int64_t Lowest, std::int64_t Highest>
-Result<void> lasting(Settings& settings, std::string_view text) {
-  return checked<Member>(settings, text, [](milliseconds value) {
-    return value >= milliseconds{Lowest} && value <= milliseconds{Highest};
-  });
-}
-constexpr std::int64_t kSecond = 1000;
-constexpr std::int64_t kMinute = 60 * kSecond;
-constexpr std::int64_t kHour = 60 * kMinute;
-
-template <auto Member>
-Result<void> at_most_one(Settings& settings, std::string_view text) {
-  return checked<Member>(settings, text, [](const auto& list) { return list.size() <= 1; });
-}
-
-template <auto Member>
-Result<void> at_least_one(Settings& settings, std::string_view text) {
-  return checked<Member>(settings, text, [](const auto& list) { return !list.empty(); });
-}
-
-template <auto Member>
-Result<void> host_name(Settings& settings, std::string_view text) {
-  return checked<Member>(settings, text, [](const std::string& name) {
-    return name.empty() || is_host_name(name);
-  });
-}
-
-template <auto Member>
-Result<void> absolute_path(Settings& settings, std::string_view text) {
-  return checked<Member>(settings, text, [](const std::string& path) { return path.starts_with('/'); });
-}
-
-template <auto Member>
-Result<void> path_or_nothing(Settings& settings, std::string_view text) {
-  return checked<Member>(settings, text, [](const std::string& path) {
-    return path.empty() || path.starts_with('/');
-  });
-}
-
-template <auto Member>
-Result<void> loopback(Settings& settings, std::string_view text) {
-  return checked<Member>(settings, text, [](const std::vector<Endpoint>& list) {
-    return std::all_of(list.begin(), list.end(), [](const Endpoint& endpoint) {
-      const auto address = IpAddress::parse(endpoint.host);
-      return address && address->is_loopback();
-    });
-  });
-}
 
 // ---- the table ----
 
 using S = Settings;
 #define ROW_ACCESS(member, check) check, get<&S::member>
+#define OBJECTS(member, type) set_objects<&S::member>, get_objects<&S::member>, docs_of<type>
 
 constexpr std::string_view kEndpoints = "host:port, several with commas between them";
 constexpr std::string_view kNetworks = "networks such as 10.20.0.0/16 or 2001:db8::/32, host bits zero";
@@ -259,8 +86,8 @@ const std::array kTable{
   },
   Setting{
     "smarthost", Shape::list, "host:port, or nothing", "", Reload::live,
-    "Where all mail goes. Empty would mean delivery by MX, which is not there yet: then the relay does not "
-    "start.",
+    "Where all mail goes: the same as one entry of `smarthosts` named `default`, with `smarthost_tls` and "
+    "`smarthost_ca`. Neither: delivery to the mail servers of each recipient's domain (MX).",
     ROW_ACCESS(smarthost, at_most_one<&S::smarthost>)
   },
   Setting{
@@ -275,9 +102,112 @@ const std::array kTable{
     ROW_ACCESS(smarthost_ca, path_or_nothing<&S::smarthost_ca>)
   },
   Setting{
+    "smarthosts", Shape::objects, "a JSON array of objects, see below", "", Reload::live,
+    "Several hosts, by recipient and sender domain. The most exact match takes a message (recipient before "
+    "sender, "
+    "a domain before a pattern); those with the same domains stand in for each other. What none matches is "
+    "delivered "
+    "by MX.",
+    OBJECTS(smarthosts, Smarthost)
+  },
+  Setting{
     "passwd_client", Shape::text, "an absolute path", "/etc/exim4/passwd.client", Reload::live,
     "Exim's file of `host:user:password` lines; a missing file means no credentials.",
     ROW_ACCESS(passwd_client, absolute_path<&S::passwd_client>)
+  },
+  Setting{
+    "mx_tls", Shape::text, "none, opportunistic, policy or required", "policy", Reload::live,
+    "TLS towards mail servers found by MX. `policy`: STARTTLS where offered, and what the domain asks for by "
+    "DANE or "
+    "MTA-STS; `required`: verified, or no delivery.",
+    ROW_ACCESS(mx_tls, any<&S::mx_tls>)
+  },
+  Setting{
+    "mx_max_connections", Shape::number, "1 to 1000", "20", Reload::live,
+    "Connections to the mail servers of one domain at a time. It begins with 5 and grows while all goes "
+    "well.",
+    ROW_ACCESS(mx_max_connections, (range<&S::mx_max_connections, 1ULL, 1000ULL>))
+  },
+  Setting{
+    "mx_allowed_networks", Shape::list, kNetworks, "", Reload::live,
+    "Private, loopback and link-local addresses that an MX may point to; all others of these kinds are "
+    "refused.",
+    ROW_ACCESS(mx_allowed_networks, any<&S::mx_allowed_networks>)
+  },
+  Setting{
+    "mx_ca", Shape::text, "an absolute path, or nothing for the system's authorities", "", Reload::live,
+    "PEM file of the authorities for MTA-STS and for `mx_tls` required.",
+    ROW_ACCESS(mx_ca, path_or_nothing<&S::mx_ca>)
+  },
+  Setting{
+    "dns_trust_anchors", Shape::list, "absolute paths, or nothing", "", Reload::restart,
+    "Files of DNSSEC trust anchors (DS or DNSKEY records) besides the root's, for private signed zones.",
+    ROW_ACCESS(dns_trust_anchors, any<&S::dns_trust_anchors>)
+  },
+  Setting{
+    "destinations", Shape::objects, "a JSON array of objects, see below", "", Reload::live,
+    "Domains delivered to by MX that are treated in another way; the first that matches counts.",
+    OBJECTS(destinations, DestinationRule)
+  },
+  Setting{
+    "providers", Shape::objects, "a JSON array of objects, see below", "", Reload::live,
+    "Domains rolled up by whose mail servers they have, and what all of them get together.",
+    OBJECTS(providers, Provider)
+  },
+  Setting{
+    "sources", Shape::objects, "a JSON array of objects, see below", "", Reload::live,
+    "Addresses to send from; none: the system chooses.", OBJECTS(sources, Source)
+  },
+  Setting{
+    "dkim", Shape::objects, "a JSON array of objects, see below", "", Reload::live,
+    "Signatures (RFC 6376, RFC 8463); every entry that matches signs.", OBJECTS(dkim, DkimKey)
+  },
+  Setting{
+    "bulk_senders", Shape::list, "addresses, or domains such as example.org and *.example.org", "",
+    Reload::live,
+    "Envelope senders whose mail is bulk: it gives way to all other mail for the same destination.",
+    ROW_ACCESS(bulk_senders, any<&S::bulk_senders>)
+  },
+  Setting{
+    "bulk_headers", Shape::list, "header fields such as Precedence: bulk",
+    "Precedence: bulk,Precedence: list", Reload::live,
+    "Header fields that make a message bulk, name and value, in any case.",
+    ROW_ACCESS(bulk_headers, any<&S::bulk_headers>)
+  },
+  Setting{
+    "bounce_from", Shape::text, "an address, or nothing for MAILER-DAEMON at `hostname`", "", Reload::live,
+    "The From of reports to senders.", ROW_ACCESS(bounce_from, any<&S::bounce_from>)
+  },
+  Setting{
+    "bounce_max_size", Shape::text, "a size from 1Ki to 1Mi", "50k", Reload::live,
+    "How much of a message its report returns at most; of a larger one the header alone.",
+    ROW_ACCESS(bounce_max_size, (range<&S::bounce_max_size, 1024ULL, 1ULL << 20U>))
+  },
+  Setting{
+    "bounce_rate", Shape::text, "a rate such as 100/1h", "100/1h", Reload::live,
+    "Reports to one address in a time; more wait their turn.", ROW_ACCESS(bounce_rate, any<&S::bounce_rate>)
+  },
+  Setting{
+    "dead_letter_max_age", Shape::text, "0s to 8760h", "168h", Reload::live,
+    "How long a failed message is kept that nobody may be told of (its sender is null).",
+    ROW_ACCESS(dead_letter_max_age, (lasting<&S::dead_letter_max_age, 0, 8760 * kHour>))
+  },
+  Setting{
+    "tls_report_from", Shape::text, "an address, or nothing", "", Reload::live,
+    "Sends daily reports of TLS failures to domains that ask for them (RFC 8460), from this address; empty: "
+    "none.",
+    ROW_ACCESS(tls_report_from, any<&S::tls_report_from>)
+  },
+  Setting{
+    "log_addresses", Shape::text, "plain or redacted", "plain", Reload::live,
+    "`redacted`: local parts of addresses in logs are encrypted with `log_redaction_key`; `relayctl reveal` "
+    "reads them.",
+    ROW_ACCESS(log_addresses, any<&S::log_addresses>)
+  },
+  Setting{
+    "log_redaction_key", Shape::text, "an absolute path, or nothing", "", Reload::live,
+    "File with the key (any text of 16 octets and more) of redacted addresses; without one they are cut out.",
+    ROW_ACCESS(log_redaction_key, path_or_nothing<&S::log_redaction_key>)
   },
   Setting{
     "max_message_size", Shape::text, "a size from 64Ki to 1Gi", "25Mi", Reload::live,
@@ -305,9 +235,19 @@ const std::array kTable{
     ROW_ACCESS(session_idle_timeout, (lasting<&S::session_idle_timeout, kSecond, kHour>))
   },
   Setting{
-    "delivery_connections", Shape::number, "1 to 1000", "20", Reload::restart,
-    "Connections to the smarthost at a time.",
+    "delivery_connections", Shape::number, "1 to 1000", "20", Reload::live,
+    "Connections to `smarthost` at a time.",
     ROW_ACCESS(delivery_connections, (range<&S::delivery_connections, 1ULL, 1000ULL>))
+  },
+  Setting{
+    "delivery_connections_total", Shape::number, "1 to 100000", "2000", Reload::live,
+    "Outbound connections at a time, to all destinations together.",
+    ROW_ACCESS(delivery_connections_total, (range<&S::delivery_connections_total, 1ULL, 100'000ULL>))
+  },
+  Setting{
+    "delivery_messages_total", Shape::number, "1 to 100000", "5000", Reload::live,
+    "Messages in delivery at a time, to all destinations together.",
+    ROW_ACCESS(delivery_messages_total, (range<&S::delivery_messages_total, 1ULL, 100'000ULL>))
   },
   Setting{
     "messages_per_connection", Shape::number, "1 to 100000", "100", Reload::live,
@@ -346,7 +286,7 @@ const std::array kTable{
   },
   Setting{
     "retry_initial_delay", Shape::text, "100ms to 24h", "1m", Reload::live,
-    "Wait behind a first failure; it doubles with each further one, spread by a tenth.",
+    "Wait behind a first failure of a smarthost; it doubles with each further one, spread by a tenth.",
     ROW_ACCESS(retry_initial_delay, (lasting<&S::retry_initial_delay, 100, 24 * kHour>))
   },
   Setting{
@@ -358,6 +298,16 @@ const std::array kTable{
     "retry_max_age", Shape::text, "1s to 720h", "120h", Reload::live,
     "Age at which a message that could not be delivered fails (RFC 5321 4.5.4.1: 4 to 5 days).",
     ROW_ACCESS(retry_max_age, (lasting<&S::retry_max_age, kSecond, 720 * kHour>))
+  },
+  Setting{
+    "retry_warn_after", Shape::text, "0s to 720h", "4h", Reload::live,
+    "Age at which a sender is told, once, that a message still waits; 0s: never.",
+    ROW_ACCESS(retry_warn_after, (lasting<&S::retry_warn_after, 0, 720 * kHour>))
+  },
+  Setting{
+    "mx_retry_initial_delay", Shape::text, "100ms to 24h", "30m", Reload::live,
+    "As `retry_initial_delay`, for delivery by MX (RFC 5321 4.5.4.1: at least 30 minutes).",
+    ROW_ACCESS(mx_retry_initial_delay, (lasting<&S::mx_retry_initial_delay, 100, 24 * kHour>))
   },
   Setting{
     "lame_duck", Shape::text, "0s to 10m", "20s", Reload::live,
@@ -399,9 +349,20 @@ const std::array kTable{
   },
 };
 #undef ROW_ACCESS
+#undef OBJECTS
 
 std::string code_or_nothing(std::string_view text) {
   return text.empty() ? "" : "`" + std::string(text) + "`";
+}
+
+std::string object_page(const Setting& row) {
+  std::string page =
+    "\n## " + std::string(row.key) + "\n\n| field | accepted | default | meaning |\n|---|---|---|---|\n";
+  for (const auto& field : row.fields()) {
+    page += "| `" + std::string(field.key) + "` | " + std::string(field.accepted) + " | " +
+            code_or_nothing(field.default_value) + " | " + std::string(field.meaning) + " |\n";
+  }
+  return page;
 }
 
 }  // namespace
@@ -425,7 +386,8 @@ std::string reference_page() {
     "setting is\n"
     "the JSON key below, or the environment variable behind it. Durations are written `1m30s`, sizes `25Mi` "
     "or octets,\n"
-    "lists as JSON arrays or with commas. An unknown key or `SMTP_RELAY_` variable is an error. "
+    "lists as JSON arrays or with commas, lists of objects as JSON. An unknown key or `SMTP_RELAY_` variable "
+    "is an error. "
     "`--check-config` reports\n"
     "every fault at once, `--print-config` prints what is in force. Settings that reload *live* change "
     "without a restart\n"
@@ -435,6 +397,9 @@ std::string reference_page() {
     page += "| `" + std::string(row.key) + "` | `" + row.environment_name() + "` | " +
             std::string(row.accepted) + " | " + code_or_nothing(row.default_value) + " | " +
             (row.reload == Reload::live ? "live" : "restart") + " | " + std::string(row.meaning) + " |\n";
+  }
+  for (const auto& row : kTable) {
+    if (row.fields != nullptr) page += object_page(row);
   }
   return page;
 }

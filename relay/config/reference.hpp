@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "relay/base/result.hpp"
+#include "relay/config/objects.hpp"
 #include "relay/config/settings.hpp"
 
 namespace relay::config {
@@ -13,13 +14,6 @@ namespace relay::config {
 enum class Reload : std::uint8_t {
   live,     ///< a changed value is in force at once, for new sessions and deliveries
   restart,  ///< a changed value waits for the next start
-};
-
-/// How a value is written in JSON; in the environment it is always text.
-enum class Shape : std::uint8_t {
-  text,    ///< a string
-  number,  ///< a whole number, or a string of one
-  list,    ///< an array of strings, or a string with commas between them
 };
 
 struct Setting {
@@ -33,6 +27,8 @@ struct Setting {
   Result<void> (*set)(Settings& settings, std::string_view text);
   /// The member as text that `set` reads back.
   std::string (*get)(const Settings& settings);
+  /// Of Shape::objects: the fields of each object.
+  std::vector<FieldDoc> (*fields)() = nullptr;
 
   /// `SMTP_RELAY_` and the key in upper case.
   [[nodiscard]] std::string environment_name() const;

@@ -6,11 +6,13 @@
 /// FAILURES  every fault of a configuration at once, each with its key, its value and what is accepted
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "relay/base/network.hpp"
 #include "relay/base/units.hpp"
+#include "relay/queue/token_bucket.hpp"
 #include "relay/smtp/client_session.hpp"
 #include "relay/smtp/server_session.hpp"
 
@@ -19,6 +21,108 @@ namespace relay::config {
 enum class Durability : std::uint8_t {
   strict,   ///< 250 only after the sync
   relaxed,  ///< 250 before it: a power cut may lose what was accepted in the last moments
+};
+enum class TlsVersion : std::uint8_t { tls1_2, tls1_3 };
+enum class Switch : std::uint8_t { off, on };
+/// How addresses stand in log records.
+enum class AddressLog : std::uint8_t { plain, redacted };
+
+/// Where a smarthost's credentials come from, and how they are shown.
+enum class AuthMechanism : std::uint8_t {
+  passwd_client,  ///< the line for its host in `passwd_client`, if there is one; the best mechanism offered
+  none,
+  any,  ///< from files, as all below; the best mechanism offered
+  plain,
+  login,
+  scram_sha_256,
+  xoauth2,  ///< a token of `token_url`
+};
+
+/// TLS towards the mail servers of a recipient's domain.
+enum class MxTls : std::uint8_t {
+  none,
+  opportunistic,  ///< STARTTLS where offered, any certificate
+  policy,         ///< as opportunistic, and what the domain asks for by DANE (RFC 7672) or MTA-STS (RFC 8461)
+  required,       ///< verified by DANE or MTA-STS, or else by certificate and name, or no delivery
+};
+
+/// One host that mail may be handed to.
+struct Smarthost {
+  std::string name;
+  std::string host;
+  std::uint64_t port = 0;
+  std::uint64_t priority = 0;
+  std::uint64_t weight = 0;
+  std::vector<std::string> recipient_domains;
+  std::vector<std::string> sender_domains;
+  smtp::TlsMode tls = smtp::TlsMode::required;
+  TlsVersion tls_min_version = TlsVersion::tls1_2;
+  std::string server_name;
+  std::string ca;
+  std::string client_certificate;
+  std::string client_key;
+  AuthMechanism auth = AuthMechanism::passwd_client;
+  std::string username_file;
+  std::string password_file;
+  std::string token_url;
+  std::string token_scope;
+  std::string client_id_file;
+  std::string client_secret_file;
+  std::string refresh_token_file;
+  std::uint64_t max_connections = 0;
+  std::uint64_t messages_per_connection = 0;
+  milliseconds connect_timeout{};
+  std::optional<queue::Rate> message_rate;
+  friend bool operator==(const Smarthost&, const Smarthost&) = default;
+};
+
+/// One signature under each message of a domain.
+struct DkimKey {
+  std::string domain;
+  std::string selector;
+  std::string key;
+  std::vector<std::string> senders;
+  std::vector<std::string> headers;
+  std::string canonicalization;
+  std::optional<milliseconds> expires;
+  friend bool operator==(const DkimKey&, const DkimKey&) = default;
+};
+
+/// How domains that mail is delivered to by MX are treated. What is not set is as for all.
+struct DestinationRule {
+  std::vector<std::string> domains;
+  std::vector<std::string> providers;
+  std::optional<std::uint64_t> max_connections;
+  std::optional<queue::Rate> message_rate;
+  std::optional<queue::Rate> connection_rate;
+  std::optional<milliseconds> retry_initial_delay;
+  std::optional<milliseconds> retry_max_delay;
+  std::optional<milliseconds> retry_max_age;
+  std::optional<milliseconds> retry_warn_after;
+  std::optional<MxTls> tls;
+  std::string source_pool;
+  friend bool operator==(const DestinationRule&, const DestinationRule&) = default;
+};
+
+/// Domains whose mail servers are the same company's, and what all of them get together.
+struct Provider {
+  std::string name;
+  std::vector<std::string> mx;
+  std::uint64_t max_connections = 0;
+  std::optional<queue::Rate> message_rate;
+  friend bool operator==(const Provider&, const Provider&) = default;
+};
+
+/// An address of this machine to send from.
+struct Source {
+  std::string name;
+  std::string pool;
+  std::string address;
+  std::uint64_t weight = 0;
+  std::string helo_name;
+  std::vector<std::uint64_t> messages_a_day;
+  std::string warm_up_from;
+  friend bool operator==(const Source&, const Source&) = default;
 };
 
 /// All settings with their values. Defaults are the table's (reference.cpp), not the members'.
@@ -39,13 +143,34 @@ struct Settings {
   std::vector<Endpoint> smarthost;  ///< one or none
   smtp::TlsMode smarthost_tls = smtp::TlsMode::required;
   std::string smarthost_ca;
+  std::vector<Smarthost> smarthosts;
   std::string passwd_client;
+  MxTls mx_tls = MxTls::policy;
+  std::uint64_t mx_max_connections = 0;
+  Networks mx_allowed_networks;
+  std::string mx_ca;
+  std::vector<std::string> dns_trust_anchors;
+  std::vector<DestinationRule> destinations;
+  std::vector<Provider> providers;
+  std::vector<Source> sources;
+  std::vector<DkimKey> dkim;
+  std::vector<std::string> bulk_senders;
+  std::vector<std::string> bulk_headers;
+  std::string bounce_from;
+  Octets bounce_max_size;
+  queue::Rate bounce_rate;
+  milliseconds dead_letter_max_age{};
+  std::string tls_report_from;
+  AddressLog log_addresses = AddressLog::plain;
+  std::string log_redaction_key;
   Octets max_message_size;
   std::uint64_t max_recipients = 0;
   std::uint64_t max_connections = 0;
   smtp::BareLineEndings bare_line_endings = smtp::BareLineEndings::normalize;
   milliseconds session_idle_timeout{};
   std::uint64_t delivery_connections = 0;
+  std::uint64_t delivery_connections_total = 0;
+  std::uint64_t delivery_messages_total = 0;
   std::uint64_t messages_per_connection = 0;
   milliseconds connection_idle_time{};
   milliseconds connect_timeout{};
@@ -57,6 +182,8 @@ struct Settings {
   milliseconds retry_initial_delay{};
   milliseconds retry_max_delay{};
   milliseconds retry_max_age{};
+  milliseconds retry_warn_after{};
+  milliseconds mx_retry_initial_delay{};
   milliseconds lame_duck{};
   milliseconds session_drain_timeout{};
   Octets content_memory;
@@ -67,5 +194,8 @@ struct Settings {
   std::string pod_namespace;
   friend bool operator==(const Settings&, const Settings&) = default;
 };
+
+/// `smarthosts`, or the one that `smarthost` stands for, by the name `default`.
+[[nodiscard]] std::vector<Smarthost> all_smarthosts(const Settings& settings);
 
 }  // namespace relay::config
