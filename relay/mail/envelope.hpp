@@ -7,6 +7,7 @@
 
 #include "relay/base/clock.hpp"
 #include "relay/mail/address.hpp"
+#include "relay/mail/dsn_request.hpp"
 
 namespace relay::mail {
 
@@ -31,6 +32,7 @@ struct Envelope {
   /// Octets of the content as it is sent on, our header not counted, before dot-stuffing.
   std::uint64_t size = 0;
   std::string received;  ///< our `Received:` line, folded, with its final CRLF
+  DsnRequest dsn{};      ///< what the sender wants to hear of it; nothing when nobody asked
   friend bool operator==(const Envelope&, const Envelope&) = default;
 };
 

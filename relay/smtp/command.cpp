@@ -87,7 +87,54 @@ std::optional<Reply> apply_body(MailArguments& arguments, std::string_view value
   return std::nullopt;
 }
 
-std::optional<Reply> apply_parameters(MailArguments& arguments, std::string_view text) {
+std::optional<Reply> apply_ret(MailArguments& arguments, std::string_view value) {
+  const auto ret = mail::parse_ret(value);
+  if (!ret) return syntax_error("RET is FULL or HDRS");
+  arguments.ret = *ret;
+  return std::nullopt;
+}
+
+std::optional<Reply> apply_envelope_id(MailArguments& arguments, std::string_view value) {
+  if (!mail::is_envelope_id(value)) return syntax_error("ENVID is xtext of up to 100 characters");
+  arguments.envelope_id = value;
+  return std::nullopt;
+}
+
+std::optional<Reply> apply_notify(RcptArguments& arguments, std::string_view value) {
+  const auto notify = mail::parse_notify(value);
+  if (!notify) return syntax_error("NOTIFY is NEVER, or a list of SUCCESS, FAILURE and DELAY");
+  arguments.dsn.notify = *notify;
+  return std::nullopt;
+}
+
+std::optional<Reply> apply_original_recipient(RcptArguments& arguments, std::string_view value) {
+  if (!mail::is_original_recipient(value, mail::Charset::ascii))
+    return syntax_error("ORCPT is type;xtext of up to 500 characters");
+  arguments.dsn.original_recipient = value;
+  return std::nullopt;
+}
+
+/// What a command's parameters do to its arguments.
+template <class Arguments>
+struct Parameter {
+  std::string_view keyword;
+  std::optional<Reply> (*apply)(Arguments& arguments, std::string_view value);
+};
+constexpr std::array kMailParameters{
+  Parameter<MailArguments>{"SIZE", apply_size},
+  Parameter<MailArguments>{"BODY", apply_body},
+  Parameter<MailArguments>{"RET", apply_ret},
+  Parameter<MailArguments>{"ENVID", apply_envelope_id},
+};
+constexpr std::array kRcptParameters{
+  Parameter<RcptArguments>{"NOTIFY", apply_notify},
+  Parameter<RcptArguments>{"ORCPT", apply_original_recipient},
+};
+
+template <class Arguments, std::size_t kCount>
+std::optional<Reply> apply_parameters(
+  Arguments& arguments, std::string_view text, const std::array<Parameter<Arguments>, kCount>& offered
+) {
   const auto parameters = split(text, ' ');
   if (parameters.size() > kMaxParameters) return syntax_error("Too many parameters");
   std::vector<std::string> seen;
@@ -97,11 +144,11 @@ std::optional<Reply> apply_parameters(MailArguments& arguments, std::string_view
     if (std::find(seen.begin(), seen.end(), keyword) != seen.end())
       return syntax_error("Parameter given twice");
     seen.push_back(keyword);
-    std::optional<Reply> refusal;
-    if (keyword == "SIZE") refusal = apply_size(arguments, value);
-    else if (keyword == "BODY") refusal = apply_body(arguments, value);
-    else refusal = reply(555, {5, 5, 4}, "Parameter not supported");
-    if (refusal) return refusal;
+    const auto known = std::find_if(offered.begin(), offered.end(), [&](const auto& candidate) {
+      return candidate.keyword == keyword;
+    });
+    if (known == offered.end()) return reply(555, {5, 5, 4}, "Parameter not supported");
+    if (auto refusal = known->apply(arguments, value)) return refusal;
   }
   return std::nullopt;
 }
@@ -131,19 +178,22 @@ tl::expected<MailArguments, Reply> parse_mail(std::string_view argument, Grammar
       return tl::unexpected(reply(501, {5, 1, 7}, "Bad sender address syntax"));
     arguments.reverse_path = std::move(*address);
   }
-  if (auto refusal = apply_parameters(arguments, path->rest)) return tl::unexpected(std::move(*refusal));
+  if (auto refusal = apply_parameters(arguments, path->rest, kMailParameters))
+    return tl::unexpected(std::move(*refusal));
   return arguments;
 }
 
-tl::expected<mail::Address, Reply> parse_rcpt(std::string_view argument, Grammar grammar) {
+tl::expected<RcptArguments, Reply> parse_rcpt(std::string_view argument, Grammar grammar) {
   const auto text = behind("TO:", argument);
   if (!text) return tl::unexpected(syntax_error("Syntax: RCPT TO:<address>"));
   const auto path = split_path(*text, grammar);
   auto address = path ? mail::Address::parse(without_source_route(path->path))
                       : Result<mail::Address>(permanent(Errc::invalid_argument, "no path"));
   if (!address) return tl::unexpected(reply(501, {5, 1, 3}, "Bad recipient address syntax"));
-  if (!path->rest.empty()) return tl::unexpected(reply(555, {5, 5, 4}, "Parameter not supported"));
-  return std::move(*address);
+  RcptArguments arguments{std::move(*address), {}};
+  if (auto refusal = apply_parameters(arguments, path->rest, kRcptParameters))
+    return tl::unexpected(std::move(*refusal));
+  return arguments;
 }
 
 }  // namespace relay::smtp

@@ -37,19 +37,27 @@ struct CommandView {
 /// bare addresses and blanks after the colon, all others get RFC 5321's grammar.
 enum class Grammar : std::uint8_t { strict, lenient };
 
-/// ESMTP parameters of MAIL that we offer: SIZE (RFC 1870) and BODY (RFC 6152).
+/// ESMTP parameters of MAIL that we offer: SIZE (RFC 1870), BODY (RFC 6152), RET and ENVID (RFC 3461).
 struct MailArguments {
   mail::Address reverse_path;
   std::optional<std::uint64_t> declared_size;  ///< octets; advisory only
   mail::Body body = mail::Body::undeclared;
+  mail::Ret ret = mail::Ret::unset;
+  std::string envelope_id;
+};
+
+/// Those of RCPT: NOTIFY and ORCPT (RFC 3461).
+struct RcptArguments {
+  mail::Address recipient;
+  mail::RecipientDsn dsn;
 };
 
 /// Reads what follows `MAIL `: `FROM:<path> params`. The failure is the reply to give: 501 5.1.7 for the
-/// address, 501 5.5.4 for syntax, 555 5.5.4 for a parameter that is not offered. Source routes are read and
-/// dropped (appendix C).
+/// address, 501 5.5.4 for syntax and values, 555 5.5.4 for a parameter that is not offered. Source routes are
+/// read and dropped (appendix C).
 [[nodiscard]] tl::expected<MailArguments, Reply> parse_mail(std::string_view argument, Grammar grammar);
 
-/// Reads what follows `RCPT `: `TO:<path>`. As above, with 501 5.1.3.
-[[nodiscard]] tl::expected<mail::Address, Reply> parse_rcpt(std::string_view argument, Grammar grammar);
+/// Reads what follows `RCPT `: `TO:<path> params`. As above, with 501 5.1.3.
+[[nodiscard]] tl::expected<RcptArguments, Reply> parse_rcpt(std::string_view argument, Grammar grammar);
 
 }  // namespace relay::smtp

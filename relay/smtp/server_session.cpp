@@ -61,16 +61,14 @@ void ServerSession::apply(const server_event::TimedOut&) {
 
 void ServerSession::apply(const server_event::Verdict& verdict) {
   state_ = State::command;
-  const auto recipient = std::exchange(asked_recipient_, std::nullopt);
+  auto recipient = std::exchange(asked_recipient_, std::nullopt);
   if (verdict.refusal) {
     if (recipient) ++transaction_->refused_recipients;
     else transaction_.reset();
     return refuse(*verdict.refusal);
   }
   if (!recipient) return say(reply(250, {2, 1, 0}, "Sender OK"));
-  auto& recipients = transaction_->envelope.recipients;
-  if (std::find(recipients.begin(), recipients.end(), *recipient) == recipients.end())
-    recipients.push_back(*recipient);
+  add_recipient(std::move(*recipient));
   say(reply(250, {2, 1, 5}, "Recipient OK"));
 }
 
@@ -254,7 +252,7 @@ void ServerSession::hello(const CommandView& command) {
   say(Reply{
     250, std::nullopt,
     hostname_ + "\nPIPELINING\nSIZE " + std::to_string(limits_.max_message_size.count) +
-      "\n8BITMIME\nENHANCEDSTATUSCODES"
+      "\n8BITMIME\nENHANCEDSTATUSCODES\nDSN"
   });
 }
 
@@ -273,6 +271,7 @@ std::optional<ServerStep> ServerSession::mail(std::string_view argument) {
   transaction_ = Transaction{};
   transaction_->envelope.reverse_path = arguments->reverse_path;
   transaction_->envelope.body = arguments->body;
+  transaction_->envelope.dsn = {arguments->ret, std::move(arguments->envelope_id), {}};
   transaction_->envelope.origin = {client_.address.to_text(), helo_, is_extended_};
   state_ = State::waiting;
   return server_step::AskSender{std::move(arguments->reverse_path)};
@@ -294,8 +293,8 @@ std::optional<ServerStep> ServerSession::rcpt(std::string_view argument) {
     return std::nullopt;
   }
   state_ = State::waiting;
-  asked_recipient_ = *recipient;
-  return server_step::AskRecipient{std::move(*recipient)};
+  asked_recipient_ = std::move(*recipient);
+  return server_step::AskRecipient{asked_recipient_->recipient};
 }
 
 void ServerSession::data(std::string_view argument, LineEnding ending) {
@@ -441,6 +440,18 @@ void ServerSession::close(const Reply& answer, std::string_view why) {
 void ServerSession::hang_up(std::string_view why) {
   close_reason_ = why;
   state_ = State::closing;
+}
+
+/// A recipient counts once; named again, it may say what it wants to hear of if it did not before.
+void ServerSession::add_recipient(RcptArguments accepted) {
+  auto& recipients = transaction_->envelope.recipients;
+  const auto known = std::find(recipients.begin(), recipients.end(), accepted.recipient);
+  const auto index = static_cast<std::size_t>(known - recipients.begin());
+  if (known == recipients.end()) recipients.push_back(std::move(accepted.recipient));
+  auto& wanted = transaction_->envelope.dsn.recipients;
+  if (wanted.empty() && accepted.dsn.is_unset()) return;
+  wanted.resize(recipients.size());
+  if (wanted[index].is_unset()) wanted[index] = std::move(accepted.dsn);
 }
 
 /// Forgets sender, recipients and content (RFC 5321 section 4.1.1.5); the client may begin anew.

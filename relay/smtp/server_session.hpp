@@ -160,6 +160,7 @@ class ServerSession {
   void refuse(const Reply& answer);
   void close(const Reply& answer, std::string_view why);
   void hang_up(std::string_view why);
+  void add_recipient(RcptArguments accepted);
   void end_transaction();
 
   std::string hostname_;
@@ -176,7 +177,7 @@ class ServerSession {
   bool is_extended_ = false;
   std::optional<Transaction> transaction_;
   std::optional<Incoming> incoming_;
-  std::optional<mail::Address> asked_recipient_;
+  std::optional<RcptArguments> asked_recipient_;
   std::size_t skipped_ = 0;  // octets of a too long line, 0 when none is being skipped
   unsigned errors_ = 0;
   unsigned junk_ = 0;

@@ -1,5 +1,6 @@
 #include "relay/spool/record.hpp"
 
+#include <array>
 #include <nlohmann/json.hpp>
 #include <xxhash.h>
 
@@ -44,6 +45,49 @@ auto parse(std::string_view payload, const char* what, Reader reader) -> Result<
   }
 }
 
+/// One number for each recipient: what of NOTIFY is set.
+constexpr std::array<bool mail::Notify::*, 4> kNotifyBits{
+  &mail::Notify::never, &mail::Notify::success, &mail::Notify::failure, &mail::Notify::delay
+};
+
+unsigned bits_of(const mail::Notify& notify) {
+  unsigned bits = 0;
+  for (std::size_t i = 0; i < kNotifyBits.size(); ++i) bits |= notify.*kNotifyBits[i] ? 1U << i : 0U;
+  return bits;
+}
+
+mail::Notify notify_of(unsigned bits) {
+  mail::Notify notify;
+  for (std::size_t i = 0; i < kNotifyBits.size(); ++i) notify.*kNotifyBits[i] = (bits >> i & 1U) != 0;
+  return notify;
+}
+
+/// Most senders ask for nothing: then nothing is written.
+void add_dsn(json& fields, const mail::DsnRequest& dsn) {
+  if (dsn.ret != mail::Ret::unset) fields["ret"] = static_cast<int>(dsn.ret);
+  if (!dsn.envelope_id.empty()) fields["envid"] = dsn.envelope_id;
+  if (dsn.recipients.empty()) return;
+  auto& notify = fields["notify"] = json::array();
+  auto& originals = fields["orcpt"] = json::array();
+  for (const auto& recipient : dsn.recipients) {
+    notify.push_back(bits_of(recipient.notify));
+    originals.push_back(recipient.original_recipient);
+  }
+}
+
+mail::DsnRequest dsn_of(const json& fields, std::size_t recipients) {
+  mail::DsnRequest dsn;
+  dsn.ret = static_cast<mail::Ret>(fields.value("ret", std::uint8_t{0}));
+  dsn.envelope_id = fields.value("envid", std::string());
+  if (!fields.contains("notify")) return dsn;
+  for (std::size_t i = 0; i < recipients; ++i) {
+    dsn.recipients.push_back(
+      {notify_of(fields.at("notify").at(i).get<unsigned>()), fields.at("orcpt").at(i).get<std::string>()}
+    );
+  }
+  return dsn;
+}
+
 mail::Address address_of(const json& value) {
   const auto text = value.get<std::string>();
   if (text.empty()) return {};
@@ -81,7 +125,7 @@ std::string to_payload(const StoredEnvelope& stored) {
   const auto& envelope = stored.envelope;
   auto to = json::array();
   for (const auto& recipient : envelope.recipients) to.push_back(recipient.to_text());
-  return to_cbor({
+  json fields{
     {"from", envelope.reverse_path.to_text()},
     {"to", std::move(to)},
     {"body", static_cast<int>(envelope.body)},
@@ -92,7 +136,9 @@ std::string to_payload(const StoredEnvelope& stored) {
     {"size", envelope.size},
     {"chunks", stored.chunks},
     {"received", envelope.received},
-  });
+  };
+  add_dsn(fields, envelope.dsn);
+  return to_cbor(fields);
 }
 
 Result<StoredEnvelope> parse_envelope(std::string_view payload) {
@@ -110,6 +156,7 @@ Result<StoredEnvelope> parse_envelope(std::string_view payload) {
     envelope.size = fields.at("size").get<std::uint64_t>();
     stored.chunks = fields.at("chunks").get<std::uint32_t>();
     envelope.received = fields.at("received").get<std::string>();
+    envelope.dsn = dsn_of(fields, envelope.recipients.size());
     return stored;
   });
 }

@@ -516,6 +516,84 @@ TEST(Parameters, AreCheckedOneByOneCase042) {
   EXPECT_EQ(answer(many), "501 5.5.4");
 }
 
+std::string rcpt_answer(const std::string& parameters) {
+  Conversation talk;
+  talk.send("EHLO a\r\nMAIL FROM:<a@b>\r\n");
+  return talk.send("RCPT TO:<c@d>" + parameters + "\r\n").substr(0, 9);
+}
+
+TEST(Parameters, OfRcptAreCheckedOneByOneCase042) {
+  EXPECT_EQ(rcpt_answer(" NOTIFY=SUCCESS,failure,Delay ORCPT=rfc822;c@d"), "250 2.1.5");
+  EXPECT_EQ(rcpt_answer(" NOTIFY=NEVER"), "250 2.1.5");
+  for (const auto* wrong :
+       {" NOTIFY", " NOTIFY=", " NOTIFY=NEVER,SUCCESS", " NOTIFY=SUCCESS,SUCCESS", " NOTIFY=SUCCESS,",
+        " NOTIFY=,", " NOTIFY=ALWAYS", " NOTIFY=NEVER NOTIFY=NEVER", " ORCPT", " ORCPT=", " ORCPT=rfc822",
+        " ORCPT=rfc822;", " ORCPT=;c@d", " ORCPT=rf(c;c@d"}) {
+    EXPECT_EQ(rcpt_answer(wrong), "501 5.5.4") << wrong;
+  }
+  EXPECT_EQ(rcpt_answer(" RET=FULL"), "555 5.5.4") << "belongs to MAIL";
+  std::string many;
+  for (int i = 0; i < 300; ++i) many += " P" + std::to_string(i);
+  EXPECT_EQ(rcpt_answer(many), "501 5.5.4");
+}
+
+TEST(Parameters, CarryNoLineBreakCase043) {
+  for (const auto* octets : {"+0D+0A", "x+0Ay", "+00", "a+0D"}) {
+    Conversation talk;
+    talk.send("EHLO a\r\n");
+    EXPECT_THAT(talk.send("MAIL FROM:<a@b> ENVID=" + std::string(octets) + "\r\n"), StartsWith("501 5.5.4"));
+    EXPECT_EQ(rcpt_answer(" ORCPT=rfc822;" + std::string(octets)), "501 5.5.4") << octets;
+  }
+}
+
+TEST(Parameters, HoldXtextWithinItsLimitsCase044) {
+  const auto mail_answer = [](const std::string& id) {
+    Conversation talk;
+    talk.send("EHLO a\r\n");
+    return talk.send("MAIL FROM:<a@b> ENVID=" + id + "\r\n").substr(0, 9);
+  };
+  for (const auto* wrong : {"+G1", "+", "a+2", "+2b", "a=b", ""}) {
+    EXPECT_EQ(mail_answer(wrong), "501 5.5.4") << wrong;
+    EXPECT_EQ(rcpt_answer(" ORCPT=rfc822;" + std::string(wrong)), "501 5.5.4") << wrong;
+  }
+  EXPECT_EQ(mail_answer(std::string(100, 'x')), "250 2.1.0");
+  EXPECT_EQ(mail_answer(std::string(101, 'x')), "501 5.5.4");
+  std::string encoded;
+  for (int i = 0; i < 100; ++i) encoded += "+2B";
+  EXPECT_EQ(mail_answer(encoded), "250 2.1.0") << "what counts is the length when decoded";
+  EXPECT_EQ(rcpt_answer(" ORCPT=rfc822;" + std::string(493, 'x')), "250 2.1.5");
+  EXPECT_EQ(rcpt_answer(" ORCPT=rfc822;" + std::string(494, 'x')), "501 5.5.4");
+}
+
+TEST(Parameters, OfReportsStandInTheEnvelopeAsReceived) {
+  Conversation talk;
+  talk.send("EHLO a\r\nMAIL FROM:<a@b> RET=HDRS ENVID=QQ+2B1\r\n");
+  talk.send("RCPT TO:<plain@d>\r\nRCPT TO:<c@d> NOTIFY=FAILURE,DELAY ORCPT=rfc822;user+2Bx@example.org\r\n");
+  talk.send("RCPT TO:<c@d> NOTIFY=NEVER\r\nRCPT TO:<plain@d> NOTIFY=NEVER\r\nRCPT TO:<last@d>\r\n");
+  talk.send("DATA\r\nx\r\n.\r\n");
+  const auto& dsn = talk.messages().front().envelope.dsn;
+  EXPECT_EQ(dsn.ret, mail::Ret::headers);
+  EXPECT_EQ(dsn.envelope_id, "QQ+2B1");
+  ASSERT_EQ(dsn.recipients.size(), 3U);
+  EXPECT_TRUE(dsn.recipients[0].notify.never) << "it had said nothing before";
+  EXPECT_EQ(mail::to_text(dsn.recipients[1].notify), "FAILURE,DELAY") << "what it said first holds";
+  EXPECT_EQ(dsn.recipients[1].original_recipient, "rfc822;user+2Bx@example.org");
+  EXPECT_TRUE(dsn.recipients[2].is_unset());
+
+  talk.send("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\n");
+  EXPECT_EQ(talk.messages().back().envelope.dsn, mail::DsnRequest{}) << "nothing is left of the last message";
+}
+
+TEST(Parameters, OfARefusedRecipientAreForgotten) {
+  Conversation talk;
+  talk.recipient_verdict = [](const auto& to) {
+    return to.domain() == "refused" ? std::optional(Reply{550, EnhancedStatus{5, 7, 1}, "no"}) : std::nullopt;
+  };
+  talk.send("EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@refused> NOTIFY=NEVER\r\nRCPT TO:<c@d>\r\n");
+  talk.send("DATA\r\nx\r\n.\r\n");
+  EXPECT_TRUE(talk.messages().front().envelope.dsn.recipients.empty());
+}
+
 TEST(Sessions, RelayNothingForTheSixteenOpenRelayFormsCase069) {
   const std::vector<std::string> forms{
     "<user@example.net>",
@@ -753,7 +831,8 @@ TEST(Ehlo, OffersWhatIsServedAndNothingElse) {
   talk.said();
   EXPECT_EQ(
     talk.send("EHLO a\r\n"),
-    "250-node1.example\r\n250-PIPELINING\r\n250-SIZE 26214400\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n"
+    "250-node1.example\r\n250-PIPELINING\r\n250-SIZE 26214400\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n"
+    "250 DSN\r\n"
   );
   EXPECT_EQ(talk.send("HELO a\r\n"), "250 node1.example\r\n");
   EXPECT_EQ(codes(talk.send("EHLO\r\n")), "501");

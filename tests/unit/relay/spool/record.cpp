@@ -31,6 +31,25 @@ TEST(Records, RoundTrip) {
   EXPECT_EQ(parse_failed(to_payload(failed)), failed);
 }
 
+TEST(Records, KeepWhatTheSenderWantsToHear) {
+  auto stored = envelope();
+  stored.envelope.dsn = {
+    mail::Ret::headers,
+    "QQ+2B1",
+    {{mail::Notify{.never = true}, ""},
+     {mail::Notify{.success = true, .failure = true, .delay = true}, "rfc822;user+2Bx@example.org"}}
+  };
+  EXPECT_EQ(parse_envelope(to_payload(stored)), stored);
+  stored.envelope.dsn = {mail::Ret::unset, "only-this", {}};
+  EXPECT_EQ(parse_envelope(to_payload(stored)), stored);
+}
+
+TEST(Records, SayNothingOfReportsThatNobodyAskedFor) {
+  const auto payload = to_payload(envelope());
+  for (const auto* field : {"ret", "envid", "notify", "orcpt"})
+    EXPECT_EQ(payload.find(field), std::string::npos) << field;
+}
+
 TEST(Records, KeepAThousandRecipientsAndLargeFieldsCase045) {
   auto stored = envelope();
   for (int i = 0; i < 1000; ++i)
