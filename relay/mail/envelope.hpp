@@ -32,7 +32,10 @@ struct Envelope {
   /// Octets of the content as it is sent on, our header not counted, before dot-stuffing.
   std::uint64_t size = 0;
   std::string received;  ///< our `Received:` line, folded, with its final CRLF
-  DsnRequest dsn{};      ///< what the sender wants to hear of it; nothing when nobody asked
+  /// SMTPUTF8 was declared, and an address, an ORCPT or the header is more than ASCII: a next hop must offer it
+  /// (RFC 6531).
+  bool smtputf8 = false;
+  DsnRequest dsn{};  ///< what the sender wants to hear of it; nothing when nobody asked
   friend bool operator==(const Envelope&, const Envelope&) = default;
 };
 

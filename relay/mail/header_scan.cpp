@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "relay/base/text.hpp"
+#include "relay/mail/utf8.hpp"
 
 namespace relay::mail {
 namespace {
@@ -94,6 +95,7 @@ std::string_view HeaderScan::read_field(std::string_view content, std::string& o
   const auto end = content.find('\n');
   const auto line = content.substr(0, end == std::string_view::npos ? end : end + 1);
   out.append(line);
+  has_8bit_header_ = has_8bit_header_ || !is_ascii(line);
   if (in_received_)
     received_.append(line.substr(0, kMaxReceivedText - std::min(kMaxReceivedText, received_.size())));
   if (end != std::string_view::npos) state_ = State::line_start;
@@ -110,6 +112,7 @@ void HeaderScan::break_header(std::string& out) {
 void HeaderScan::begin_field(std::string& out) {
   in_received_ = equals_ignoring_case(trimmed(name_), "received");
   if (in_received_) ++received_count_;
+  has_8bit_header_ = has_8bit_header_ || !is_ascii(name_);
   out.append(name_);
   name_.clear();
   state_ = State::field;

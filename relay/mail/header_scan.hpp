@@ -16,12 +16,13 @@ struct HeaderLimits {
   std::uint32_t max_own_received = 10;
 };
 
-/// Passes content through and sees to three things in its header part:
+/// Passes content through and sees to four things in its header part:
 /// - so that nothing folds into the `Received:` line that will stand above it, content that starts with a
 ///   space or tab gets one empty line in front, and a header part that meets a line which is no header field
 ///   gets one before that line (only the first time: from there on all is body);
 /// - it counts `Received:` fields, all and those by `hostname`;
-/// - it measures the header part.
+/// - it measures the header part;
+/// - it notes octets above 0x7F in header fields.
 ///
 /// A line is a header field when a colon follows a name of up to 1,024 octets without space, tab, CR or LF,
 /// blanks before the colon allowed; so odd names (8-bit, NUL, none at all) pass as they are.
@@ -38,6 +39,8 @@ class HeaderScan {
   void finish(std::string& out);
 
   [[nodiscard]] bool is_looping() const;
+  /// Whether a header field holds an octet above 0x7F, in name or text.
+  [[nodiscard]] bool has_8bit_header() const { return has_8bit_header_; }
   [[nodiscard]] bool is_too_large() const { return octets_ > limits_.max_octets; }
 
  private:
@@ -54,6 +57,7 @@ class HeaderScan {
   State state_ = State::line_start;
   bool is_first_line_ = true;
   bool in_received_ = false;
+  bool has_8bit_header_ = false;
   std::string name_;      // the start of a line that may yet be a header field
   std::string received_;  // the text of the Received field being read, capped
   std::uint64_t octets_ = 0;

@@ -21,6 +21,11 @@ std::string comment_text(std::string_view helo) {
   return text;
 }
 
+std::string_view protocol(const Envelope& envelope) {
+  if (envelope.smtputf8) return "UTF8SMTP";
+  return envelope.origin.extended ? "ESMTP" : "SMTP";
+}
+
 std::string from_clause(const Origin& origin) {
   if (is_domain(origin.helo)) return origin.helo + " (" + literal(origin.client) + ")";
   return literal(origin.client) + " (helo=" + comment_text(origin.helo) + ")";
@@ -30,8 +35,7 @@ std::string from_clause(const Origin& origin) {
 
 std::string received_line(const Envelope& envelope, const QueueId& id, std::string_view hostname) {
   std::string line = "Received: from " + from_clause(envelope.origin) + "\r\n\tby " + std::string(hostname);
-  line += envelope.origin.extended ? " with ESMTP id " : " with SMTP id ";
-  line += id.to_text();
+  line += " with " + std::string(protocol(envelope)) + " id " + id.to_text();
   if (envelope.recipients.size() == 1) line += "\r\n\tfor <" + envelope.recipients.front().to_text() + ">";
   return line + ";\r\n\t" + to_rfc5322(envelope.arrival) + "\r\n";
 }

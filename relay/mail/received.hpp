@@ -11,6 +11,8 @@ namespace relay::mail {
 
 /// `Received: from HELO ([client]) by HOST with ESMTP id ID for <recipient>; date`, folded, ending in CRLF.
 ///
+/// The protocol is SMTP, ESMTP, or UTF8SMTP for a message that needs SMTPUTF8 (RFC 6531 section 4.3).
+///
 /// The `for` clause stands only with a single recipient, so that nobody learns of others. A HELO name that is
 /// no domain goes into a comment, cut at 100 octets and stripped of what could end the comment or the line.
 ///

@@ -49,6 +49,14 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+bool is_utf8_text(std::string_view text) {
+  while (!text.empty()) {
+    const auto c = take_code_point(text);
+    if (!c || *c < 0x20 || (*c >= 0x7F && *c <= 0x9F)) return false;
+  }
+  return true;
+}
+
 bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return octet(c) < 0x80; });
 }

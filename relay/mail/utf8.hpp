@@ -16,6 +16,8 @@ enum class Charset : std::uint8_t { ascii, utf8 };
 
 /// Well-formed to its end, control characters included. ASCII is.
 [[nodiscard]] bool is_utf8(std::string_view text);
+/// Well-formed, and no control character in it: neither ASCII's nor U+0080 to U+009F.
+[[nodiscard]] bool is_utf8_text(std::string_view text);
 /// No octet above 0x7F.
 [[nodiscard]] bool is_ascii(std::string_view text);
 

@@ -28,6 +28,8 @@ bool looks_like_header_field(std::string_view word) {
          std::all_of(word.begin(), word.end() - 1, [](char c) { return c > ' ' && c <= '~' && c != ':'; });
 }
 
+Reply not_ascii() { return reply(553, {5, 6, 7}, "Address needs the parameter SMTPUTF8 of MAIL"); }
+
 Reply syntax_error(std::string_view text) { return reply(501, {5, 5, 4}, text); }
 
 struct PathText {
@@ -108,9 +110,15 @@ std::optional<Reply> apply_notify(RcptArguments& arguments, std::string_view val
 }
 
 std::optional<Reply> apply_original_recipient(RcptArguments& arguments, std::string_view value) {
-  if (!mail::is_original_recipient(value, mail::Charset::ascii))
+  if (!mail::is_original_recipient(value, arguments.charset))
     return syntax_error("ORCPT is type;xtext of up to 500 characters");
   arguments.dsn.original_recipient = value;
+  return std::nullopt;
+}
+
+std::optional<Reply> apply_smtputf8(MailArguments& arguments, std::string_view value) {
+  if (!value.empty()) return syntax_error("SMTPUTF8 takes no value");
+  arguments.charset = mail::Charset::utf8;
   return std::nullopt;
 }
 
@@ -121,10 +129,9 @@ struct Parameter {
   std::optional<Reply> (*apply)(Arguments& arguments, std::string_view value);
 };
 constexpr std::array kMailParameters{
-  Parameter<MailArguments>{"SIZE", apply_size},
-  Parameter<MailArguments>{"BODY", apply_body},
-  Parameter<MailArguments>{"RET", apply_ret},
-  Parameter<MailArguments>{"ENVID", apply_envelope_id},
+  Parameter<MailArguments>{"SIZE", apply_size},         Parameter<MailArguments>{"BODY", apply_body},
+  Parameter<MailArguments>{"RET", apply_ret},           Parameter<MailArguments>{"ENVID", apply_envelope_id},
+  Parameter<MailArguments>{"SMTPUTF8", apply_smtputf8},
 };
 constexpr std::array kRcptParameters{
   Parameter<RcptArguments>{"NOTIFY", apply_notify},
@@ -172,7 +179,7 @@ tl::expected<MailArguments, Reply> parse_mail(std::string_view argument, Grammar
   if (!path) return tl::unexpected(reply(501, {5, 1, 7}, "Bad sender address syntax"));
   MailArguments arguments;
   if (!path->path.empty()) {
-    auto address = mail::Address::parse(without_source_route(path->path));
+    auto address = mail::Address::parse(without_source_route(path->path), mail::Charset::utf8);
     // Postmaster alone is a recipient only (RFC 5321 section 4.5.1).
     if (!address || address->domain().empty())
       return tl::unexpected(reply(501, {5, 1, 7}, "Bad sender address syntax"));
@@ -180,17 +187,22 @@ tl::expected<MailArguments, Reply> parse_mail(std::string_view argument, Grammar
   }
   if (auto refusal = apply_parameters(arguments, path->rest, kMailParameters))
     return tl::unexpected(std::move(*refusal));
+  if (arguments.charset == mail::Charset::ascii && !arguments.reverse_path.is_ascii())
+    return tl::unexpected(not_ascii());
   return arguments;
 }
 
-tl::expected<RcptArguments, Reply> parse_rcpt(std::string_view argument, Grammar grammar) {
+tl::expected<RcptArguments, Reply> parse_rcpt(
+  std::string_view argument, Grammar grammar, mail::Charset charset
+) {
   const auto text = behind("TO:", argument);
   if (!text) return tl::unexpected(syntax_error("Syntax: RCPT TO:<address>"));
   const auto path = split_path(*text, grammar);
-  auto address = path ? mail::Address::parse(without_source_route(path->path))
+  auto address = path ? mail::Address::parse(without_source_route(path->path), mail::Charset::utf8)
                       : Result<mail::Address>(permanent(Errc::invalid_argument, "no path"));
   if (!address) return tl::unexpected(reply(501, {5, 1, 3}, "Bad recipient address syntax"));
-  RcptArguments arguments{std::move(*address), {}};
+  if (charset == mail::Charset::ascii && !address->is_ascii()) return tl::unexpected(not_ascii());
+  RcptArguments arguments{std::move(*address), charset, {}};
   if (auto refusal = apply_parameters(arguments, path->rest, kRcptParameters))
     return tl::unexpected(std::move(*refusal));
   return arguments;

@@ -37,11 +37,13 @@ struct CommandView {
 /// bare addresses and blanks after the colon, all others get RFC 5321's grammar.
 enum class Grammar : std::uint8_t { strict, lenient };
 
-/// ESMTP parameters of MAIL that we offer: SIZE (RFC 1870), BODY (RFC 6152), RET and ENVID (RFC 3461).
+/// ESMTP parameters of MAIL that we offer: SIZE (RFC 1870), BODY (RFC 6152), RET and ENVID (RFC 3461),
+/// SMTPUTF8 (RFC 6531).
 struct MailArguments {
   mail::Address reverse_path;
   std::optional<std::uint64_t> declared_size;  ///< octets; advisory only
   mail::Body body = mail::Body::undeclared;
+  mail::Charset charset = mail::Charset::ascii;  ///< utf8: SMTPUTF8 was given
   mail::Ret ret = mail::Ret::unset;
   std::string envelope_id;
 };
@@ -49,15 +51,19 @@ struct MailArguments {
 /// Those of RCPT: NOTIFY and ORCPT (RFC 3461).
 struct RcptArguments {
   mail::Address recipient;
-  mail::RecipientDsn dsn;
+  mail::Charset charset = mail::Charset::ascii;  ///< what MAIL declared
+  mail::RecipientDsn dsn{};
 };
 
 /// Reads what follows `MAIL `: `FROM:<path> params`. The failure is the reply to give: 501 5.1.7 for the
-/// address, 501 5.5.4 for syntax and values, 555 5.5.4 for a parameter that is not offered. Source routes are
+/// address, 553 5.6.7 for one beyond ASCII without SMTPUTF8, 501 5.5.4 for syntax and values, 555 5.5.4 for a parameter that is not offered. Source routes are
 /// read and dropped (appendix C).
 [[nodiscard]] tl::expected<MailArguments, Reply> parse_mail(std::string_view argument, Grammar grammar);
 
 /// Reads what follows `RCPT `: `TO:<path> params`. As above, with 501 5.1.3.
-[[nodiscard]] tl::expected<RcptArguments, Reply> parse_rcpt(std::string_view argument, Grammar grammar);
+/// @param charset  what MAIL declared
+[[nodiscard]] tl::expected<RcptArguments, Reply> parse_rcpt(
+  std::string_view argument, Grammar grammar, mail::Charset charset
+);
 
 }  // namespace relay::smtp

@@ -18,6 +18,17 @@ bool has_forbidden_octet(std::string_view line) {
   return std::any_of(line.begin(), line.end(), [](char c) { return !is_printable(c) && c != '\t'; });
 }
 
+/// An envelope that only SMTPUTF8 can carry.
+bool names_beyond_ascii(const mail::Envelope& envelope) {
+  const auto& to = envelope.recipients;
+  const auto& wanted = envelope.dsn.recipients;
+  return !envelope.reverse_path.is_ascii() ||
+         !std::all_of(to.begin(), to.end(), [](const auto& recipient) { return recipient.is_ascii(); }) ||
+         !std::all_of(wanted.begin(), wanted.end(), [](const auto& recipient) {
+           return mail::is_ascii(recipient.original_recipient);
+         });
+}
+
 }  // namespace
 
 ServerSession::ServerSession(std::string hostname, Client client, ServerLimits limits)
@@ -169,7 +180,11 @@ bool ServerSession::skip_long_line() {
 std::optional<ServerStep> ServerSession::execute(std::string_view line, LineEnding ending) {
   const bool may_end_in_lf =
     client_.grammar == Grammar::lenient && limits_.bare_line_endings == BareLineEndings::normalize;
-  const auto command = has_forbidden_octet(line) ? CommandView{} : parse_command(line);
+  auto command = parse_command(line);
+  // Addresses may be UTF-8: parse_mail and parse_rcpt say what is wrong with others.
+  const bool holds_address = command.verb == Verb::mail || command.verb == Verb::rcpt;
+  const bool is_garbled = !holds_address && has_forbidden_octet(line);
+  if (is_garbled) command = {};
   if (is_out_of_place(command.verb)) return std::nullopt;
   // A client that may pipeline has said EHLO before; any other waits for each reply, or for none.
   talks_ahead_ = talks_ahead_ || (!is_extended_ && !pending().empty());
@@ -177,7 +192,7 @@ std::optional<ServerStep> ServerSession::execute(std::string_view line, LineEndi
     refuse(reply(500, {5, 5, 2}, "A command ends in CR LF"));
     return std::nullopt;
   }
-  if (has_forbidden_octet(line)) {
+  if (is_garbled) {
     refuse(reply(500, {5, 5, 2}, "Invalid character in command"));
     return std::nullopt;
   }
@@ -252,7 +267,7 @@ void ServerSession::hello(const CommandView& command) {
   say(Reply{
     250, std::nullopt,
     hostname_ + "\nPIPELINING\nSIZE " + std::to_string(limits_.max_message_size.count) +
-      "\n8BITMIME\nENHANCEDSTATUSCODES\nDSN"
+      "\n8BITMIME\nENHANCEDSTATUSCODES\nDSN\nSMTPUTF8"
   });
 }
 
@@ -271,6 +286,7 @@ std::optional<ServerStep> ServerSession::mail(std::string_view argument) {
   transaction_ = Transaction{};
   transaction_->envelope.reverse_path = arguments->reverse_path;
   transaction_->envelope.body = arguments->body;
+  transaction_->charset = arguments->charset;
   transaction_->envelope.dsn = {arguments->ret, std::move(arguments->envelope_id), {}};
   transaction_->envelope.origin = {client_.address.to_text(), helo_, is_extended_};
   state_ = State::waiting;
@@ -286,7 +302,7 @@ std::optional<ServerStep> ServerSession::rcpt(std::string_view argument) {
     say(reply(452, {4, 5, 3}, "Too many recipients, send the rest in another message"));
     return std::nullopt;
   }
-  auto recipient = parse_rcpt(argument, client_.grammar);
+  auto recipient = parse_rcpt(argument, client_.grammar, transaction_->charset);
   if (!recipient) {
     ++transaction_->refused_recipients;
     refuse(recipient.error());
@@ -414,6 +430,9 @@ std::optional<ServerStep> ServerSession::end_content() {
   }
   in.size += in.chunk.size();
   transaction_->envelope.size = in.size;
+  transaction_->envelope.smtputf8 =
+    transaction_->charset == mail::Charset::utf8 &&
+    (in.header.has_8bit_header() || names_beyond_ascii(transaction_->envelope));
   state_ = State::waiting;
   return server_step::Commit{transaction_->envelope, std::move(in.chunk)};
 }

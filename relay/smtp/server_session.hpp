@@ -109,6 +109,7 @@ class ServerSession {
   enum class State : std::uint8_t { pregreet, command, waiting, data, closing };
   struct Transaction {
     mail::Envelope envelope;
+    mail::Charset charset = mail::Charset::ascii;  // as MAIL declared
     std::size_t refused_recipients = 0;
   };
   struct Incoming {  // a message between 354 and its final reply

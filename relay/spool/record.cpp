@@ -91,7 +91,7 @@ mail::DsnRequest dsn_of(const json& fields, std::size_t recipients) {
 mail::Address address_of(const json& value) {
   const auto text = value.get<std::string>();
   if (text.empty()) return {};
-  auto address = mail::Address::parse(text);
+  auto address = mail::Address::parse(text, mail::Charset::utf8);
   // Written from an Address, so this cannot be: treat it like any field that does not fit.
   if (!address) throw json::other_error::create(599, "address", nullptr);
   return std::move(*address);
@@ -137,6 +137,7 @@ std::string to_payload(const StoredEnvelope& stored) {
     {"chunks", stored.chunks},
     {"received", envelope.received},
   };
+  if (envelope.smtputf8) fields["smtputf8"] = true;
   add_dsn(fields, envelope.dsn);
   return to_cbor(fields);
 }
@@ -156,6 +157,7 @@ Result<StoredEnvelope> parse_envelope(std::string_view payload) {
     envelope.size = fields.at("size").get<std::uint64_t>();
     stored.chunks = fields.at("chunks").get<std::uint32_t>();
     envelope.received = fields.at("received").get<std::string>();
+    envelope.smtputf8 = fields.value("smtputf8", false);
     envelope.dsn = dsn_of(fields, envelope.recipients.size());
     return stored;
   });

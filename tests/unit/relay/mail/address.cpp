@@ -40,6 +40,32 @@ TEST(Address, RefusesBrokenFormsCase040) {
   EXPECT_FALSE(Address::parse(std::string("a\0b@c", 5)));
 }
 
+TEST(Address, MayBeUtf8WhereThatIsDeclaredCase051) {
+  for (const auto* text :
+       {"\xc3\xbcser@example.com",
+        "a@b\xc3\xbc"
+        "cher.example",
+        "\"\xc3\xbc x\"@d", "\xf0\x9f\x93\xa7@\xe4\xbe\x8b.example"}) {
+    EXPECT_FALSE(Address::parse(text)) << text;
+    const auto address = Address::parse(text, Charset::utf8);
+    ASSERT_TRUE(address) << text;
+    EXPECT_EQ(address->to_text(), text);
+    EXPECT_FALSE(address->is_ascii());
+  }
+  EXPECT_TRUE(Address::parse("a@b", Charset::utf8)->is_ascii());
+  for (const auto* text :
+       {"\xc0\xaf@d", "\xff@d", "\xc2\x85@d", "a@-\xc3\xbc", "a@\xc3\xbc..d", "a@[\xc3\xbc]"})
+    EXPECT_FALSE(Address::parse(text, Charset::utf8)) << text;
+  EXPECT_FALSE(Address::parse(std::string("\xc3\xbc\0@d", 5), Charset::utf8));
+}
+
+TEST(Address, CountsOctetsOfUtf8Case049) {
+  std::string local;
+  for (int i = 0; i < 32; ++i) local += "\xc3\xbc";
+  EXPECT_TRUE(Address::parse(local + "@d", Charset::utf8));
+  EXPECT_FALSE(Address::parse(local + "x@d", Charset::utf8));
+}
+
 TEST(Address, HasTheLimitsOfRfc5321Case049) {
   const auto local = [](std::size_t n) { return std::string(n, 'a') + "@example.com"; };
   EXPECT_TRUE(Address::parse(local(64)));

@@ -85,6 +85,14 @@ TEST(HeaderScan, CountsHopsThroughItselfCase088) {
   EXPECT_TRUE(scan_of(content + own).is_looping()) << "also when the header ends with the content";
 }
 
+TEST(HeaderScan, NotesEightBitsInHeaderFieldsOnly) {
+  EXPECT_TRUE(scan_of("Subject: \xc3\xbc\r\n\r\n").has_8bit_header());
+  EXPECT_TRUE(scan_of("A: b\r\n folded \xc3\xbc\r\n").has_8bit_header());
+  EXPECT_TRUE(scan_of("\xc3\xbc: b\r\n\r\n").has_8bit_header());
+  EXPECT_FALSE(scan_of("A: b\r\n\r\n\xc3\xbc: x\r\n").has_8bit_header());
+  EXPECT_FALSE(scan_of("A: b\r\nno field \xc3\xbc\r\n").has_8bit_header());
+}
+
 TEST(HeaderScan, MeasuresTheHeaderOnlyCase084) {
   const HeaderLimits limits{.max_octets = 100, .max_received = 100, .max_own_received = 10};
   EXPECT_FALSE(scan_of("A: b\r\n\r\n" + std::string(1000, 'x'), limits).is_too_large());

@@ -23,6 +23,17 @@ TEST(ReceivedLine, SaysFromWhomByWhomAndForWhom) {
   );
 }
 
+TEST(ReceivedLine, NamesTheProtocol) {
+  auto message = envelope("a");
+  message.smtputf8 = true;
+  message.recipients = {*Address::parse("\xc3\xbc@example.com", Charset::utf8)};
+  EXPECT_NE(received_line(message, QueueId{}, "n").find(" with UTF8SMTP id "), std::string::npos);
+  EXPECT_NE(received_line(message, QueueId{}, "n").find("for <\xc3\xbc@example.com>"), std::string::npos);
+  message = envelope("a");
+  message.origin.extended = false;
+  EXPECT_NE(received_line(message, QueueId{}, "n").find(" with SMTP id "), std::string::npos);
+}
+
 TEST(ReceivedLine, TellsNoRecipientOfAnother) {
   auto many = envelope("a");
   many.recipients.push_back(*Address::parse("b@example.com"));

@@ -496,6 +496,66 @@ TEST(Addresses, AreRelayedWithoutTheirSourceRoute) {
   EXPECT_EQ(talk.messages().front().envelope.recipients.front().to_text(), "to@example.net");
 }
 
+TEST(Addresses, BeyondAsciiNeedSmtputf8Case051) {
+  const std::string sender = "\xc3\xbcser@example.com";
+  Conversation talk;
+  talk.send("EHLO a\r\n");
+  EXPECT_THAT(talk.send("MAIL FROM:<" + sender + ">\r\n"), StartsWith("553 5.6.7"));
+  EXPECT_THAT(talk.send("MAIL FROM:<a@b> SMTPUTF8=1\r\n"), StartsWith("501 5.5.4"));
+  EXPECT_EQ(codes(talk.send("MAIL FROM:<a@b>\r\n")), "250");
+  EXPECT_THAT(
+    talk.send("RCPT TO:<c@b\xc3\xbc"
+              "cher.example>\r\n"),
+    StartsWith("553 5.6.7")
+  );
+  EXPECT_THAT(talk.send("RCPT TO:<c@d> ORCPT=utf-8;\xc3\xbc@d\r\n"), StartsWith("501 5.5.4"))
+    << "nor an ORCPT";
+  talk.send("RSET\r\n");
+  EXPECT_EQ(codes(talk.send("MAIL FROM:<" + sender + "> SMTPUTF8 BODY=8BITMIME\r\n")), "250");
+  EXPECT_EQ(
+    codes(talk.send("RCPT TO:<c@b\xc3\xbc"
+                    "cher.example>\r\n")),
+    "250"
+  );
+  talk.send("DATA\r\nSubject: x\r\n\r\nbody\r\n.\r\n");
+  ASSERT_EQ(talk.messages().size(), 1U);
+  const auto& envelope = talk.messages().front().envelope;
+  EXPECT_TRUE(envelope.smtputf8);
+  EXPECT_EQ(envelope.reverse_path.to_text(), sender);
+  EXPECT_EQ(
+    envelope.recipients.front().domain(),
+    "b\xc3\xbc"
+    "cher.example"
+  );
+}
+
+TEST(Addresses, ThatAreNoUtf8AreSyntaxErrorsCase051) {
+  const std::vector<std::string> broken{"\xc0\xaf@d",     "\xe0\x80\xaf@d", "\xed\xa0\x80@d",
+                                        "\xff@d",         "\xc3@d",         std::string("a\0b@d", 5),
+                                        "a@\xc3\xbc\x80", "a\x07@d",        "\xc2\x85@d",
+                                        "a@\xc0\xaf"};
+  for (const auto& path : broken) {
+    Conversation talk;
+    talk.send("EHLO a\r\n");
+    EXPECT_THAT(talk.send("MAIL FROM:<" + path + ">\r\n"), StartsWith("501 5.1.7")) << path;
+    EXPECT_THAT(talk.send("MAIL FROM:<" + path + "> SMTPUTF8\r\n"), StartsWith("501 5.1.7")) << path;
+    talk.send("MAIL FROM:<a@b> SMTPUTF8\r\n");
+    EXPECT_THAT(talk.send("RCPT TO:<" + path + ">\r\n"), StartsWith("501 5.1.3")) << path;
+  }
+}
+
+TEST(Addresses, NeedSmtputf8FurtherOnOnlyWhenSomethingIsBeyondAsciiCase051) {
+  const auto needs = [](const std::string& parameters, const std::string& content) {
+    Conversation talk;
+    talk.send("EHLO a\r\nMAIL FROM:<a@b>" + parameters + "\r\nRCPT TO:<c@d>\r\nDATA\r\n" + content + ".\r\n");
+    return talk.messages().at(0).envelope.smtputf8;
+  };
+  EXPECT_FALSE(needs(" SMTPUTF8", "Subject: x\r\n\r\nbody \xc3\xbc\r\n"));
+  EXPECT_FALSE(needs(" SMTPUTF8", "no header \xc3\xbc\r\n"));
+  EXPECT_TRUE(needs(" SMTPUTF8", "Subject: \xc3\xbc\r\n\r\nbody\r\n"));
+  EXPECT_FALSE(needs("", "Subject: \xc3\xbc\r\n\r\nbody\r\n")) << "nobody declared it: it goes as it came";
+}
+
 TEST(Parameters, AreCheckedOneByOneCase042) {
   const auto answer = [](const std::string& parameters) {
     Conversation talk;
@@ -832,7 +892,7 @@ TEST(Ehlo, OffersWhatIsServedAndNothingElse) {
   EXPECT_EQ(
     talk.send("EHLO a\r\n"),
     "250-node1.example\r\n250-PIPELINING\r\n250-SIZE 26214400\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n"
-    "250 DSN\r\n"
+    "250-DSN\r\n250 SMTPUTF8\r\n"
   );
   EXPECT_EQ(talk.send("HELO a\r\n"), "250 node1.example\r\n");
   EXPECT_EQ(codes(talk.send("EHLO\r\n")), "501");

@@ -44,9 +44,17 @@ TEST(Records, KeepWhatTheSenderWantsToHear) {
   EXPECT_EQ(parse_envelope(to_payload(stored)), stored);
 }
 
+TEST(Records, KeepAddressesBeyondAsciiCase051) {
+  auto stored = envelope();
+  stored.envelope.smtputf8 = true;
+  stored.envelope.reverse_path = *mail::Address::parse("\xc3\xbc@example.com", mail::Charset::utf8);
+  stored.envelope.recipients = {*mail::Address::parse("b@b\xc3\xbc.example", mail::Charset::utf8)};
+  EXPECT_EQ(parse_envelope(to_payload(stored)), stored);
+}
+
 TEST(Records, SayNothingOfReportsThatNobodyAskedFor) {
   const auto payload = to_payload(envelope());
-  for (const auto* field : {"ret", "envid", "notify", "orcpt"})
+  for (const auto* field : {"ret", "envid", "notify", "orcpt", "smtputf8"})
     EXPECT_EQ(payload.find(field), std::string::npos) << field;
 }
 
