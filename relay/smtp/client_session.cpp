@@ -151,6 +151,8 @@ ClientStep ClientSession::on_ehlo(const Reply& reply) {
       else if (keyword == "8BITMIME") extensions_.eight_bit_mime = true;
       else if (keyword == "SIZE") extensions_.size = true;
       else if (keyword == "STARTTLS") extensions_.starttls = true;
+      else if (keyword == "DSN") extensions_.dsn = true;
+      else if (keyword == "SMTPUTF8") extensions_.smtputf8 = true;
       else if (keyword == "AUTH") extensions_.auth.assign(words.begin() + 1, words.end());
     }
     return after_greeting();
@@ -257,26 +259,53 @@ ClientStep ClientSession::on(const client_event::Message& next) {
   ++transfers_;
   stage_ = Stage::mail;
   if (next.message.body == mail::Body::eight_bit_mime && !extensions_.eight_bit_mime) {
-    judge_undecided(
-      Disposition::failed, Stage::mail,
-      own_reply(554, {5, 6, 3}, "The next hop does not take 8-bit content (8BITMIME)")
-    );
-    return finish_transfer();
+    return refuse_message(own_reply(554, {5, 6, 3}, "The next hop does not take 8-bit content (8BITMIME)"));
   }
+  if (next.message.smtputf8 && !extensions_.smtputf8) {
+    return refuse_message(
+      own_reply(553, {5, 6, 7}, "The next hop does not take addresses and headers in UTF-8 (SMTPUTF8)")
+    );
+  }
+  transfer_->outcome.dsn_was_passed_on = extensions_.dsn;
   build_commands();
   return send_group();
 }
 
+/// The message can't go to this hop as it is, and nothing of it is changed.
+ClientStep ClientSession::refuse_message(const Reply& why) {
+  judge_undecided(Disposition::failed, Stage::mail, why);
+  return finish_transfer();
+}
+
 void ClientSession::build_commands() {
+  auto& unsent = transfer_->unsent;
+  unsent.push_back({Stage::mail, 0, mail_command()});
+  for (std::size_t i = 0; i < transfer_->message.recipients.size(); ++i)
+    unsent.push_back({Stage::rcpt, i, rcpt_command(i)});
+  unsent.push_back({Stage::data, 0, "DATA"});
+}
+
+std::string ClientSession::mail_command() const {
   const auto& message = transfer_->message;
-  std::string mail = "MAIL FROM:<" + message.reverse_path.to_text() + ">";
-  if (extensions_.size) mail += " SIZE=" + std::to_string(message.size);
-  if (message.body == mail::Body::eight_bit_mime) mail += " BODY=8BITMIME";
-  transfer_->unsent.push_back({Stage::mail, 0, std::move(mail)});
-  for (std::size_t i = 0; i < message.recipients.size(); ++i) {
-    transfer_->unsent.push_back({Stage::rcpt, i, "RCPT TO:<" + message.recipients[i].to_text() + ">"});
-  }
-  transfer_->unsent.push_back({Stage::data, 0, "DATA"});
+  std::string line = "MAIL FROM:<" + message.reverse_path.to_text() + ">";
+  if (extensions_.size) line += " SIZE=" + std::to_string(message.size);
+  if (message.body == mail::Body::eight_bit_mime) line += " BODY=8BITMIME";
+  if (message.smtputf8) line += " SMTPUTF8";
+  if (!extensions_.dsn) return line;
+  if (message.dsn.ret != mail::Ret::unset) line += " RET=" + std::string(mail::to_text(message.dsn.ret));
+  if (!message.dsn.envelope_id.empty()) line += " ENVID=" + message.dsn.envelope_id;
+  return line;
+}
+
+/// RFC 3461 section 5.2.1: what came is passed on as it came, and nothing is added.
+std::string ClientSession::rcpt_command(std::size_t recipient) const {
+  const auto& message = transfer_->message;
+  std::string line = "RCPT TO:<" + message.recipients[recipient].to_text() + ">";
+  const auto& wanted = message.dsn.of(recipient);
+  if (!extensions_.dsn) return line;
+  if (!wanted.notify.is_unset()) line += " NOTIFY=" + mail::to_text(wanted.notify);
+  if (!wanted.original_recipient.empty()) line += " ORCPT=" + wanted.original_recipient;
+  return line;
 }
 
 ClientStep ClientSession::send_group() {

@@ -72,6 +72,8 @@ struct OutgoingMessage {
   std::vector<mail::Address> recipients;
   std::uint64_t size = 0;  ///< octets with our header, before dot-stuffing: what SIZE announces
   mail::Body body = mail::Body::undeclared;
+  bool smtputf8 = false;   ///< goes only to a hop that offers SMTPUTF8 (RFC 6531)
+  mail::DsnRequest dsn{};  ///< `recipients` as those above
 };
 
 enum class Disposition : std::uint8_t {
@@ -90,7 +92,10 @@ struct RecipientOutcome {
 struct MessageOutcome {
   std::vector<RecipientOutcome> recipients;  ///< as in OutgoingMessage
   bool may_be_duplicated = false;            ///< lost between our final dot and the answer
-  std::optional<Error> unreadable;           ///< why our own store could not give the content: judges nobody
+  /// The hop offers DSN and was told what the sender wants to hear: reports of success are its to make from now
+  /// on (RFC 3461 section 5.2.1).
+  bool dsn_was_passed_on = false;
+  std::optional<Error> unreadable;  ///< why our own store could not give the content: judges nobody
 };
 
 /// Why a connection to a next hop came to nothing. Judges the hop, never a message.
@@ -158,6 +163,8 @@ class ClientSession {
     bool eight_bit_mime = false;
     bool size = false;
     bool starttls = false;
+    bool dsn = false;
+    bool smtputf8 = false;
     std::vector<std::string> auth;
   };
   struct Command {
@@ -210,7 +217,10 @@ class ClientSession {
   ClientStep connection_failed(const Error& error);
   void judge_undecided(Disposition disposition, Stage stage, const Reply& reply);
   void judge(std::size_t recipient, Stage stage, const Reply& reply);
+  ClientStep refuse_message(const Reply& why);
   void build_commands();
+  [[nodiscard]] std::string mail_command() const;
+  [[nodiscard]] std::string rcpt_command(std::size_t recipient) const;
   [[nodiscard]] bool is_transferring() const { return transfer_.has_value(); }
   [[nodiscard]] bool has_accepted() const;
   [[nodiscard]] milliseconds timeout() const;

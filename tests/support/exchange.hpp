@@ -11,7 +11,7 @@
 namespace relay::test {
 
 inline mail::Address address(std::string_view text) {
-  return text.empty() ? mail::Address{} : *mail::Address::parse(text);
+  return text.empty() ? mail::Address{} : *mail::Address::parse(text, mail::Charset::utf8);
 }
 
 class Exchange {
@@ -32,6 +32,9 @@ class Exchange {
   ) {
     smtp::OutgoingMessage message{address(sender), {}, content.size(), body};
     for (const auto& recipient : recipients) message.recipients.push_back(address(recipient));
+    return play(smtp::client_event::Message{std::move(message)});
+  }
+  std::string send(smtp::OutgoingMessage message) {
     return play(smtp::client_event::Message{std::move(message)});
   }
   std::string event(const smtp::ClientEvent& event) { return play(event); }

@@ -305,7 +305,7 @@ TEST(Transfer, SendsManyRecipientsInGroups) {
   EXPECT_EQ(hop.outcomes().back().recipients[249].disposition, Disposition::delivered);
 }
 
-TEST(Transfer, NeedsEightBitMimeForWhatDeclaredIt) {
+TEST(Transfer, NeedsEightBitMimeForWhatDeclaredItCase090) {
   auto hop = ready(plain(), "250 hop\r\n");
   EXPECT_EQ(hop.send({"b@d"}, "a@b", mail::Body::eight_bit_mime), "");
   EXPECT_EQ(hop.dispositions(), "failed");
@@ -313,6 +313,66 @@ TEST(Transfer, NeedsEightBitMimeForWhatDeclaredIt) {
   EXPECT_TRUE(hop.awaits_message());
   auto able = ready();
   EXPECT_THAT(able.send({"b@d"}, "a@b", mail::Body::eight_bit_mime), HasSubstr(" BODY=8BITMIME\r\n"));
+}
+
+OutgoingMessage with_requests() {
+  OutgoingMessage message{test::address("a@b"), {test::address("c@d"), test::address("e@f")}, 1};
+  message.dsn = {
+    mail::Ret::headers,
+    "QQ+2B1",
+    {{mail::Notify{.success = true, .delay = true}, "rfc822;user+2Bx@example.org"},
+     {mail::Notify{.never = true}, ""}}
+  };
+  return message;
+}
+
+constexpr std::string_view kEhloDsn = "250-hop\r\n250-PIPELINING\r\n250-SMTPUTF8\r\n250 DSN\r\n";
+
+TEST(Transfer, PassesOnWhatTheSenderWantsToHear) {
+  auto hop = ready(plain(), kEhloDsn);
+  EXPECT_EQ(
+    hop.send(with_requests()),
+    "MAIL FROM:<a@b> RET=HDRS ENVID=QQ+2B1\r\n"
+    "RCPT TO:<c@d> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;user+2Bx@example.org\r\n"
+    "RCPT TO:<e@f> NOTIFY=NEVER\r\nDATA\r\n"
+  );
+  hop.says("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+  hop.says("250 ok\r\n");
+  EXPECT_TRUE(hop.outcomes().back().dsn_was_passed_on);
+  EXPECT_EQ(hop.send({"b@d"}), "MAIL FROM:<a@example.com>\r\nRCPT TO:<b@d>\r\nDATA\r\n")
+    << "nothing is added where nobody asked";
+}
+
+TEST(Transfer, PassesOnNoRequestToAHopThatDoesNotOfferDsn) {
+  auto hop = ready();
+  EXPECT_EQ(
+    hop.send(with_requests()), "MAIL FROM:<a@b> SIZE=1\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\nDATA\r\n"
+  );
+  hop.says("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+  hop.says("250 ok\r\n");
+  EXPECT_FALSE(hop.outcomes().back().dsn_was_passed_on);
+}
+
+TEST(Transfer, NeedsSmtputf8ForWhatIsBeyondAsciiCase051) {
+  OutgoingMessage message{test::address("\xc3\xbc@b"), {test::address("c@d"), test::address("e@f")}, 1};
+  message.smtputf8 = true;
+  auto hop = ready();
+  EXPECT_EQ(hop.send(message), "") << "no downgrade";
+  EXPECT_EQ(hop.dispositions(), "failed failed");
+  EXPECT_EQ(hop.outcomes().back().recipients[1].reply.status, (EnhancedStatus{5, 6, 7}));
+  EXPECT_FALSE(hop.outcomes().back().dsn_was_passed_on);
+  EXPECT_TRUE(hop.awaits_message());
+  auto able = ready(plain(), kEhloDsn);
+  EXPECT_THAT(able.send(message), HasSubstr("MAIL FROM:<\xc3\xbc@b> SMTPUTF8\r\n"));
+}
+
+TEST(Transfer, SendsUndeclaredEightBitContentAsItIsCase090) {
+  auto hop = ready(plain(), "250 hop\r\n");
+  hop.content = "Subject: \xc3\xbc\r\n\r\n\xff\r\n";
+  EXPECT_EQ(hop.send({"b@d"}), "MAIL FROM:<a@example.com>\r\n");
+  hop.says("250 ok\r\n");
+  hop.says("250 ok\r\n");
+  EXPECT_EQ(hop.says("354 go\r\n"), hop.content + ".\r\n");
 }
 
 TEST(Transfer, CarriesSeveralMessagesOverOneConnection) {
