@@ -83,7 +83,9 @@ std::shared_ptr<const delivery::Hop> Live::make_hop(const Files& files) {
   }
   const auto source = settings_.smarthost_ca + "\n" + files.smarthost_ca;
   if (source != tls_source_) {
-    auto made = net::TlsClient::make(settings_.smarthost_ca);
+    net::TlsClientSettings tls;
+    tls.ca_file = settings_.smarthost_ca;
+    auto made = net::TlsClient::make(tls);
     if (made) tls_ = std::move(*made);
     else
       log_.write(log::error("smarthost_ca")

@@ -131,8 +131,10 @@ class Driver {
   }
 
   Awaitable<Result<net::TlsInfo>> start_tls(milliseconds timeout, bool must_verify) {
-    auto host = hop_->next_hop.endpoint.host;
-    auto info = co_await stream_->start_tls(hop_->tls, std::move(host), must_verify, timeout);
+    net::TlsDemand demand;
+    demand.server_name = hop_->next_hop.endpoint.host;
+    demand.verify = must_verify ? net::Verify::certificate : net::Verify::none;
+    auto info = co_await stream_->start_tls(hop_->tls, std::move(demand), timeout);
     if (info) peer_.tls = describe(*info);
     co_return info;
   }

@@ -1,11 +1,10 @@
 #include "relay/net/stream.hpp"
 
 #include <array>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
-#include <openssl/err.h>
-#include <openssl/x509_vfy.h>
+
+#include "relay/net/tls_handshake.hpp"
 
 namespace relay::net {
 namespace {
@@ -28,6 +27,7 @@ struct Stream::State : std::enable_shared_from_this<Stream::State> {
 
   tcp::socket socket;
   IpAddress peer;
+  std::optional<TlsHandshake> handshake;  // outlives the stream whose callback it is
   std::unique_ptr<TlsStream> tls;
   std::unique_ptr<std::array<char, kReceiveSize>> tls_buffer;
   asio::steady_timer timer;
@@ -163,38 +163,34 @@ Awaitable<Result<void>> Stream::write_all(std::string_view octets, milliseconds 
   co_return outcome;
 }
 
-namespace {
-
-/// What went wrong in a handshake, in words that name the certificate's fault when there is one.
-std::string handshake_error(SSL* ssl, const error_code& ec) {
-  const auto verdict = SSL_get_verify_result(ssl);
-  if (verdict == X509_V_OK) return ec.message();
-  return std::string("certificate: ") + X509_verify_cert_error_string(verdict);
-}
-
-}  // namespace
-
 Awaitable<Result<TlsInfo>> Stream::start_tls(
-  std::shared_ptr<TlsClient> client, std::string host, bool must_verify, milliseconds timeout
+  std::shared_ptr<TlsClient> client, TlsDemand demand, milliseconds timeout
 ) {
   const auto state = state_;
+  auto& handshake = state->handshake.emplace(std::move(demand));
   state->tls = std::make_unique<State::TlsStream>(state->socket, client->context());
   auto* ssl = state->tls->native_handle();
-  const bool is_name = !IpAddress::parse(host);
-  if (is_name) SSL_set_tlsext_host_name(ssl, host.c_str());
-  state->tls->set_verify_mode(must_verify ? asio::ssl::verify_peer : asio::ssl::verify_none);
-  if (must_verify) state->tls->set_verify_callback(asio::ssl::host_name_verification(host));
+  auto prepared = handshake.prepare(ssl);
+  if (!prepared) {
+    // OpenSSL would shake hands at the next write, with half of the demand.
+    handle().close();
+    co_return tl::unexpected(std::move(prepared.error()));
+  }
+  state->tls->set_verify_callback([&handshake](bool is_good, asio::ssl::verify_context& context) {
+    return handshake.verified(is_good, context.native_handle());
+  });
   error_code ec;
   state->arm(timeout);
   co_await state->tls->async_handshake(asio::ssl::stream_base::client, into(ec));
   state->disarm();
-  if (state->has_timed_out) co_return tl::unexpected(timeout_error());
-  if (ec) co_return transient(Errc::tls_failed, "TLS with " + host + ": " + handshake_error(ssl, ec));
-  TlsInfo info;
-  info.version = SSL_get_version(ssl);
-  info.cipher = SSL_get_cipher_name(ssl);
-  info.is_verified = must_verify;
-  co_return info;
+  if (!ec && !state->has_timed_out) co_return handshake.info(ssl);
+  auto error = handshake.failed(state->has_timed_out ? "timed out" : ec.message());
+  if (state->has_timed_out) error = timeout_error();
+  co_return tl::unexpected(std::move(error));
+}
+
+std::optional<TlsFault> Stream::last_tls_failure() const {
+  return state_->handshake ? state_->handshake->fault() : std::nullopt;
 }
 
 Awaitable<void> Stream::close_gently() {

@@ -2,6 +2,7 @@
 /// One TCP connection, in the clear or with TLS, whose every wait has a deadline.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -41,10 +42,13 @@ class Stream {
   [[nodiscard]] Result<std::string> read_available(std::size_t limit);
   /// All of it. `octets` must live until the result is there.
   [[nodiscard]] Awaitable<Result<void>> write_all(std::string_view octets, milliseconds timeout);
-  /// Client handshake. With `must_verify`, certificate and name are checked; else neither.
+  /// Client handshake. What `demand` asks for and the peer does not prove is tls_failed; so is a demand that
+  /// nobody could meet (no name, no usable TLSA record), and then the connection is closed.
   [[nodiscard]] Awaitable<Result<TlsInfo>> start_tls(
-    std::shared_ptr<TlsClient> client, std::string host, bool must_verify, milliseconds timeout
+    std::shared_ptr<TlsClient> client, TlsDemand demand, milliseconds timeout
   );
+  /// Why the last handshake failed, also when it timed out; nothing without one, or when it went well.
+  [[nodiscard]] std::optional<TlsFault> last_tls_failure() const;
   /// Says that nothing more comes and reads what the peer still sends, at most 1 MiB or 2 s: closing at once
   /// with input unread would reset the connection and take our last reply with it.
   [[nodiscard]] Awaitable<void> close_gently();

@@ -67,6 +67,7 @@ class Peer {
     while (receive()) {}
     return std::exchange(received_, {});
   }
+  [[nodiscard]] int fd() const { return fd_; }
   void half_close() { shutdown(fd_, SHUT_WR); }
   /// Ends the connection with RST.
   void reset() {
