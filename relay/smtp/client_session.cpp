@@ -158,13 +158,13 @@ ClientStep ClientSession::on_ehlo(const Reply& reply) {
     return after_greeting();
   }
   if (reply.is_positive()) return after_greeting();
-  const bool may_fall_back = stage_ == Stage::ehlo && reply.is_permanent() && !policy_.needs_verified_tls();
+  const bool may_fall_back = stage_ == Stage::ehlo && reply.is_permanent() && !policy_.needs_tls();
   if (may_fall_back) return say(Stage::helo, "HELO " + policy_.helo_name);
   return hop_failed(Errc::unavailable, summary(reply), reply);
 }
 
 ClientStep ClientSession::after_greeting() {
-  const bool may_be_plain = !policy_.needs_verified_tls();
+  const bool may_be_plain = !policy_.needs_tls();
   if (!tls_is_active_ && !(policy_.tls == TlsMode::none && may_be_plain)) {
     if (extensions_.starttls) return say(Stage::starttls, "STARTTLS");
     if (!may_be_plain)
@@ -175,7 +175,7 @@ ClientStep ClientSession::after_greeting() {
 
 ClientStep ClientSession::on_starttls(const Reply& reply) {
   if (reply.code != 220) {
-    if (!policy_.needs_verified_tls()) return authenticate();
+    if (!policy_.needs_tls()) return authenticate();
     return hop_failed(Errc::tls_failed, summary(reply), reply);
   }
   // Octets behind the 220 came in the clear: whoever put them there wants them read as if they came through

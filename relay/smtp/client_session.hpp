@@ -41,8 +41,9 @@ enum class Stage : std::uint8_t {
 enum class TlsMode : std::uint8_t {
   none,           ///< never, unless there are credentials: those imply `required`
   opportunistic,  ///< STARTTLS when offered, certificate not checked
-  required,       ///< STARTTLS, certificate and name checked
-  implicit,       ///< TLS from the first octet (RFC 8314), checked as above
+  encrypted,  ///< STARTTLS, certificate not checked: TLSA records that prove nothing (RFC 7672 section 2.2)
+  required,   ///< STARTTLS, certificate and name checked
+  implicit,   ///< TLS from the first octet (RFC 8314), checked as above
 };
 
 /// RFC 5321 section 4.5.3.2.
@@ -60,7 +61,9 @@ struct HopPolicy {
   std::optional<sasl::Credentials> credentials;
   ClientTimeouts timeouts;
 
-  /// Nothing is sent, mail nor password, before a verified handshake.
+  /// Nothing is sent, mail nor password, before a handshake.
+  [[nodiscard]] bool needs_tls() const { return tls == TlsMode::encrypted || needs_verified_tls(); }
+  /// ... and before it is verified.
   [[nodiscard]] bool needs_verified_tls() const {
     return tls == TlsMode::required || tls == TlsMode::implicit || credentials.has_value();
   }

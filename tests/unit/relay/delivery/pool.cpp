@@ -294,5 +294,34 @@ TEST_F(PoolTest, FinishesAndBeginsNothingOnceStopped) {
   EXPECT_EQ(peer.line(), "QUIT");
 }
 
+TEST_F(PoolTest, GoesOnInPlainTextWhereTlsIsOpportunisticOnlyCase060) {
+  const auto break_handshake = [this] {
+    auto peer = acceptor.accept();
+    peer.send("220 hop\r\n");
+    peer.line();
+    peer.send("250-hop\r\n250 STARTTLS\r\n");
+    EXPECT_EQ(peer.line(), "STARTTLS");
+    peer.send("220 go\r\n");
+  };
+  const auto set = [this](smtp::TlsMode mode) {
+    change_hop([mode](Hop& hop) {
+      hop.next_hop.policy.tls = mode;
+      hop.tls = net::TlsClient::make_without_authorities();
+    });
+  };
+  set(smtp::TlsMode::encrypted);
+  start({1});
+  break_handshake();
+  expect("1 returned");
+  EXPECT_THAT(reports.lines().front(), HasSubstr("hop failed: TLS with 127.0.0.1"));
+  set(smtp::TlsMode::opportunistic);
+  start({2});
+  break_handshake();
+  auto peer = acceptor.accept();
+  greet(peer);
+  take_message(peer);
+  expect("2 delivered");
+}
+
 }  // namespace
 }  // namespace relay::delivery

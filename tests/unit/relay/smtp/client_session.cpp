@@ -86,8 +86,8 @@ TEST(Tls, WithPlainTextBehindItsAnswerIsNotStartedCase059) {
 
 TEST(Tls, ThatIsRequiredAndNotOfferedSendsNothingCase060) {
   for (const auto& policy :
-       {with(TlsMode::required), with(TlsMode::none, kCredentials), with(TlsMode::opportunistic, kCredentials)
-       }) {
+       {with(TlsMode::required), with(TlsMode::encrypted), with(TlsMode::none, kCredentials),
+        with(TlsMode::opportunistic, kCredentials), with(TlsMode::encrypted, kCredentials)}) {
     Exchange hop(policy);
     hop.open();
     hop.says("220 hop\r\n");
@@ -98,21 +98,25 @@ TEST(Tls, ThatIsRequiredAndNotOfferedSendsNothingCase060) {
 }
 
 TEST(Tls, ThatIsRequiredAndRefusedSendsNothingCase060) {
-  Exchange hop(with(TlsMode::required));
-  hop.open();
-  hop.says("220 hop\r\n");
-  hop.says(kEhlo);
-  EXPECT_EQ(hop.says("454 not now\r\n"), "");
-  EXPECT_TRUE(hop.is_closed());
-  EXPECT_EQ(hop.failure()->stage, Stage::starttls);
+  for (const auto mode : {TlsMode::required, TlsMode::encrypted}) {
+    Exchange hop(with(mode));
+    hop.open();
+    hop.says("220 hop\r\n");
+    hop.says(kEhlo);
+    EXPECT_EQ(hop.says("454 not now\r\n"), "");
+    EXPECT_TRUE(hop.is_closed());
+    EXPECT_EQ(hop.failure()->stage, Stage::starttls);
+  }
 }
 
 TEST(Tls, ThatIsRequiredNeverFallsBackToHeloCase060) {
-  Exchange hop(with(TlsMode::required));
-  hop.open();
-  hop.says("220 hop\r\n");
-  EXPECT_EQ(hop.says("502 no EHLO\r\n"), "");
-  EXPECT_TRUE(hop.is_closed());
+  for (const auto mode : {TlsMode::required, TlsMode::encrypted}) {
+    Exchange hop(with(mode));
+    hop.open();
+    hop.says("220 hop\r\n");
+    EXPECT_EQ(hop.says("502 no EHLO\r\n"), "");
+    EXPECT_TRUE(hop.is_closed());
+  }
 }
 
 TEST(Tls, WithAnUnverifiedCertificateCarriesNothing) {
@@ -122,6 +126,28 @@ TEST(Tls, WithAnUnverifiedCertificateCarriesNothing) {
   hop.says("220 hop\r\n");
   hop.says(kEhlo);
   EXPECT_EQ(hop.says("220 go\r\n"), "<TLS>");
+  EXPECT_EQ(hop.failure()->error.code, Errc::tls_failed);
+}
+
+TEST(Tls, ThatIsEncryptedCarriesMailToWhomeverItIs) {
+  Exchange hop(with(TlsMode::encrypted));
+  hop.tls_is_verified = false;
+  hop.open();
+  hop.says("220 hop\r\n");
+  hop.says(kEhlo);
+  EXPECT_EQ(hop.says("220 go\r\n"), "<TLS>EHLO relay.example\r\n");
+  hop.says(kEhloTls);
+  EXPECT_TRUE(hop.awaits_message());
+}
+
+TEST(Tls, ThatIsEncryptedDoesNotDoForCredentialsCase060) {
+  Exchange hop(with(TlsMode::encrypted, kCredentials));
+  hop.tls_is_verified = false;
+  hop.open();
+  hop.says("220 hop\r\n");
+  hop.says(kEhlo);
+  EXPECT_EQ(hop.says("220 go\r\n"), "<TLS>");
+  EXPECT_TRUE(hop.is_closed());
   EXPECT_EQ(hop.failure()->error.code, Errc::tls_failed);
 }
 
