@@ -2,181 +2,91 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <fstream>
-#include <functional>
-#include <iterator>
-#include <map>
+#include <optional>
 #include <random>
-#include <stdexcept>
-#include <sys/stat.h>
 #include <unbound.h>
 
+#include "relay/base/text.hpp"
 #include "relay/net/completion.hpp"
-#include "relay/net/resolver_config.hpp"
+#include "relay/net/dns_context.hpp"
 
 namespace relay::net {
 namespace {
 
-constexpr int kTypeA = 1;
-constexpr int kTypeAaaa = 28;
-constexpr int kClassIn = 1;
+constexpr int kNoError = 0;
 constexpr int kNxdomain = 3;
+/// RFC 1035 section 2.3.4: 255 octets on the wire are 253 as text.
+constexpr std::size_t kMaxNameText = 253;
 
-/// Options of the context. The cache forgets bad news within a minute, so that what was mended is seen soon.
-constexpr std::array<std::pair<const char*, const char*>, 6> kOptions{{
-  {"cache-max-negative-ttl:", "60"},
-  {"infra-host-ttl:", "60"},
-  {"unblock-lan-zones:", "yes"},
-  {"insecure-lan-zones:", "yes"},
-  {"do-not-query-localhost:", "no"},
-  {"msg-cache-size:", "1m"},
-}};
-/// Zones that libunbound would deny by itself.
-constexpr std::array kUnblockedZones{"test.", "home.arpa.", "local."};
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-/// What changes when a file is replaced or rewritten.
-std::string fingerprint(const std::string& path) {
-  struct stat status{};
-  if (stat(path.c_str(), &status) != 0) return "none";
-  return std::to_string(status.st_ino) + "/" + std::to_string(status.st_mtim.tv_sec) + "." +
-         std::to_string(status.st_mtim.tv_nsec) + "/" + std::to_string(status.st_size);
+std::vector<Rdata> rdata_of(const ub_result& result) {
+  std::vector<Rdata> records;
+  for (int i = 0; result.havedata != 0 && result.data[i] != nullptr; ++i)
+    records.push_back({std::string(result.data[i], static_cast<std::size_t>(result.len[i]))});
+  return records;
 }
 
 std::vector<IpAddress> addresses_of(const ub_result& result) {
   std::vector<IpAddress> addresses;
-  for (int i = 0; result.data[i] != nullptr; ++i) {
-    const auto* octets = reinterpret_cast<const std::uint8_t*>(result.data[i]);
-    if (result.qtype == kTypeA && result.len[i] == 4)
-      addresses.push_back(IpAddress::v4(std::span<const std::uint8_t, 4>(octets, 4)));
-    if (result.qtype == kTypeAaaa && result.len[i] == 16) {
-      addresses.push_back(IpAddress::v6(std::span<const std::uint8_t, 16>(octets, 16)));
-    }
+  const auto parse = result.qtype == kTypeA ? &parse_a : &parse_aaaa;
+  for (const auto& rdata : rdata_of(result)) {
+    if (const auto address = parse(rdata.octets)) addresses.push_back(*address);
   }
   return addresses;
 }
 
-}  // namespace
+/// Within each family; IPv4 stands first.
+void shuffle(std::vector<IpAddress>& addresses) {
+  static thread_local std::mt19937 random(std::random_device{}());
+  const auto v6 =
+    std::find_if(addresses.begin(), addresses.end(), [](const auto& address) { return !address.is_v4(); });
+  std::shuffle(addresses.begin(), v6, random);
+  std::shuffle(v6, addresses.end(), random);
+}
 
-/// One libunbound context and its descriptor on our loop. Questions that are open keep it alive.
-class Resolver::Context : public std::enable_shared_from_this<Context> {
- public:
-  /// Nothing when no server gave an answer.
-  using Answer = std::function<void(const ub_result*)>;
+std::string without_final_dot(std::string name) {
+  if (name.size() > 1 && name.ends_with('.')) name.pop_back();
+  return name;
+}
 
-  Context(asio::io_context& loop, const ResolverFiles& files)
-      : fingerprint(fingerprint_of(files)),
-        search(parse_search_list(read_file(files.resolv_conf))),
-        unbound_(ub_ctx_create(), &ub_ctx_delete),
-        descriptor_(loop) {
-    if (!unbound_) throw std::runtime_error("libunbound: no memory, or no descriptor left");
-    for (const auto& [option, value] : kOptions)
-      check(ub_ctx_set_option(unbound_.get(), option, value), option);
-    check(ub_ctx_async(unbound_.get(), 1), "threads");  // else it forks, and the child holds our sockets
-    // A missing file leaves its defaults: the root servers, no hosts.
-    (void)ub_ctx_resolvconf(unbound_.get(), files.resolv_conf.c_str());
-    (void)ub_ctx_hosts(unbound_.get(), files.hosts.c_str());
-    // Last: it freezes all that was set before.
-    for (const auto* zone : kUnblockedZones) check(ub_ctx_zone_remove(unbound_.get(), zone), zone);
-    descriptor_.assign(ub_fd(unbound_.get()));
-  }
-  ~Context() { descriptor_.release(); }  // libunbound closes it
-  Context(const Context&) = delete;
-  Context& operator=(const Context&) = delete;
+std::string rcode_name(int rcode) {
+  static constexpr std::array kNames{"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"};
+  const auto at = static_cast<std::size_t>(rcode);
+  return rcode >= 0 && at < kNames.size() ? kNames[at] : "rcode " + std::to_string(rcode);
+}
 
-  /// Null when libunbound has no memory or descriptors for another.
-  static std::shared_ptr<Context> make(asio::io_context& loop, const ResolverFiles& files) {
-    try {
-      return std::make_shared<Context>(loop, files);
-    } catch (const std::exception&) {
-      return nullptr;
-    }
-  }
-
-  static std::string fingerprint_of(const ResolverFiles& files) {
-    return relay::net::fingerprint(files.resolv_conf) + " " + relay::net::fingerprint(files.hosts);
-  }
-
-  /// Calls `answer` on the loop; never within this call. Returns the question's number for forget().
-  int ask(const std::string& name, int type, Answer answer) {
-    const int question = ++last_question_;
-    auto& open = *(open_[question] = std::make_unique<Open>(Open{*this, question, 0, std::move(answer)}));
-    if (ub_resolve_async(
-          unbound_.get(), name.c_str(), type, kClassIn, &open, &Context::on_answer, &open.id
-        ) == 0)
-      wait();
-    else
-      asio::post(descriptor_.get_executor(), [self = shared_from_this(), question] {
-        self->answer(question, nullptr);
-      });
-    return question;
-  }
-  /// Its answer will not be called.
-  void forget(int question) {
-    const auto found = open_.find(question);
-    if (found == open_.end()) return;
-    ub_cancel(unbound_.get(), found->second->id);
-    open_.erase(found);
-  }
-
-  /// Open questions keep who asked alive, and that keeps this alive: for the end, when nobody waits any more.
-  void forget_all() {
-    for (const auto& [question, open] : open_) ub_cancel(unbound_.get(), open->id);
-    const auto forgotten = std::exchange(open_, {});
-  }
-
-  const std::string fingerprint;
-  const SearchList search;
-
- private:
-  struct Open {
-    Context& context;
-    int question;
-    int id;
-    Answer answer;
+std::string type_name(int type) {
+  static constexpr std::array kNames{
+    std::pair{kTypeA, "A"},   std::pair{kTypeAaaa, "AAAA"}, std::pair{kTypeCname, "CNAME"},
+    std::pair{kTypeMx, "MX"}, std::pair{kTypeTxt, "TXT"},   std::pair{kTypeTlsa, "TLSA"},
   };
+  const auto* found =
+    std::find_if(kNames.begin(), kNames.end(), [&](const auto& entry) { return entry.first == type; });
+  return found != kNames.end() ? found->second : std::to_string(type);
+}
 
-  static void check(int failed, const char* what) {
-    if (failed != 0)
-      throw std::runtime_error(std::string("libunbound: ") + what + ": " + ub_strerror(failed));
-  }
-  static void on_answer(void* data, int failed, ub_result* result) {
-    auto& open = *static_cast<Open*>(data);
-    open.context.answer(open.question, failed != 0 ? nullptr : result);
-    ub_resolve_free(result);
-  }
-  void answer(int question, const ub_result* result) {
-    const auto found = open_.find(question);
-    if (found == open_.end()) return;
-    const auto open = std::move(found->second);
-    open_.erase(found);
-    open->answer(result);
-  }
-  void wait() {
-    if (is_waiting_) return;
-    is_waiting_ = true;
-    descriptor_.async_wait(
-      asio::posix::stream_descriptor::wait_read,
-      [self = shared_from_this()](error_code ec) {
-        self->is_waiting_ = false;
-        if (ec) return;
-        ub_process(self->unbound_.get());
-        if (!self->open_.empty()) self->wait();
-      }
-    );
-  }
+std::string doing(const std::string& name, int type) { return "look up " + type_name(type) + " " + name; }
 
-  std::unique_ptr<ub_ctx, decltype(&ub_ctx_delete)> unbound_;
-  asio::posix::stream_descriptor descriptor_;
-  std::map<int, std::unique_ptr<Open>> open_;
-  int last_question_ = 0;
-  bool is_waiting_ = false;
-};
+Result<DnsAnswer> read_answer(const std::string& name, int type, const ub_result* result) {
+  const auto what = doing(name, type) + ": ";
+  if (result == nullptr) return transient(Errc::unavailable, what + "the resolver does not work");
+  if (result->bogus != 0) {
+    const std::string why = result->why_bogus != nullptr ? printable(result->why_bogus, 300) : "";
+    return transient(Errc::corrupt, what + "DNSSEC: bogus: " + why);
+  }
+  if (result->rcode != kNoError && result->rcode != kNxdomain)
+    return transient(Errc::unavailable, what + rcode_name(result->rcode));
+  DnsAnswer answer;
+  answer.status = result->havedata != 0   ? DnsStatus::found
+                  : result->nxdomain != 0 ? DnsStatus::no_such_domain
+                                          : DnsStatus::no_data;
+  answer.is_secure = result->secure != 0;
+  const auto target = lower(without_final_dot(result->canonname != nullptr ? result->canonname : ""));
+  if (target != lower(name)) answer.canonical = target;
+  answer.records = rdata_of(*result);
+  return answer;
+}
+
+}  // namespace
 
 /// One call of lookup(): asks A and AAAA of one candidate after the other.
 struct Resolver::Lookup {
@@ -184,7 +94,7 @@ struct Resolver::Lookup {
 
   std::string host;
   asio::steady_timer deadline;
-  std::shared_ptr<Context> context;
+  std::shared_ptr<DnsContext> context;
   std::vector<std::string> candidates;
   std::size_t next_candidate = 0;
   std::vector<int> questions;
@@ -198,7 +108,9 @@ struct Resolver::Lookup {
 Resolver::Resolver(asio::io_context& context, ResolverFiles files)
     : context_(context), files_(std::move(files)) {}
 Resolver::~Resolver() {
-  if (unbound_) unbound_->forget_all();
+  for (const auto& unbound : {for_smarthosts_, for_domains_}) {
+    if (unbound) unbound->forget_all();
+  }
 }
 
 Awaitable<Result<std::vector<IpAddress>>> Resolver::lookup(std::string host, milliseconds timeout) {
@@ -224,20 +136,22 @@ Awaitable<Result<std::vector<IpAddress>>> Resolver::lookup(std::string host, mil
 }
 
 void Resolver::begin(const std::shared_ptr<Lookup>& lookup) {
-  lookup->context = current_context();
-  if (!lookup->context)
-    return finish(
-      lookup, transient(Errc::unavailable, "look up " + lookup->host + ": no resolver, descriptors ran out")
-    );
+  auto context = current_context(DnsUse::smarthosts, for_smarthosts_);
+  if (!context) {
+    context.error().context = "look up " + lookup->host + ": " + context.error().context;
+    return finish(lookup, tl::make_unexpected(context.error()));
+  }
+  lookup->context = *context;
   lookup->candidates = candidates(lookup->host, lookup->context->search);
   ask_next(lookup);
 }
 
-std::shared_ptr<Resolver::Context> Resolver::current_context() {
-  if (unbound_ && unbound_->fingerprint == Context::fingerprint_of(files_)) return unbound_;
-  // When none can be made now the last one serves on.
-  if (auto made = Context::make(context_, files_)) unbound_ = std::move(made);
-  return unbound_;
+Result<std::shared_ptr<DnsContext>> Resolver::current_context(DnsUse use, std::shared_ptr<DnsContext>& last) {
+  if (last && last->fingerprint == DnsContext::fingerprint_of(files_, use)) return last;
+  auto made = DnsContext::make(context_, files_, use);
+  if (made) last = *made;
+  if (last) return last;  // when none can be made now the last one serves on
+  return made;
 }
 
 void Resolver::ask_next(const std::shared_ptr<Lookup>& lookup) {
@@ -277,14 +191,115 @@ void Resolver::finish(const std::shared_ptr<Lookup>& lookup, Result<std::vector<
   if (!lookup->done) return;
   for (const int question : lookup->questions) lookup->context->forget(question);
   lookup->deadline.cancel();
-  if (result) {
-    static thread_local std::mt19937 random(std::random_device{}());
-    const auto v6 =
-      std::find_if(result->begin(), result->end(), [](const auto& address) { return !address.is_v4(); });
-    std::shuffle(result->begin(), v6, random);
-    std::shuffle(v6, result->end(), random);
-  }
+  if (result) shuffle(*result);
   std::exchange(lookup->done, nullptr)(std::move(result));
+}
+
+/// One validated question: a name and the types that are asked of it at once.
+struct Resolver::Inquiry {
+  Inquiry(asio::io_context& loop, std::string asked, std::vector<int> asked_types)
+      : name(std::move(asked)), types(std::move(asked_types)), answers(types.size()), deadline(loop) {}
+
+  std::string name;
+  std::vector<int> types;
+  std::vector<std::optional<Result<DnsAnswer>>> answers;
+  asio::steady_timer deadline;
+  std::shared_ptr<DnsContext> context;
+  std::vector<int> questions;
+  std::function<void(Answers)> done;
+};
+
+Awaitable<Resolver::Answers> Resolver::ask(std::string name, std::vector<int> types, milliseconds timeout) {
+  name = without_final_dot(std::move(name));
+  if (!is_host_name(name) || name.size() > kMaxNameText || IpAddress::parse(name)) {
+    const Result<DnsAnswer> refused =
+      permanent(Errc::invalid_argument, "look up '" + printable(name, 300) + "': not a host name");
+    Answers all(types.size(), refused);
+    co_return all;
+  }
+  std::function<void(std::function<void(Answers)>)> start = [this, name, types,
+                                                             timeout](std::function<void(Answers)> done) {
+    asio::post(context_, [this, name, types, timeout, done = std::move(done)]() mutable {
+      auto inquiry = std::make_shared<Inquiry>(context_, name, types);
+      inquiry->done = std::move(done);
+      inquiry->deadline.expires_after(timeout);
+      inquiry->deadline.async_wait([this, inquiry](error_code ec) {
+        if (!ec) finish(inquiry);
+      });
+      begin(inquiry);
+    });
+  };
+  auto answers = co_await answered_by<Answers>(std::move(start));
+  co_return answers;
+}
+
+void Resolver::begin(const std::shared_ptr<Inquiry>& inquiry) {
+  auto context = current_context(DnsUse::domains, for_domains_);
+  if (!context) {
+    context.error().context = "look up " + inquiry->name + ": " + context.error().context;
+    for (auto& answer : inquiry->answers) answer = tl::make_unexpected(context.error());
+    return finish(inquiry);
+  }
+  inquiry->context = *context;
+  for (std::size_t i = 0; i < inquiry->types.size(); ++i) {
+    const auto on_answer = [this, inquiry, i](const ub_result* result) {
+      inquiry->answers[i] = read_answer(inquiry->name, inquiry->types[i], result);
+      const auto& all = inquiry->answers;
+      if (std::all_of(all.begin(), all.end(), [](const auto& answer) { return answer.has_value(); }))
+        finish(inquiry);
+    };
+    inquiry->questions.push_back(inquiry->context->ask(inquiry->name + ".", inquiry->types[i], on_answer));
+  }
+}
+
+void Resolver::finish(const std::shared_ptr<Inquiry>& inquiry) {
+  if (!inquiry->done) return;
+  for (const int question : inquiry->questions) inquiry->context->forget(question);
+  inquiry->deadline.cancel();
+  Answers answers;
+  for (std::size_t i = 0; i < inquiry->types.size(); ++i) {
+    auto& answer = inquiry->answers[i];
+    if (!answer) answer = transient(Errc::timed_out, doing(inquiry->name, inquiry->types[i]) + ": timed out");
+    answers.push_back(std::move(*answer));
+  }
+  std::exchange(inquiry->done, nullptr)(std::move(answers));
+}
+
+Awaitable<Result<MxAnswer>> Resolver::mx(std::string domain, milliseconds timeout) {
+  std::vector<int> types(1, kTypeMx);
+  const auto answers = co_await ask(std::move(domain), std::move(types), timeout);
+  auto answer = answers.front().map(&mx_answer);
+  co_return answer;
+}
+
+Awaitable<Result<AddressAnswer>> Resolver::addresses(std::string host, milliseconds timeout) {
+  std::vector<int> types(1, kTypeA);
+  types.push_back(kTypeAaaa);
+  const auto answers = co_await ask(std::move(host), std::move(types), timeout);
+  auto answer = address_answer(answers.front(), answers.back());
+  if (answer) shuffle(answer->records);
+  co_return answer;
+}
+
+Awaitable<Result<TlsaAnswer>> Resolver::tlsa(std::string name, milliseconds timeout) {
+  std::vector<int> types(1, kTypeTlsa);
+  const auto answers = co_await ask(std::move(name), std::move(types), timeout);
+  auto answer = answers.front().map(&tlsa_answer);
+  co_return answer;
+}
+
+Awaitable<Result<TxtAnswer>> Resolver::txt(std::string name, milliseconds timeout) {
+  std::vector<int> types(1, kTypeTxt);
+  const auto answers = co_await ask(std::move(name), std::move(types), timeout);
+  auto answer = answers.front().map(&txt_answer);
+  co_return answer;
+}
+
+Awaitable<Result<AliasAnswer>> Resolver::alias(std::string name, milliseconds timeout) {
+  std::vector<int> types(1, kTypeCname);
+  const auto answers = co_await ask(std::move(name), std::move(types), timeout);
+  auto answer = answers.front().map(&alias_answer);
+  co_return answer;
 }
 
 }  // namespace relay::net

@@ -1,25 +1,29 @@
 #pragma once
-/// Addresses of next hops, by libunbound: asynchronous, caching, on the node's own resolvers.
+/// Names of next hops and what the DNS says of recipients' domains, by libunbound: asynchronous, caching, on
+/// the node's own resolvers.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "relay/net/asio.hpp"
+#include "relay/net/dns_answer.hpp"
+#include "relay/net/resolver_config.hpp"
 
 namespace relay::net {
 
-struct ResolverFiles {
-  std::string resolv_conf = "/etc/resolv.conf";
-  std::string hosts = "/etc/hosts";
-};
+class DnsContext;
+enum class DnsUse : std::uint8_t;
 
-/// Looks up A and AAAA, honours the hosts file and the search list, and never MX. Private names (.test,
-/// home.arpa, reverse zones of private networks) go to the node's resolvers like all others: libunbound would
-/// answer some of them itself. When one of the files changes, lookups from then on use a new context, since
-/// libunbound freezes its forwarders.
+/// Two views of the world, each with a cache of its own:
+/// - lookup() is for smarthosts: A and AAAA with the hosts file and the search list, nothing validated;
+/// - all others are for domains of recipients and their hosts: absolute names, no hosts file, validated by
+///   DNSSEC. Their `is_secure` is what DANE rests on (RFC 7672 section 2.1).
+/// When one of the files changes, lookups from then on use a new context; while none can be made the last one
+/// serves on.
 ///
-/// Lives on one loop; lookup() may be awaited from any shard. Outlives all lookups.
+/// Lives on one loop; its lookups may be awaited from any shard. Outlives all lookups.
 class Resolver {
  public:
   Resolver(asio::io_context& context, ResolverFiles files);
@@ -32,17 +36,42 @@ class Resolver {
   /// transient: what a smarthost's name stands for is configuration, and configuration gets mended.
   [[nodiscard]] Awaitable<Result<std::vector<IpAddress>>> lookup(std::string host, milliseconds timeout);
 
+  /// The validated lookups. Absence is an answer (`status`), not an error. Names are absolute, with or without
+  /// their final dot, in ASCII; underscores are allowed.
+  /// Errors, by whose `context` one tells them apart: timed_out; unavailable (SERVFAIL, REFUSED, no resolver);
+  /// corrupt (DNSSEC: bogus); all transient, 4.4.3 to the sender. invalid_argument (permanent): not a host
+  /// name, or an address.
+  [[nodiscard]] Awaitable<Result<MxAnswer>> mx(std::string domain, milliseconds timeout);
+  /// A and AAAA: IPv4 first, each family in random order. What one family has is returned although the
+  /// other's answer failed or did not come in time.
+  [[nodiscard]] Awaitable<Result<AddressAnswer>> addresses(std::string host, milliseconds timeout);
+  /// `name` is the whole of it: `_25._tcp.mx.example.org`.
+  [[nodiscard]] Awaitable<Result<TlsaAnswer>> tlsa(std::string name, milliseconds timeout);
+  [[nodiscard]] Awaitable<Result<TxtAnswer>> txt(std::string name, milliseconds timeout);
+  /// The CNAME of `name` itself, not of its target: an alias may be secure although what it leads to is not
+  /// (RFC 7672 section 2.2.2).
+  [[nodiscard]] Awaitable<Result<AliasAnswer>> alias(std::string name, milliseconds timeout);
+
  private:
-  class Context;
   struct Lookup;
+  struct Inquiry;
+  /// One for each of an inquiry's types.
+  using Answers = std::vector<Result<DnsAnswer>>;
+
   void begin(const std::shared_ptr<Lookup>& lookup);
   void ask_next(const std::shared_ptr<Lookup>& lookup);
   void finish(const std::shared_ptr<Lookup>& lookup, Result<std::vector<IpAddress>> result);
-  std::shared_ptr<Context> current_context();
+
+  Awaitable<Answers> ask(std::string name, std::vector<int> types, milliseconds timeout);
+  void begin(const std::shared_ptr<Inquiry>& inquiry);
+  void finish(const std::shared_ptr<Inquiry>& inquiry);
+
+  Result<std::shared_ptr<DnsContext>> current_context(DnsUse use, std::shared_ptr<DnsContext>& last);
 
   asio::io_context& context_;
   ResolverFiles files_;
-  std::shared_ptr<Context> unbound_;
+  std::shared_ptr<DnsContext> for_smarthosts_;
+  std::shared_ptr<DnsContext> for_domains_;
 };
 
 }  // namespace relay::net

@@ -1,5 +1,6 @@
 #pragma once
-/// What of /etc/resolv.conf libunbound does not do itself: the search list.
+/// What names are looked up by: the files, and of /etc/resolv.conf what libunbound does not do itself, the
+/// search list.
 
 #include <cstdint>
 #include <string>
@@ -7,6 +8,20 @@
 #include <vector>
 
 namespace relay::net {
+
+struct ResolverFiles {
+  std::string resolv_conf = "/etc/resolv.conf";
+  std::string hosts = "/etc/hosts";
+  /// Keys of the root, from Debian's dns-root-data. Missing: all below the root is insecure.
+  std::string root_key = "/usr/share/dns/root.key";
+  /// More files of DS or DNSKEY records as zone files write them, one a line, for private signed zones:
+  /// `corp.example. IN DS 12345 13 2 49FD...`. One that can't be read stops lookups by domain.
+  std::vector<std::string> trust_anchors{};
+  /// Zones that the node's resolvers serve unsigned, though their public parent is signed.
+  std::vector<std::string> unsigned_zones{};
+  /// Whether lookups fail, instead of being insecure, when the resolvers withhold the keys of an anchor.
+  bool is_dnssec_required = false;
+};
 
 struct SearchList {
   std::vector<std::string> domains;
