@@ -1,7 +1,10 @@
 #include "relay/delivery/connection.hpp"
 
 #include <algorithm>
+#include <array>
+#include <openssl/rand.h>
 
+#include "relay/base/text.hpp"
 #include "relay/smtp/data_decoder.hpp"
 
 namespace relay::delivery {
@@ -18,8 +21,11 @@ smtp::HopFailure failure_at(smtp::Stage stage, Error error) {
   return {stage, std::move(error), std::nullopt, false};
 }
 
+/// `TLSv1.3 TLS_AES_256_GCM_SHA384 verified`, with how when it was not by authorities.
 std::string describe(const net::TlsInfo& info) {
-  return info.version + " " + info.cipher + (info.is_verified ? " verified" : " unverified");
+  const bool is_by_dane = info.how == net::VerifiedBy::dane_ta || info.how == net::VerifiedBy::dane_ee;
+  const auto how = is_by_dane ? " " + std::string(net::name(info.how)) : std::string();
+  return info.version + " " + info.cipher + how + (info.is_verified ? " verified" : " unverified");
 }
 
 bool judged_any(const smtp::MessageOutcome& outcome) {
@@ -33,45 +39,62 @@ smtp::ClientEvent lost_or_timed_out(Error error) {
   return event::Lost{std::move(error)};
 }
 
+/// What SCRAM needs of chance (RFC 5802 section 5.1), as base64: it holds no comma. Empty when there is none.
+std::string make_nonce() {
+  std::array<unsigned char, 18> octets{};
+  if (RAND_bytes(octets.data(), static_cast<int>(octets.size())) != 1) return {};
+  return base64({reinterpret_cast<const char*>(octets.data()), octets.size()});
+}
+
 /// Connects to one address after the other.
-Awaitable<Result<Stream>> connect(net::Resolver& resolver, const Hop& hop, Peer& peer) {
-  const auto& endpoint = hop.next_hop.endpoint;
-  auto addresses = co_await resolver.lookup(endpoint.host, hop.connect_timeout);
-  if (!addresses) co_return tl::unexpected(std::move(addresses.error()));
+Awaitable<Result<Stream>> connect(const Target& target, const Host& host, Peer& peer) {
   Result<Stream> stream = transient(Errc::connection_failed, "no address to connect to");
-  for (const auto& address : *addresses) {
+  for (const auto& address : target.addresses) {
     peer.address = address.to_text();
-    stream = co_await Stream::connect(address, endpoint.port, hop.connect_timeout);
+    stream =
+      co_await Stream::connect(address, host.next_hop.endpoint.port, host.connect_timeout, target.source);
     if (stream) break;
   }
   co_return std::move(stream);
 }
 
-/// Steps of a smtp::ClientSession become reads and writes; their results are its events.
+/// One connection to one host. Steps of a smtp::ClientSession become reads and writes; their results are its
+/// events.
 class Driver {
  public:
-  Driver(Pool& pool, std::shared_ptr<const Hop> hop, smtp::TlsMode tls)
-      : pool_(pool), hop_(std::move(hop)), policy_(with_tls(hop_->next_hop.policy, tls)), session_(policy_) {
-    peer_.name = hop_->next_hop.endpoint.to_text();
+  Driver(Pool& pool, std::shared_ptr<const Route> route, std::size_t host, const Tried& tried)
+      : pool_(pool), route_(std::move(route)), host_(host), tried_(tried) {
+    peer_.name = this->host().next_hop.endpoint.to_text();
   }
 
   /// How the connection ended: a failure, or nothing.
-  Awaitable<std::optional<smtp::HopFailure>> run() {
-    auto stream = co_await connect(pool_.services().resolver, *hop_, peer_);
+  /// @param without_tls  the host offers TLS and cannot do it, and nothing demands it
+  Awaitable<std::optional<smtp::HopFailure>> run(bool without_tls) {
+    auto target = co_await pool_.services().routes.resolve(route_, host_);
+    if (!target) co_return failure_at(smtp::Stage::connect, std::move(target.error()));
+    target_ = std::move(*target);
+    if (without_tls) target_.policy.tls = smtp::TlsMode::none;
+    if (target_.policy.credentials) target_.policy.nonce = make_nonce();
+    peer_.source = target_.source_name;
+    auto stream = co_await connect(target_, host(), peer_);
     if (!stream) co_return failure_at(smtp::Stage::connect, std::move(stream.error()));
     stream_.emplace(std::move(*stream));
     const net::TaskGroup::Membership membership(pool_.services().tasks, stream_->handle());
     event::Opened opened;
-    if (policy_.tls == smtp::TlsMode::implicit) {
-      auto info = co_await start_tls(policy_.timeouts.command, true);
+    if (target_.policy.tls == smtp::TlsMode::implicit) {
+      auto info = co_await start_tls(target_.policy.timeouts.command, true);
       if (!info) co_return failure_at(smtp::Stage::starttls, std::move(info.error()));
       opened.tls_is_active = true;
       opened.tls_is_verified = info->is_verified;
     }
+    session_.emplace(target_.policy);
     smtp::ClientEvent event = opened;
     while (true) {
-      auto step = session_.resume(event);
-      if (auto* close = std::get_if<step::Close>(&step)) co_return std::move(close->failure);
+      auto step = session_->resume(event);
+      if (auto* close = std::get_if<step::Close>(&step)) {
+        note_missing_tls(close->failure);
+        co_return std::move(close->failure);
+      }
       event = co_await perform(step);
     }
   }
@@ -79,11 +102,21 @@ class Driver {
   [[nodiscard]] bool was_ready() const { return was_ready_; }
   [[nodiscard]] bool was_of_use() const { return was_of_use_; }
   [[nodiscard]] const Peer& peer() const { return peer_; }
+  /// Opportunistic TLS that a server offers and cannot do must not keep mail from it (RFC 7435): a second
+  /// connection goes without.
+  [[nodiscard]] bool may_go_without_tls(const std::optional<smtp::HopFailure>& failure) const {
+    return failure && !was_ready_ && failure->error.code == Errc::tls_failed &&
+           target_.policy.tls == smtp::TlsMode::opportunistic && !target_.policy.needs_tls();
+  }
 
  private:
-  static smtp::HopPolicy with_tls(smtp::HopPolicy policy, smtp::TlsMode tls) {
-    policy.tls = tls;
-    return policy;
+  [[nodiscard]] const Host& host() const { return route_->hosts[host_]; }
+
+  /// TLS that was demanded and not even offered.
+  void note_missing_tls(const std::optional<smtp::HopFailure>& failure) {
+    if (!failure || has_tried_tls_ || failure->error.code != Errc::tls_failed) return;
+    const net::TlsFault fault{net::TlsFailure::starttls_not_supported, failure->error.context, {}, {}};
+    pool_.services().routes.tls_tried(*route_, host_, target_, fault);
   }
 
   Awaitable<smtp::ClientEvent> perform(smtp::ClientStep& step) {
@@ -104,10 +137,7 @@ class Driver {
     } else if (auto* end = std::get_if<step::EndContent>(&step)) {
       event = co_await this->write(stuffer_.terminator(), end->timeout);
     } else if (auto* report = std::get_if<step::Report>(&step)) {
-      auto job = std::move(*job_);
-      job_.reset();
-      was_of_use_ = was_of_use_ || judged_any(report->outcome);
-      pool_.services().reporter.attempted(std::move(job), std::move(report->outcome), peer_);
+      report_outcome(std::move(report->outcome));
       event = event::Reported{};
     }
     co_return event;
@@ -130,12 +160,27 @@ class Driver {
     co_return event;
   }
 
+  void report_outcome(smtp::MessageOutcome outcome) {
+    auto job = std::move(*job_);
+    job_.reset();
+    was_of_use_ = was_of_use_ || judged_any(outcome);
+    const auto sending = steady_clock::now() - begun_;
+    pool_.attempted(
+      std::move(job), std::move(outcome), peer_, sending, *route_, host().next_hop.endpoint.host, tried_
+    );
+    ++peer_.messages_before;
+    peer_.connecting = {};
+  }
+
   Awaitable<Result<net::TlsInfo>> start_tls(milliseconds timeout, bool must_verify) {
-    net::TlsDemand demand;
-    demand.server_name = hop_->next_hop.endpoint.host;
-    demand.verify = must_verify ? net::Verify::certificate : net::Verify::none;
-    auto info = co_await stream_->start_tls(hop_->tls, std::move(demand), timeout);
+    auto demand = target_.demand;
+    if (!must_verify) demand.verify = net::Verify::none;
+    has_tried_tls_ = true;
+    auto info = co_await stream_->start_tls(host().tls, std::move(demand), timeout);
     if (info) peer_.tls = describe(*info);
+    pool_.services().routes.tls_tried(
+      *route_, host_, target_, info ? std::nullopt : stream_->last_tls_failure()
+    );
     co_return info;
   }
 
@@ -148,14 +193,17 @@ class Driver {
 
   Awaitable<smtp::ClientEvent> await_message() {
     if (!std::exchange(was_ready_, true)) {
-      pool_.connection_ready();
+      peer_.connecting = steady_clock::now() - begun_;
+      pool_.connection_ready(tried_);
       pool_.services().reporter.connection_ready(peer_);
     }
     smtp::ClientEvent event = event::Quit{};
-    if (messages_ >= hop_->messages_per_connection) co_return event;
-    job_ = co_await pool_.next_job(*hop_);
+    if (messages_ >= host().messages_per_connection) co_return event;
+    job_ = co_await pool_.next_job(*route_, tried_);
     if (!job_) co_return event;
     ++messages_;
+    begun_ = steady_clock::now();
+    content_ = job_->open_content();
     stuffer_ = {};
     event = event::Message{job_->message};
     co_return event;
@@ -164,7 +212,7 @@ class Driver {
   Awaitable<smtp::ClientEvent> send_content(milliseconds timeout) {
     std::string stuffed;
     while (true) {
-      auto piece = co_await job_->content->next();
+      auto piece = co_await content_->next();
       if (!piece) {
         smtp::ClientEvent unreadable = event::ContentUnreadable{std::move(piece.error())};
         co_return unreadable;
@@ -186,40 +234,79 @@ class Driver {
     return event::Received{heard_};
   }
 
+  using steady_clock = std::chrono::steady_clock;
+
   Pool& pool_;
-  std::shared_ptr<const Hop> hop_;
-  smtp::HopPolicy policy_;
-  smtp::ClientSession session_;
+  std::shared_ptr<const Route> route_;
+  std::size_t host_;
+  const Tried& tried_;
+  Target target_;
+  std::optional<smtp::ClientSession> session_;
   std::optional<Stream> stream_;
   smtp::DotStuffer stuffer_;
   std::string heard_;
   std::optional<Job> job_;
+  std::unique_ptr<ContentSource> content_;  // of job_
   Peer peer_;
+  steady_clock::time_point begun_ = steady_clock::now();  // the connection, then each message
   std::uint64_t messages_ = 0;
+  bool has_tried_tls_ = false;
   bool was_ready_ = false;
   bool was_of_use_ = false;  // a message was judged
 };
 
-/// Opportunistic TLS that a server offers and cannot do must not keep mail from it (RFC 7435): a second
-/// connection goes without.
-bool may_try_without_tls(const Hop& hop, const std::optional<smtp::HopFailure>& failure, bool was_ready) {
-  return failure && !was_ready && failure->error.code == Errc::tls_failed &&
-         hop.next_hop.policy.tls == smtp::TlsMode::opportunistic && !hop.next_hop.policy.needs_verified_tls();
+/// Indices of the route's hosts that were not tried: those that failed a moment ago behind all others.
+std::vector<std::size_t> hosts_to_try(const Pool& pool, const Route& route, const Tried& tried) {
+  std::vector<std::size_t> hosts;
+  for (std::size_t i = 0; i < route.hosts.size(); ++i) {
+    if (!tried.contains(route.hosts[i].next_hop.endpoint.host)) hosts.push_back(i);
+  }
+  std::stable_partition(hosts.begin(), hosts.end(), [&](std::size_t i) {
+    return !pool.is_avoided(route.hosts[i].next_hop.endpoint.host);
+  });
+  return hosts;
+}
+
+/// What one connection came to, over all hosts that it was tried with.
+struct Ending {
+  std::optional<smtp::HopFailure> failure;
+  Peer peer;
+  bool was_ready = false;
+  bool was_of_use = false;
+};
+
+Awaitable<Ending> connect_and_send(Pool& pool, std::shared_ptr<const Route> route, const Tried& tried) {
+  Ending ending;
+  for (const auto host : hosts_to_try(pool, *route, tried)) {
+    auto driver = std::make_unique<Driver>(pool, route, host, tried);
+    auto failure = co_await driver->run(false);
+    if (driver->may_go_without_tls(failure)) {
+      driver = std::make_unique<Driver>(pool, route, host, tried);
+      failure = co_await driver->run(true);
+    }
+    ending = {std::move(failure), driver->peer(), driver->was_ready(), driver->was_of_use()};
+    if (ending.failure && ending.failure->credentials_refused)
+      pool.services().routes.credentials_refused(*route, host);
+    if (ending.was_ready || !ending.failure) break;
+    pool.avoid(route->hosts[host].next_hop.endpoint.host);
+    if (route->hosts.size() > 1) pool.services().reporter.host_failed(*ending.failure, ending.peer);
+  }
+  co_return ending;
 }
 
 }  // namespace
 
-Awaitable<void> run_connection(Pool& pool, std::shared_ptr<const Hop> hop) {
-  auto driver = std::make_unique<Driver>(pool, hop, hop->next_hop.policy.tls);
-  auto failure = co_await driver->run();
-  if (may_try_without_tls(*hop, failure, driver->was_ready())) {
-    driver = std::make_unique<Driver>(pool, hop, smtp::TlsMode::none);
-    failure = co_await driver->run();
-  }
-  const bool was_ready = driver->was_ready();
-  if (was_ready) pool.services().reporter.connection_closed();
-  if (failure) pool.services().reporter.hop_failed(*failure, driver->peer(), driver->was_of_use());
-  pool.connection_ended(!was_ready);
+Awaitable<void> run_connection(Pool& pool, Tried tried) {
+  auto route = co_await pool.services().routes.find(pool.destination());
+  Ending ending;
+  if (route) ending = co_await connect_and_send(pool, *route, tried);
+  else if (route.error().verdict) pool.judge_all(*route.error().verdict);
+  else ending.failure = failure_at(smtp::Stage::connect, std::move(route.error().error));
+  if (ending.was_ready) pool.services().reporter.connection_closed();
+  // That no other host takes what one has deferred says nothing of the destination.
+  if (ending.failure && tried.empty())
+    pool.services().reporter.hop_failed(*ending.failure, ending.peer, ending.was_of_use);
+  pool.connection_ended(tried, !ending.was_ready);
 }
 
 }  // namespace relay::delivery

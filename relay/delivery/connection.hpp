@@ -5,8 +5,9 @@
 
 namespace relay::delivery {
 
-/// Looks the next hop up, connects to its addresses in turn, greets, secures, authenticates, then sends what
-/// the pool gives until there is nothing more. Reports everything to the pool's reporter.
-[[nodiscard]] net::Awaitable<void> run_connection(Pool& pool, std::shared_ptr<const Hop> hop);
+/// Finds the destination's hosts, connects to the first that can be used, greets, secures, authenticates, then
+/// sends what the pool gives until there is nothing more. Reports everything to the pool's reporter.
+/// @param tried  hosts that have deferred the jobs that it is for: it goes to none of them
+[[nodiscard]] net::Awaitable<void> run_connection(Pool& pool, Tried tried);
 
 }  // namespace relay::delivery

@@ -1,37 +1,67 @@
 #include "relay/delivery/pool.hpp"
 
+#include <algorithm>
+
 #include "relay/delivery/connection.hpp"
+#include "relay/delivery/offer.hpp"
 
 namespace relay::delivery {
+namespace {
 
-Pool::Pool(net::asio::io_context& context, Services services, std::size_t max_connections)
-    : context_(context), services_(services), max_connections_(max_connections) {}
+const Tried kNone;
 
-void Pool::start(std::vector<Job> jobs, bool may_connect) {
-  for (auto& job : jobs) jobs_.push_back(std::move(job));
-  if (is_stopped_) return return_jobs();
-  auto unserved = jobs_.size();
+}  // namespace
+
+Pool::Pool(net::asio::io_context& context, route::Destination destination, Services services)
+    : context_(context), destination_(std::move(destination)), services_(services) {}
+
+std::size_t Pool::waiting() const {
+  std::size_t sum = 0;
+  for (const auto& [tried, jobs] : jobs_) sum += jobs.size();
+  return sum;
+}
+
+void Pool::start(std::vector<Job> jobs, std::size_t max_connections) {
+  max_connections_ = std::max<std::size_t>(max_connections, 1);
+  auto& fresh = jobs_[kNone];
+  for (auto& job : jobs) fresh.push_back(std::move(job));
+  if (is_stopped_) return return_all();
+  auto unserved = fresh.size();
   for (auto at = idle_.begin(); at != idle_.end() && unserved > 0; ++at, --unserved) (*at)->cancel();
-  if (may_connect || connections_ == 0) open_connections();
+  open_connections();
 }
 
-/// One more connection for each job that neither an idle nor an opening one will take.
+/// One more connection for each fresh job that neither an idle nor an opening one will take.
 void Pool::open_connections() {
-  while (jobs_.size() > idle_.size() + opening_ && connections_ < max_connections_) {
-    ++connections_;
-    ++opening_;
-    services_.tasks.spawn(run_connection(*this, services_.hops.hop()));
+  while (jobs_[kNone].size() > idle_.size() + opening_for_fresh_ && connections_ < max_connections_) {
+    open_connection(kNone);
   }
+  // Jobs without any connection wait for ever otherwise.
+  if (connections_ == 0 && !jobs_[kNone].empty()) open_connection(kNone);
 }
 
-net::Awaitable<std::optional<Job>> Pool::next_job(const Hop& hop) {
-  const auto deadline = std::chrono::steady_clock::now() + hop.idle_time;
+void Pool::open_connection(const Tried& tried) {
+  ++connections_;
+  ++opening_;
+  if (tried.empty()) ++opening_for_fresh_;
+  ++serving_[tried];
+  services_.tasks.spawn(run_connection(*this, tried));
+}
+
+void Pool::connection_ready(const Tried& tried) {
+  --opening_;
+  if (tried.empty()) --opening_for_fresh_;
+}
+
+net::Awaitable<std::optional<Job>> Pool::next_job(const Route& route, const Tried& tried) {
+  const auto deadline =
+    std::chrono::steady_clock::now() + (tried.empty() ? route.idle_time : milliseconds{0});
   while (true) {
     // What changed (credentials, the host itself) is in force for the very next message.
-    const bool is_outdated = services_.hops.hop()->generation != hop.generation;
+    const bool is_outdated = services_.routes.generation(destination_) != route.generation;
     if (!services_.reporter.may_begin()) stop();
     if (is_stopped_ || is_outdated) co_return std::nullopt;
-    if (!jobs_.empty()) break;
+    if (!jobs_[tried].empty()) break;
     if (std::chrono::steady_clock::now() >= deadline) co_return std::nullopt;
     net::asio::steady_timer timer(context_, deadline);
     const auto at = idle_.insert(idle_.end(), &timer);
@@ -39,30 +69,81 @@ net::Awaitable<std::optional<Job>> Pool::next_job(const Hop& hop) {
     co_await timer.async_wait(net::into(ec));
     idle_.erase(at);
   }
-  std::optional<Job> job(std::move(jobs_.front()));
-  jobs_.pop_front();
+  auto& jobs = jobs_[tried];
+  std::optional<Job> job(std::move(jobs.front()));
+  jobs.pop_front();
   co_return job;
 }
 
-void Pool::connection_ended(bool came_to_nothing) {
-  --connections_;
-  if (came_to_nothing) --opening_;
-  if (connections_ == 0 && came_to_nothing) return return_jobs();
-  // It ended for a reason of its own while jobs wait: another one takes its place.
-  if (!came_to_nothing) open_connections();
+void Pool::attempted(
+  Job job, smtp::MessageOutcome outcome, const Peer& peer, std::chrono::nanoseconds sending,
+  const Route& route, const std::string& host, const Tried& tried
+) {
+  const bool has_more_hosts = tried.size() + 1 < std::min(route.hosts.size(), kMaxHostsAMessage);
+  note_answers(job, outcome);
+  if (!has_more_hosts || is_stopped_ || !may_offer_again(outcome))
+    return answer(std::move(job), std::move(outcome), peer, sending);
+  keep_deferred(job, outcome);
+  auto next = tried;
+  next.insert(host);
+  jobs_[next].push_back(std::move(job));
+  if (serving_[next] == 0) open_connection(next);
 }
 
-void Pool::return_jobs() {
-  while (!jobs_.empty()) {
-    auto job = std::move(jobs_.front());
-    jobs_.pop_front();
-    services_.reporter.untried(std::move(job));
+void Pool::answer(Job job, smtp::MessageOutcome outcome, const Peer& peer, std::chrono::nanoseconds sending) {
+  auto whole = whole_outcome(job, std::move(outcome));
+  services_.reporter.attempted(std::move(job), std::move(whole), peer, sending);
+}
+
+void Pool::judge_all(const mail::Reply& verdict) {
+  auto all = std::exchange(jobs_, {});
+  for (auto& [tried, jobs] : all) {
+    for (auto& job : jobs) {
+      auto outcome = judged(job, verdict);
+      answer(std::move(job), std::move(outcome), {}, {});
+    }
   }
+}
+
+void Pool::avoid(const std::string& host) {
+  avoided_until_[host] = std::chrono::steady_clock::now() + kHostAvoidance;
+}
+
+bool Pool::is_avoided(const std::string& host) const {
+  const auto found = avoided_until_.find(host);
+  return found != avoided_until_.end() && std::chrono::steady_clock::now() < found->second;
+}
+
+void Pool::connection_ended(const Tried& tried, bool came_to_nothing) {
+  --connections_;
+  if (came_to_nothing) connection_ready(tried);  // it never will be
+  const bool is_last = --serving_[tried] == 0;
+  if (is_last) serving_.erase(tried);
+  if (came_to_nothing && is_last) return_jobs(tried);
+  // It ended for a reason of its own while jobs wait: another one takes its place.
+  if (!came_to_nothing && is_last && !tried.empty() && !jobs_[tried].empty()) open_connection(tried);
+  if (!came_to_nothing) open_connections();
+  if (jobs_[tried].empty()) jobs_.erase(tried);
+}
+
+/// What a host has said of them already is their answer.
+void Pool::return_jobs(const Tried& tried) {
+  auto jobs = std::exchange(jobs_[tried], {});
+  for (auto& job : jobs) {
+    if (tried.empty()) services_.reporter.untried(std::move(job));
+    else answer(std::move(job), {}, {}, {});
+  }
+}
+
+void Pool::return_all() {
+  std::vector<Tried> kinds;
+  for (const auto& [tried, jobs] : jobs_) kinds.push_back(tried);
+  for (const auto& tried : kinds) return_jobs(tried);
 }
 
 void Pool::stop() {
   is_stopped_ = true;
-  return_jobs();
+  return_all();
   for (auto* timer : idle_) timer->cancel();
 }
 

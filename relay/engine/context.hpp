@@ -2,20 +2,35 @@
 /// What the engine's parts share.
 
 #include <memory>
+#include <vector>
 
 #include "relay/base/clock.hpp"
 #include "relay/base/log.hpp"
+#include "relay/dkim/rule.hpp"
 #include "relay/metrics/counters.hpp"
 #include "relay/net/io_thread.hpp"
-#include "relay/queue/retry_schedule.hpp"
+#include "relay/queue/shape.hpp"
+#include "relay/route/route_table.hpp"
 #include "relay/spool/committer.hpp"
 
 namespace relay::engine {
 
+/// How senders are told of their mail.
+struct ReportSettings {
+  mail::Address from;  ///< null: MAILER-DAEMON at the host's name
+  Octets max_returned{50'000};
+  queue::Rate rate{100, std::chrono::hours{1}};  ///< to one address
+};
+
 /// Settings that may change while the relay runs: an immutable snapshot.
 struct Limits {
   std::string hostname;
-  queue::RetrySchedule retry;
+  std::shared_ptr<const route::RouteTable> routes =
+    std::make_shared<route::RouteTable>(std::vector<route::SmarthostRule>{});
+  std::shared_ptr<const dkim::Rules> signing;  ///< null: nothing is signed
+  std::vector<std::string> bulk_senders;
+  ReportSettings reports;
+  milliseconds dead_letter_max_age = std::chrono::hours{168};
   Octets spool_max_size;
   std::uint64_t spool_min_free_percent = 10;
 };
@@ -50,6 +65,7 @@ struct Context {
   spool::Committer& committer;
   const QueueClock& clock;
   const LimitsSource& limits;
+  const queue::ShapeSource& shapes;  ///< of any thread
   log::Sink& log;
   metrics::Registry& metrics;
   metrics::Shard& committer_counters;  ///< for what is counted on the committer's thread

@@ -11,15 +11,10 @@
 
 #include "relay/engine/admission.hpp"
 #include "relay/engine/settlement.hpp"
+#include "relay/net/asio.hpp"
 #include "relay/queue/scheduler.hpp"
 
 namespace relay::engine {
-
-/// What of a message is still in memory from its acceptance.
-struct Fresh {
-  spool::StoredEnvelope stored;
-  std::shared_ptr<const std::string> content;
-};
 
 /// An attempt that a shard is to make.
 struct Dispatched {
@@ -29,57 +24,91 @@ struct Dispatched {
 
 /// A message that the schedule has handed out.
 struct InFlight {
-  route::Destination destination;
+  queue::QueueName queue;
   queue::Item item;
   std::size_t shard = queue::kNoShard;
 };
 
-/// Takes dispatched attempts on one shard. Called on the scheduler's thread; posts to its own.
+/// Takes attempts on one shard. Called on any thread; posts to its own.
 class Shipper {
  public:
   virtual ~Shipper() = default;
   virtual void ship(
-    const route::Destination& destination, std::vector<Dispatched> attempts, bool may_connect
+    const route::Destination& destination, std::vector<Dispatched> attempts, std::size_t max_connections
   ) = 0;
+  /// Settles an attempt that nobody makes, with this outcome; answered with kNoShard.
+  virtual void settle(Attempt attempt, smtp::MessageOutcome outcome) = 0;
 };
+
+/// Says whose mail servers a destination has. Thread: the scheduler's.
+class ProviderSource {
+ public:
+  struct Answer {
+    std::string provider;  ///< empty: none, or it could not be found out
+    milliseconds valid_for{};
+  };
+  virtual ~ProviderSource() = default;
+  [[nodiscard]] virtual net::Awaitable<Answer> provider(route::Destination destination) = 0;
+};
+
+/// What a person wants done with a message that waits; while it is in flight, once it waits again.
+enum class Wish : std::uint8_t { hold, drop };
 
 /// All public methods may be called from any thread and return at once, unless they say otherwise.
 class Dispatcher {
  public:
   Dispatcher(
-    const Context& context, net::IoThread& thread, Admission& admission, queue::SchedulerLimits limits,
-    Jitter& jitter
+    const Context& context, net::IoThread& thread, Admission& admission, ProviderSource& providers,
+    const queue::SchedulerLimits& limits, Jitter& jitter
   );
 
   /// Before start(): where attempts of each shard go. Outlive the dispatcher.
   void set_shippers(std::vector<Shipper*> shippers) { shippers_ = std::move(shippers); }
+  /// Before start(): fulfils wishes that were waited with. Called on a worker.
+  void set_wish_handler(std::function<void(Wish, const QueueId&)> handler) { fulfil_ = std::move(handler); }
   /// Begins with what the spool holds.
-  void start(const std::vector<std::string>& destinations);
+  void start(const std::vector<std::string>& queues);
 
-  void announce(const route::Destination& destination, const QueueId& id);
-  void withdraw(const route::Destination& destination, const QueueId& id);
-  void accepted(const route::Destination& destination, const queue::Item& item, Fresh fresh);
+  /// Before the commit that makes the message visible on disk.
+  void announce(const std::vector<Place>& places);
+  void withdraw(const std::vector<Place>& places);
+  void accepted(Accepted message);
   /// The attempt is recorded in the spool. @param again  where the message waits now, if it does
   void finished(const Attempt& attempt, std::size_t shard, const std::optional<queue::Item>& again);
   void put_back(const Attempt& attempt, std::size_t shard);
+  void judged(const route::Destination& destination);
   void connection_ready(const route::Destination& destination, std::size_t shard);
   void connection_closed(const route::Destination& destination, std::size_t shard);
   void hop_failed(const route::Destination& destination, std::string why);
-  /// Tries the destination's mail at once: credentials or the hop changed.
-  void resume(const route::Destination& destination);
+  /// Tries the destination's mail at once: credentials or the hop changed, or a person says so.
+  void hurry(const route::Destination& destination);
+  void hurry_all();
+  /// Nothing of it starts until then (nothing: until unsuspend()).
+  void suspend(const route::Destination& destination, std::optional<milliseconds> duration);
+  void unsuspend(const route::Destination& destination);
   /// While paused nothing starts. Counted: as many resumes as pauses.
   void pause();
   void unpause();
-  /// Settings changed.
-  void reload();
+  /// Shapes and limits changed.
+  void reload(const queue::SchedulerLimits& limits);
   /// Something of a message in flight could not be read. When it is damaged or not there, the message is set
   /// aside for good; any other failure is the disk's or the process's: mail is refused for a while, and the
   /// message comes back to the queue in a moment.
   /// @param shard  kNoShard behind Expire
   void unreadable(const InFlight& message, const Error& error);
 
-  /// What a person asks; `answer` is called on the scheduler's thread.
-  void describe(std::function<void(std::vector<queue::DestinationState>, std::size_t in_flight)> answer);
+  // ---- for people ----
+
+  /// Takes messages that wait out of memory, so that their records may be changed: then answer with withdraw() or
+  /// accepted(). `answer` is called on the scheduler's thread with the ones that are in flight: they stay, and the
+  /// wish is fulfilled once they wait again.
+  void take_out(
+    std::vector<Place> places, std::optional<Wish> wish, std::function<void(std::vector<bool>)> answer
+  );
+  /// @param limit  destinations at most
+  void describe(
+    std::size_t limit, std::function<void(std::vector<queue::DestinationState>, std::size_t in_flight)> answer
+  );
 
  private:
   template <class Action>
@@ -93,14 +122,16 @@ class Dispatcher {
   void begin(queue::schedule_step::Start start);
   void begin(const queue::schedule_step::Load& load);
   void begin(const queue::schedule_step::Expire& expire);
-  void ship_stored(
-    route::Destination destination, std::size_t shard, std::vector<queue::Item> items, bool may_connect
-  );
+  void begin(const queue::schedule_step::Resolve& resolve);
+  void load_and_ship(queue::schedule_step::Start start, std::vector<std::optional<Fresh>> fresh);
+  std::optional<Fresh> take_fresh(const queue::QueueName& queue, const QueueId& id);
+  void forget_fresh(const queue::QueueName& queue, const QueueId& id) { (void)take_fresh(queue, id); }
   void read_queue(const queue::schedule_step::Load& load);
   void index_unreadable(const Error& error);
-  void expire_one(const route::Destination& destination, const queue::Item& item);
+  void expire_one(const queue::QueueName& queue, const queue::Item& item);
   void put_back(const InFlight& message);
   void conclude(const Attempt& attempt, std::size_t shard);
+  void reroute(const Attempt& attempt, std::size_t shard);
   void quarantine(const InFlight& message, const std::string& why);
   void set_aside(const InFlight& message);
   void quarantine_failed(const InFlight& message, const Error& error);
@@ -109,11 +140,19 @@ class Dispatcher {
   Context context_;
   net::IoThread& thread_;
   Admission& admission_;
+  ProviderSource& providers_;
   queue::Scheduler scheduler_;
   net::asio::steady_timer timer_;
   std::optional<SteadyTime> armed_for_;  // set while a wait for timer_ is under way
   std::vector<Shipper*> shippers_;
-  std::unordered_map<QueueId, Fresh, queue::QueueIdHash> fresh_;
+  std::function<void(Wish, const QueueId&)> fulfil_;
+  struct KeptFresh {
+    queue::QueueName queue;
+    std::vector<std::uint32_t> share;
+    Fresh fresh;
+  };
+  std::unordered_multimap<QueueId, KeptFresh, queue::QueueIdHash> fresh_;
+  std::unordered_map<QueueId, Wish, queue::QueueIdHash> wishes_;   // for messages in flight
   std::unordered_set<QueueId, queue::QueueIdHash> in_quarantine_;  // on their way there
   std::size_t pauses_ = 0;
   std::size_t connections_ = 0;  // that are ready
@@ -122,7 +161,7 @@ class Dispatcher {
 /// Reads what an attempt needs. Blocks for the spool: on a worker. Errors: corrupt or not_found (the message
 /// is damaged); storage_failed, transient.
 [[nodiscard]] Result<Attempt> load_attempt(
-  const spool::Store& store, const route::Destination& destination, const queue::Item& item
+  const spool::Store& store, const queue::QueueName& queue, const queue::Item& item
 );
 
 }  // namespace relay::engine

@@ -1,6 +1,7 @@
 #include "relay/engine/settlement.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace relay::engine {
 namespace {
@@ -10,13 +11,9 @@ using spool::Family;
 
 constexpr std::size_t kMaxLast = 512;  // octets of the last reply kept with a waiting message
 
-spool::Settled settled(const smtp::RecipientOutcome& outcome, const std::string& hop, WallTime now) {
-  return {outcome.disposition == Disposition::delivered, outcome.reply.to_line(), hop, now};
-}
-
 /// Everything that was stored of the message is removed.
 void remove_message(const Attempt& attempt, spool::Operations& operations) {
-  const auto& id = attempt.item.key.id;
+  const auto& id = attempt.id();
   operations.push_back(spool::remove(Family::envelope, spool::id_key(id)));
   for (std::uint32_t chunk = 0; chunk < attempt.stored.chunks; ++chunk) {
     operations.push_back(spool::remove(Family::content, spool::indexed_key(id, chunk)));
@@ -24,95 +21,117 @@ void remove_message(const Attempt& attempt, spool::Operations& operations) {
   for (const auto& [recipient, result] : attempt.settled_before) {
     operations.push_back(spool::remove(Family::result, spool::indexed_key(id, recipient)));
   }
-}
-
-std::uint32_t failed_before(const Attempt& attempt) {
-  const auto& before = attempt.settled_before;
-  return static_cast<std::uint32_t>(std::count_if(before.begin(), before.end(), [](const auto& entry) {
-    return !entry.second.is_delivered;
-  }));
+  if (attempt.signature_is_stored) operations.push_back(spool::remove(Family::signature, spool::id_key(id)));
 }
 
 /// The message's next place in the queue.
-queue::Item next_item(
-  const Attempt& attempt, bool was_judged, const queue::RetrySchedule& schedule, WallTime now, double fraction
-) {
-  auto item = attempt.item;
+Place next_place(const Attempt& attempt, bool was_judged, const Terms& terms) {
+  auto place = attempt.place;
+  auto& item = place.item;
   auto delay = milliseconds{1};
   if (was_judged) {
     ++item.attempts;
-    delay = queue::retry_delay(schedule, item.attempts, fraction);
+    delay = queue::retry_delay(terms.schedule, item.attempts, terms.fraction);
   }
-  item.scheduled = now;
+  item.scheduled = terms.now;
   // Another key than the one that the same batch removes. It may be an earlier one: of a message that hurries, or that
   // a clock since set back had put far ahead.
-  item.key.due = now + delay;
-  if (item.key.due == attempt.item.key.due) item.key.due += milliseconds{1};
-  return item;
+  item.key.due = terms.now + delay;
+  if (item.key.due == attempt.place.item.key.due) item.key.due += milliseconds{1};
+  return place;
 }
+
+/// Results by recipient: those of this attempt.
+std::map<std::uint32_t, spool::Settled> results_of(
+  const Attempt& attempt, const smtp::MessageOutcome& outcome, const Terms& terms
+) {
+  std::map<std::uint32_t, spool::Settled> results;
+  for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
+    const auto& recipient = outcome.recipients[i];
+    const bool is_delivered = recipient.disposition == Disposition::delivered;
+    if (!is_delivered && recipient.disposition != Disposition::failed) continue;
+    const bool is_closed = is_delivered || (i < terms.is_closed.size() && terms.is_closed[i]);
+    results.emplace(
+      attempt.pending[i],
+      spool::Settled{is_delivered, recipient.reply.to_line(), terms.hop, terms.now, is_closed}
+    );
+  }
+  return results;
+}
+
+const smtp::RecipientOutcome* last_deferral(const smtp::MessageOutcome& outcome) {
+  const smtp::RecipientOutcome* last = nullptr;
+  for (const auto& recipient : outcome.recipients) {
+    if (recipient.disposition == Disposition::deferred) last = &recipient;
+  }
+  return last;
+}
+
+template <class Test>
+std::uint32_t count(const std::map<std::uint32_t, spool::Settled>& results, Test test) {
+  return static_cast<std::uint32_t>(std::count_if(results.begin(), results.end(), [&](const auto& entry) {
+    return test(entry.second);
+  }));
+}
+
+bool has_failed(const spool::Settled& settled) { return !settled.is_delivered; }
+bool is_open(const spool::Settled& settled) { return !settled.is_delivered && !settled.is_closed; }
 
 }  // namespace
 
 std::vector<std::uint32_t> pending_recipients(
-  const spool::StoredEnvelope& stored, const std::map<std::uint32_t, spool::Settled>& settled
+  const spool::StoredEnvelope& stored, const std::vector<std::uint32_t>& share,
+  const std::map<std::uint32_t, spool::Settled>& settled
 ) {
-  std::vector<std::uint32_t> pending;
-  for (std::uint32_t i = 0; i < stored.envelope.recipients.size(); ++i) {
-    if (!settled.contains(i)) pending.push_back(i);
+  auto pending = share;
+  if (pending.empty()) {
+    pending.resize(stored.envelope.recipients.size());
+    std::iota(pending.begin(), pending.end(), 0U);
   }
+  std::erase_if(pending, [&](std::uint32_t index) {
+    return settled.contains(index) || index >= stored.envelope.recipients.size();
+  });
   return pending;
 }
 
-Settlement settle(
-  const Attempt& attempt, const smtp::MessageOutcome& outcome, const queue::RetrySchedule& schedule,
-  WallTime now, double fraction, const std::string& hop
-) {
-  const auto& item = attempt.item;
+Settlement settle(const Attempt& attempt, const smtp::MessageOutcome& outcome, const Terms& terms) {
+  const auto& id = attempt.id();
   Settlement settlement;
-  settlement.failed_recipients = failed_before(attempt);
-  std::vector<spool::Operation> results;
-  const smtp::RecipientOutcome* last_deferral = nullptr;
-  std::size_t unsettled = 0;
-  for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
-    const auto& recipient = outcome.recipients[i];
-    if (recipient.disposition == Disposition::deferred) last_deferral = &recipient;
-    if (recipient.disposition == Disposition::deferred || recipient.disposition == Disposition::untried) {
-      ++unsettled;
-      continue;
-    }
-    if (recipient.disposition == Disposition::failed) ++settlement.failed_recipients;
-    results.push_back(spool::put_record(
-      Family::result, spool::indexed_key(item.key.id, attempt.pending[i]),
-      spool::to_payload(settled(recipient, hop, now))
-    ));
-  }
-  if (results.empty() && last_deferral == nullptr) return settlement;
+  const auto results = results_of(attempt, outcome, terms);
+  const auto* deferral = last_deferral(outcome);
+  if (results.empty() && deferral == nullptr) return settlement;
 
   auto& operations = settlement.operations;
-  operations.push_back(
-    spool::remove(Family::due, spool::due_key(attempt.destination.name, item.key.due, item.key.id))
-  );
-  settlement.is_complete = unsettled == 0;
-  settlement.sync = results.empty() ? spool::Sync::no : spool::Sync::yes;
-  if (settlement.is_complete && settlement.failed_recipients == 0) {
+  operations.push_back(spool::remove(Family::due, key_of(attempt.place)));
+  operations.insert(operations.end(), terms.reports.begin(), terms.reports.end());
+  const auto settled = attempt.settled_before.size() + results.size();
+  settlement.is_complete = settled == attempt.stored.envelope.recipients.size();
+  settlement.has_failed = count(attempt.settled_before, has_failed) + count(results, has_failed) > 0;
+  settlement.sync = results.empty() && terms.reports.empty() ? spool::Sync::no : spool::Sync::yes;
+  const auto open = count(attempt.settled_before, is_open) + count(results, is_open);
+  settlement.is_dead_letter = settlement.is_complete && open > 0;
+  if (settlement.is_complete && !settlement.is_dead_letter) {
     remove_message(attempt, operations);
     return settlement;
   }
-  operations.insert(operations.end(), results.begin(), results.end());
-  if (settlement.is_complete) {
-    const spool::Failed failed{item.arrival, item.size, now, settlement.failed_recipients};
+  for (const auto& [recipient, result] : results) {
     operations.push_back(
-      spool::put_record(Family::failed, spool::id_key(item.key.id), spool::to_payload(failed))
+      spool::put_record(Family::result, spool::indexed_key(id, recipient), spool::to_payload(result))
     );
+  }
+  if (settlement.is_dead_letter) {
+    const auto& item = attempt.place.item;
+    const spool::Failed failed{item.arrival, item.size, terms.now, open};
+    operations.push_back(spool::put_record(Family::failed, spool::id_key(id), spool::to_payload(failed)));
     return settlement;
   }
-  settlement.again = next_item(attempt, last_deferral != nullptr, schedule, now, fraction);
-  const auto last = last_deferral != nullptr ? last_deferral->reply.to_line().substr(0, kMaxLast) : "";
-  const spool::Waiting waiting{item.arrival, item.size, settlement.again->attempts, last, now};
-  operations.push_back(spool::put_record(
-    Family::due, spool::due_key(attempt.destination.name, settlement.again->key.due, item.key.id),
-    spool::to_payload(waiting)
-  ));
+  if (!attempt.signature.empty() && !attempt.signature_is_stored)
+    operations.push_back(spool::put_record(Family::signature, spool::id_key(id), attempt.signature));
+  if (results.size() == attempt.pending.size()) return settlement;  // others of its recipients wait elsewhere
+  const auto next = next_place(attempt, deferral != nullptr, terms);
+  settlement.again = next.item;
+  const auto last = deferral != nullptr ? deferral->reply.to_line().substr(0, kMaxLast) : std::string();
+  operations.push_back(put_place(next, last, attempt.sender_was_warned || terms.sender_is_warned));
   return settlement;
 }
 

@@ -87,12 +87,16 @@ Stream::~Stream() = default;
 Stream::Stream(Stream&&) noexcept = default;
 Stream& Stream::operator=(Stream&&) noexcept = default;
 
-Awaitable<Result<Stream>> Stream::connect(IpAddress address, std::uint16_t port, milliseconds timeout) {
+Awaitable<Result<Stream>> Stream::connect(
+  IpAddress address, std::uint16_t port, milliseconds timeout, std::optional<IpAddress> source
+) {
   auto executor = co_await asio::this_coro::executor;
   Stream stream(tcp::socket(executor), address);
   const tcp::endpoint endpoint(to_asio(address), port);
   error_code ec;
   stream.state_->socket.open(endpoint.protocol(), ec);
+  if (!ec && source && source->is_v4() == address.is_v4())
+    stream.state_->socket.bind(tcp::endpoint(to_asio(*source), 0), ec);
   stream.state_->arm(timeout);
   if (!ec) co_await stream.state_->socket.async_connect(endpoint, into(ec));
   auto outcome = stream.state_->outcome(ec, "connect to " + Endpoint{address.to_text(), port}.to_text());

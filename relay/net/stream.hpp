@@ -30,8 +30,9 @@ class Stream {
   Stream& operator=(Stream&&) noexcept;
 
   /// Connects to one address. Errors: as above.
+  /// @param source  an address of this machine to come from; one of the other family does not count
   [[nodiscard]] static Awaitable<Result<Stream>> connect(
-    IpAddress address, std::uint16_t port, milliseconds timeout
+    IpAddress address, std::uint16_t port, milliseconds timeout, std::optional<IpAddress> source = {}
   );
 
   /// At least one octet, at most kReceiveSize. The view is of a buffer that all streams of the shard share:

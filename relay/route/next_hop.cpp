@@ -2,8 +2,6 @@
 
 namespace relay::route {
 
-Destination smarthost_destination() { return {"smarthost/default"}; }
-
 NextHop smarthost(const SmarthostSettings& settings, const PasswdClient& passwords) {
   return NextHop{
     settings.endpoint,

@@ -10,15 +10,14 @@
 
 namespace relay::route {
 
-/// The name of a queue: `smarthost/<name>`. Part of the spool's keys, so it must not change between versions.
+/// The name of a queue: `smarthost/<name>` or `mx/<domain>`. Part of the spool's keys, so it must not change between versions.
 struct Destination {
   std::string name;
   friend auto operator<=>(const Destination&, const Destination&) = default;
 };
 
-/// The one smarthost that all mail goes to. Where its mail waits does not depend on the host's name, so that
-/// a changed smarthost takes over what waits for the old one.
-[[nodiscard]] Destination smarthost_destination();
+/// Where mail waits whose destination is not known any more, after damage to the spool. Its next attempt finds out.
+inline constexpr std::string_view kUnroutedDestination = "smarthost/default";
 
 /// A next hop, ready to be connected to.
 struct NextHop {

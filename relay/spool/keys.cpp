@@ -6,7 +6,7 @@ namespace relay::spool {
 namespace {
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(Family::count)> kNames{
-  "default", "incoming", "content", "envelope", "due", "result", "failed", "quarantine"
+  "default", "incoming", "content", "envelope", "due", "result", "failed", "quarantine", "held", "signature"
 };
 constexpr std::size_t kIdOctets = 12;
 constexpr std::size_t kIndexOctets = 4;
@@ -49,11 +49,11 @@ std::optional<std::pair<QueueId, std::uint32_t>> parse_indexed_key(std::string_v
   };
 }
 
-std::string due_prefix(std::string_view destination) { return std::string(destination) + '\0'; }
+std::string due_prefix(std::string_view queue) { return std::string(queue) + '\0'; }
 
-std::string due_key(std::string_view destination, WallTime due, const QueueId& id) {
+std::string due_key(std::string_view queue, WallTime due, const QueueId& id) {
   const auto at = static_cast<std::uint64_t>(std::max<std::int64_t>(due.time_since_epoch().count(), 0));
-  return due_prefix(destination) + big_endian(at, kTimeOctets) + id_key(id);
+  return due_prefix(queue) + big_endian(at, kTimeOctets) + id_key(id);
 }
 
 std::optional<DueKey> parse_due_key(std::string_view key) {

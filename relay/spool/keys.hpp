@@ -30,6 +30,8 @@ enum class Family : std::uint8_t {
   result,
   failed,
   quarantine,
+  held,
+  signature,
   count
 };
 [[nodiscard]] std::string_view name(Family family);
@@ -41,14 +43,15 @@ enum class Family : std::uint8_t {
 [[nodiscard]] std::string indexed_key(const QueueId& id, std::uint32_t index);
 [[nodiscard]] std::optional<std::pair<QueueId, std::uint32_t>> parse_indexed_key(std::string_view key);
 
+/// Of `due` and of `held`.
 struct DueKey {
-  std::string destination;  ///< without NUL
+  std::string queue;  ///< queue::QueueName as a key, without NUL
   WallTime due{};
   QueueId id;
 };
-[[nodiscard]] std::string due_key(std::string_view destination, WallTime due, const QueueId& id);
-/// What all due keys of a destination start with.
-[[nodiscard]] std::string due_prefix(std::string_view destination);
+[[nodiscard]] std::string due_key(std::string_view queue, WallTime due, const QueueId& id);
+/// What all due keys of a queue start with.
+[[nodiscard]] std::string due_prefix(std::string_view queue);
 [[nodiscard]] std::optional<DueKey> parse_due_key(std::string_view key);
 
 /// A number as octets, most significant first.

@@ -164,21 +164,28 @@ Result<StoredEnvelope> parse_envelope(std::string_view payload) {
 }
 
 std::string to_payload(const Waiting& waiting) {
-  return to_cbor(
-    {{"arrival", ms(waiting.arrival)},
-     {"size", waiting.size},
-     {"attempts", waiting.attempts},
-     {"last", waiting.last},
-     {"at", ms(waiting.at)}}
-  );
+  json fields{
+    {"arrival", ms(waiting.arrival)},
+    {"size", waiting.size},
+    {"attempts", waiting.attempts},
+    {"last", waiting.last},
+    {"at", ms(waiting.at)}
+  };
+  if (!waiting.share.empty()) fields["share"] = waiting.share;
+  if (waiting.sender_was_warned) fields["warned"] = true;
+  return to_cbor(fields);
 }
 
 Result<Waiting> parse_waiting(std::string_view payload) {
   return parse(payload, "a queue entry", [](const json& fields) {
     return Waiting{
-      time_of(fields, "arrival"), fields.at("size").get<std::uint64_t>(),
-      fields.at("attempts").get<std::uint32_t>(), fields.at("last").get<std::string>(),
-      WallTime{milliseconds{fields.value("at", std::int64_t{0})}}
+      time_of(fields, "arrival"),
+      fields.at("size").get<std::uint64_t>(),
+      fields.at("attempts").get<std::uint32_t>(),
+      fields.at("last").get<std::string>(),
+      WallTime{milliseconds{fields.value("at", std::int64_t{0})}},
+      fields.value("share", std::vector<std::uint32_t>{}),
+      fields.value("warned", false)
     };
   });
 }
@@ -188,7 +195,8 @@ std::string to_payload(const Settled& settled) {
     {{"delivered", settled.is_delivered},
      {"reply", settled.reply},
      {"hop", settled.hop},
-     {"at", ms(settled.at)}}
+     {"at", ms(settled.at)},
+     {"closed", settled.is_closed}}
   );
 }
 
@@ -196,7 +204,7 @@ Result<Settled> parse_settled(std::string_view payload) {
   return parse(payload, "a result", [](const json& fields) {
     return Settled{
       fields.at("delivered").get<bool>(), fields.at("reply").get<std::string>(),
-      fields.at("hop").get<std::string>(), time_of(fields, "at")
+      fields.at("hop").get<std::string>(), time_of(fields, "at"), fields.value("closed", false)
     };
   });
 }

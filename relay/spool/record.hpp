@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "relay/base/result.hpp"
 #include "relay/mail/envelope.hpp"
@@ -33,6 +34,9 @@ struct Waiting {
   std::uint32_t attempts = 0;
   std::string last;  ///< what the last attempt was told
   WallTime at{};     ///< when its due time was chosen; the start of time, when an older relay chose it
+  /// Recipients that this place is for, by index into the envelope; empty: all of them.
+  std::vector<std::uint32_t> share;
+  bool sender_was_warned = false;  ///< that it is late
   friend bool operator==(const Waiting&, const Waiting&) = default;
 };
 
@@ -42,6 +46,8 @@ struct Settled {
   std::string reply;
   std::string hop;
   WallTime at{};
+  /// Nobody is left to be told: delivered, reported to the sender, or the sender wants to hear nothing.
+  bool is_closed = false;
   friend bool operator==(const Settled&, const Settled&) = default;
 };
 

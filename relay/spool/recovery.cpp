@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <set>
 
 #include "relay/route/next_hop.hpp"
 
@@ -94,13 +96,26 @@ class Walk {
 
  private:
   Result<void> list_queued() {
-    const auto status = for_each_key(database_, Family::due, "", [&](std::string_view key, std::string_view) {
-      if (const auto parsed = parse_due_key(key)) queued_.push_back(parsed->id);
-      return true;
-    });
-    if (!status.ok()) return tl::unexpected(to_read_error(status, "read the queue"));
+    for (const auto family : {Family::due, Family::held}) {
+      const auto status =
+        for_each_key(database_, family, "", [&](std::string_view key, std::string_view value) {
+          if (const auto parsed = parse_due_key(key)) note_place(family, key, value, parsed->id);
+          return true;
+        });
+      if (!status.ok()) return tl::unexpected(to_read_error(status, "read the queue"));
+    }
     std::sort(queued_.begin(), queued_.end());
     return {};
+  }
+
+  /// A place for some of the recipients says nothing of the others. One that does not verify counts as for all: it
+  /// is quarantined when its turn comes, and the message with it.
+  void note_place(Family family, std::string_view key, std::string_view value, const QueueId& id) {
+    const auto waiting = open_record(family, key, value).and_then([](std::string_view payload) {
+      return parse_waiting(payload);
+    });
+    if (waiting && !waiting->share.empty()) shares_[id].insert(waiting->share.begin(), waiting->share.end());
+    else queued_.push_back(id);
   }
 
   Result<void> visit(std::string_view key, std::string_view value) {
@@ -116,8 +131,35 @@ class Walk {
     if (failed.error().code != Errc::not_found) return quarantine(*id, failed.error());
     const auto results = store_.results(*id);
     if (!results) return quarantine(*id, results.error());
-    give_place(*id, *stored, *results);
+    const auto share = shares_.find(*id);
+    if (share == shares_.end()) give_place(*id, *stored, *results);
+    else give_rest_a_place(*id, *stored, *results, share->second);
     return {};
+  }
+
+  /// Recipients that neither wait anywhere nor have a result.
+  void give_rest_a_place(
+    const QueueId& id, const StoredEnvelope& stored, const std::map<std::uint32_t, Settled>& results,
+    const std::set<std::uint32_t>& placed
+  ) {
+    std::vector<std::uint32_t> rest;
+    for (std::uint32_t i = 0; i < stored.envelope.recipients.size(); ++i) {
+      if (!results.contains(i) && !placed.contains(i)) rest.push_back(i);
+    }
+    if (!rest.empty()) queue(id, stored, std::move(rest));
+  }
+
+  /// In a queue that may be the wrong one: its next attempt sends it where it belongs.
+  void queue(const QueueId& id, const StoredEnvelope& stored, std::vector<std::uint32_t> share) {
+    ++recovered_.queued;
+    Waiting waiting;
+    waiting.arrival = stored.envelope.arrival;
+    waiting.size = stored.envelope.size;
+    waiting.last = "its place in the queue was lost by damage";
+    waiting.at = now_;
+    waiting.share = std::move(share);
+    const auto key = due_key(route::kUnroutedDestination, now_, id);
+    operations_.push_back(put_record(Family::due, key, to_payload(waiting)));
   }
 
   void give_place(
@@ -125,13 +167,10 @@ class Walk {
   ) {
     const auto& envelope = stored.envelope;
     const auto failures = std::count_if(results.begin(), results.end(), [](const auto& entry) {
-      return !entry.second.is_delivered;
+      return !entry.second.is_delivered && !entry.second.is_closed;
     });
     if (results.size() < envelope.recipients.size()) {
-      ++recovered_.queued;
-      const Waiting waiting{envelope.arrival, envelope.size, 0, "its place in the queue was lost by damage"};
-      const auto key = due_key(route::smarthost_destination().name, now_, id);
-      operations_.push_back(put_record(Family::due, key, to_payload(waiting)));
+      queue(id, stored, {});
     } else if (failures > 0) {
       ++recovered_.failed;
       const Failed failed{envelope.arrival, envelope.size, now_, static_cast<std::uint32_t>(failures)};
@@ -143,6 +182,7 @@ class Walk {
         operations_.push_back(remove(Family::content, indexed_key(id, chunk)));
       for (const auto& [recipient, result] : results)
         operations_.push_back(remove(Family::result, indexed_key(id, recipient)));
+      if (store_.signature(id)) operations_.push_back(remove(Family::signature, id_key(id)));
     }
   }
 
@@ -164,7 +204,8 @@ class Walk {
   Store& store_;
   const OpenDatabase& database_;
   WallTime now_;
-  std::vector<QueueId> queued_;  // sorted
+  std::vector<QueueId> queued_;                        // for all of their recipients; sorted
+  std::map<QueueId, std::set<std::uint32_t>> shares_;  // of those that wait in several places
   Operations operations_;
   Recovered recovered_;
 };

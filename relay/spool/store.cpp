@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <random>
 #include <rocksdb/write_batch.h>
+#include <set>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,7 +17,9 @@
 namespace relay::spool {
 namespace {
 
-constexpr std::string_view kFormat = "1";
+constexpr std::string_view kFormat = "2";
+/// Read as it is: places without a share are for all recipients.
+constexpr std::string_view kFormerFormat = "1";
 constexpr unsigned kStartBits = 24;
 
 /// The key behind every key that starts with `prefix`, which ends in NUL.
@@ -157,7 +160,7 @@ Result<void> Store::begin() {
 Result<void> Store::check_format() const {
   const auto format = read_meta("format");
   if (!format) return tl::unexpected(format.error());
-  if (!*format || **format == kFormat) return {};
+  if (!*format || **format == kFormat || **format == kFormerFormat) return {};
   return tl::unexpected(Error{
     Errc::conflict, Fate::terminal,
     "the spool has format " + printable(**format, 20) + " and this program knows " + std::string(kFormat) +
@@ -341,6 +344,14 @@ Result<Failed> Store::failed(const QueueId& id) const {
   });
 }
 
+Result<Waiting> Store::place(Family family, const std::string& key) const {
+  return read_record(family, key).and_then([](const std::string& payload) { return parse_waiting(payload); });
+}
+
+Result<std::string> Store::signature(const QueueId& id) const {
+  return read_record(Family::signature, id_key(id));
+}
+
 Result<std::map<std::uint32_t, Settled>> Store::results(const QueueId& id) const {
   Result<std::map<std::uint32_t, Settled>> results{std::map<std::uint32_t, Settled>{}};
   const auto status = for_each_key(
@@ -360,8 +371,8 @@ Result<std::map<std::uint32_t, Settled>> Store::results(const QueueId& id) const
   return results;
 }
 
-std::vector<std::string> Store::destinations() const {
-  std::vector<std::string> destinations;
+std::vector<std::string> Store::queues() const {
+  std::vector<std::string> queues;
   std::string from;
   while (true) {
     std::optional<DueKey> found;
@@ -369,22 +380,21 @@ std::vector<std::string> Store::destinations() const {
       found = parse_due_key(key);
       return !found;
     });
-    if (!found) return destinations;
-    destinations.push_back(found->destination);
-    from = behind_prefix(due_prefix(found->destination));
+    if (!found) return queues;
+    queues.push_back(found->queue);
+    from = behind_prefix(due_prefix(found->queue));
   }
 }
 
 Result<DuePage> Store::due(
-  const std::string& destination, const std::optional<queue::ItemKey>& after, WallTime until,
-  std::size_t limit
+  const std::string& queue, const std::optional<queue::ItemKey>& after, WallTime until, std::size_t limit
 ) const {
   DuePage page;
-  const auto from = after ? due_key(destination, after->due, after->id) : due_prefix(destination);
+  const auto from = after ? due_key(queue, after->due, after->id) : due_prefix(queue);
   const auto status =
     for_each_key(database_->open, Family::due, from, [&](std::string_view raw, std::string_view value) {
       const auto key = parse_due_key(raw);
-      if (!key || key->destination != destination) return false;
+      if (!key || key->queue != queue) return false;
       if (after && key->due == after->due && key->id == after->id) return true;
       if (key->due > until || page.items.size() + page.damaged.size() >= limit) {
         page.next_due = key->due;
@@ -407,14 +417,21 @@ Result<DuePage> Store::due(
 
 Usage Store::usage() const {
   Usage usage;
-  (void)for_each_key(database_->open, Family::due, "", [&](std::string_view key, std::string_view value) {
-    const auto waiting = open_record(Family::due, key, value).and_then([](std::string_view payload) {
-      return parse_waiting(payload);
+  std::set<QueueId> divided;  // messages with several places count once
+  for (const auto family : {Family::due, Family::held}) {
+    (void)for_each_key(database_->open, family, "", [&](std::string_view raw, std::string_view value) {
+      const auto key = parse_due_key(raw);
+      if (key && family == Family::due) ++usage.by_queue[key->queue];
+      const auto waiting = open_record(family, raw, value).and_then([](std::string_view payload) {
+        return parse_waiting(payload);
+      });
+      const bool is_divided = key && waiting && !waiting->share.empty();
+      if (is_divided && !divided.insert(key->id).second) return true;
+      ++usage.messages;
+      usage.octets += waiting ? waiting->size : 0;
+      return true;
     });
-    ++usage.messages;
-    usage.octets += waiting ? waiting->size : 0;
-    return true;
-  });
+  }
   (void)for_each_key(database_->open, Family::failed, "", [&](std::string_view key, std::string_view value) {
     const auto failed = open_record(Family::failed, key, value).and_then([](std::string_view payload) {
       return parse_failed(payload);
@@ -426,17 +443,33 @@ Usage Store::usage() const {
   return usage;
 }
 
-std::vector<WaitingMessage> Store::list_waiting(const std::string& after, std::size_t limit) const {
+std::vector<WaitingMessage> Store::list_places(Family family, const std::string& after, std::size_t limit)
+  const {
   std::vector<WaitingMessage> list;
-  (void)for_each_key(database_->open, Family::due, after, [&](std::string_view raw, std::string_view value) {
+  (void)for_each_key(database_->open, family, after, [&](std::string_view raw, std::string_view value) {
     const auto key = parse_due_key(raw);
-    const auto waiting = open_record(Family::due, raw, value).and_then([](std::string_view payload) {
+    const auto waiting = open_record(family, raw, value).and_then([](std::string_view payload) {
       return parse_waiting(payload);
     });
     if (raw != after && key && waiting) list.push_back({*key, *waiting});
     return list.size() < limit;
   });
   return list;
+}
+
+Result<std::vector<std::string>> Store::places_of(Family family, const QueueId& id, const std::string& queue)
+  const {
+  std::vector<std::string> keys;
+  const auto prefix = queue.empty() ? std::string() : due_prefix(queue);
+  const auto status =
+    for_each_key(database_->open, family, prefix, [&](std::string_view raw, std::string_view) {
+      if (!raw.starts_with(prefix)) return false;
+      const auto key = parse_due_key(raw);
+      if (key && key->id == id) keys.emplace_back(raw);
+      return true;
+    });
+  if (!status.ok()) return tl::unexpected(damaged_index(to_read_error(status, "read the queue")));
+  return keys;
 }
 
 std::vector<std::pair<QueueId, Failed>> Store::list_failed(
@@ -472,7 +505,8 @@ void set_aside(Family family, std::string_view key, std::string_view value, Oper
 
 Result<Operations> Store::quarantine_unqueued(const QueueId& id) const {
   Operations operations;
-  for (const auto family : {Family::envelope, Family::content, Family::result, Family::failed}) {
+  for (const auto family :
+       {Family::envelope, Family::content, Family::result, Family::failed, Family::signature}) {
     const auto status =
       for_each_key(database_->open, family, id_key(id), [&](std::string_view key, std::string_view value) {
         if (!key.starts_with(id_key(id))) return false;
@@ -489,13 +523,15 @@ Result<Operations> Store::quarantine(const QueueId& id) const {
   auto operations = quarantine_unqueued(id);
   if (!operations) return operations;
   // The due key holds a time that nobody else knows: found by a search, which only damage pays for.
-  const auto status =
-    for_each_key(database_->open, Family::due, "", [&](std::string_view key, std::string_view value) {
-      const auto parsed = parse_due_key(key);
-      if (parsed && parsed->id == id) set_aside(Family::due, key, value, *operations);
-      return true;
-    });
-  if (!status.ok()) return tl::unexpected(damaged_index(to_read_error(status, "read the queue")));
+  for (const auto family : {Family::due, Family::held}) {
+    const auto status =
+      for_each_key(database_->open, family, "", [&](std::string_view key, std::string_view value) {
+        const auto parsed = parse_due_key(key);
+        if (parsed && parsed->id == id) set_aside(family, key, value, *operations);
+        return true;
+      });
+    if (!status.ok()) return tl::unexpected(damaged_index(to_read_error(status, "read the queue")));
+  }
   return operations;
 }
 

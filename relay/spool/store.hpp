@@ -52,10 +52,11 @@ struct DuePage {
 };
 
 struct Usage {
-  std::uint64_t messages = 0;       ///< that wait
-  std::uint64_t octets = 0;         ///< of their content
-  std::uint64_t failed = 0;         ///< messages kept because recipients failed
-  std::uint64_t failed_octets = 0;  ///< of their content
+  std::uint64_t messages = 0;                     ///< that wait
+  std::uint64_t octets = 0;                       ///< of their content
+  std::uint64_t failed = 0;                       ///< messages kept because recipients failed
+  std::uint64_t failed_octets = 0;                ///< of their content
+  std::map<std::string, std::uint64_t> by_queue;  ///< messages of each queue, held ones not counted
 };
 
 struct OpenOptions {
@@ -103,20 +104,30 @@ class Store {
   [[nodiscard]] Result<std::string> chunk(const QueueId& id, std::uint32_t index) const;
   [[nodiscard]] Result<std::map<std::uint32_t, Settled>> results(const QueueId& id) const;
   [[nodiscard]] Result<Failed> failed(const QueueId& id) const;
+  /// A message's place: what stands under a key of `due` or `held`.
+  [[nodiscard]] Result<Waiting> place(Family family, const std::string& key) const;
+  /// Header fields that were signed at the first attempt, when that did not settle all. Errors: as above.
+  [[nodiscard]] Result<std::string> signature(const QueueId& id) const;
 
-  /// Destinations with waiting mail.
-  [[nodiscard]] std::vector<std::string> destinations() const;
-  /// Waiting messages of a destination behind `after`, due up to `until`, at most `limit`. Errors: corrupt
+  /// Names of queues with waiting mail.
+  [[nodiscard]] std::vector<std::string> queues() const;
+  /// Waiting messages of a queue behind `after`, due up to `until`, at most `limit`. Errors: corrupt
   /// when the index itself is damaged: the spool is marked then and repaired at the next start;
   /// storage_failed (transient).
   [[nodiscard]] Result<DuePage> due(
-    const std::string& destination, const std::optional<queue::ItemKey>& after, WallTime until,
-    std::size_t limit
+    const std::string& queue, const std::optional<queue::ItemKey>& after, WallTime until, std::size_t limit
   ) const;
   /// Counts all that waits. Reads every queue entry: for the start.
   [[nodiscard]] Usage usage() const;
-  /// Up to `limit` waiting messages in key order behind the key `after` (empty: from the start).
-  [[nodiscard]] std::vector<WaitingMessage> list_waiting(const std::string& after, std::size_t limit) const;
+  /// Up to `limit` places in `due` or `held` in key order behind the key `after` (empty: from the start).
+  [[nodiscard]] std::vector<WaitingMessage> list_places(
+    Family family, const std::string& after, std::size_t limit
+  ) const;
+  /// The keys of all places of one message in `due` or `held`. Reads the whole of it, unless `queue` names where
+  /// to look. Errors: as due().
+  [[nodiscard]] Result<std::vector<std::string>> places_of(
+    Family family, const QueueId& id, const std::string& queue = {}
+  ) const;
   [[nodiscard]] std::vector<std::pair<QueueId, Failed>> list_failed(
     const std::optional<QueueId>& after, std::size_t limit
   ) const;

@@ -1,0 +1,66 @@
+#include "relay/delivery/offer.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace relay::delivery {
+namespace {
+
+using smtp::Disposition;
+
+bool is_put_off(const smtp::RecipientOutcome& recipient) {
+  return recipient.disposition == Disposition::deferred;
+}
+
+}  // namespace
+
+bool may_offer_again(const smtp::MessageOutcome& outcome) {
+  if (outcome.may_be_duplicated || outcome.unreadable) return false;
+  return std::any_of(outcome.recipients.begin(), outcome.recipients.end(), is_put_off);
+}
+
+void note_answers(Job& job, const smtp::MessageOutcome& outcome) {
+  if (job.so_far.recipients.empty()) {
+    job.so_far = outcome;
+    job.open.resize(outcome.recipients.size());
+    std::iota(job.open.begin(), job.open.end(), std::size_t{0});
+    return;
+  }
+  job.so_far.may_be_duplicated = job.so_far.may_be_duplicated || outcome.may_be_duplicated;
+  job.so_far.dsn_was_passed_on = job.so_far.dsn_was_passed_on && outcome.dsn_was_passed_on;
+  for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
+    if (outcome.recipients[i].disposition != Disposition::untried)
+      job.so_far.recipients[job.open[i]] = outcome.recipients[i];
+  }
+}
+
+void keep_deferred(Job& job, const smtp::MessageOutcome& outcome) {
+  std::vector<std::size_t> open;
+  std::vector<mail::Address> recipients;
+  std::vector<mail::RecipientDsn> dsn;
+  for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
+    if (!is_put_off(outcome.recipients[i])) continue;
+    open.push_back(job.open[i]);
+    recipients.push_back(job.message.recipients[i]);
+    dsn.push_back(job.message.dsn.of(i));
+  }
+  job.open = std::move(open);
+  job.message.recipients = std::move(recipients);
+  if (!job.message.dsn.recipients.empty()) job.message.dsn.recipients = std::move(dsn);
+}
+
+smtp::MessageOutcome whole_outcome(const Job& job, smtp::MessageOutcome last) {
+  return job.so_far.recipients.empty() ? std::move(last) : job.so_far;
+}
+
+smtp::MessageOutcome judged(const Job& job, const mail::Reply& verdict) {
+  const auto stage = smtp::Stage::connect;
+  if (job.so_far.recipients.empty()) {
+    smtp::MessageOutcome outcome;
+    outcome.recipients.assign(job.message.recipients.size(), {Disposition::failed, stage, verdict});
+    return outcome;
+  }
+  return {};
+}
+
+}  // namespace relay::delivery

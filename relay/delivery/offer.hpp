@@ -1,0 +1,25 @@
+#pragma once
+/// One message and several hosts: what the first have said, and what is left for the next. Pure.
+
+#include "relay/delivery/ports.hpp"
+
+namespace relay::delivery {
+
+/// Whether another host should be asked at once: some recipients were deferred by a reply (RFC 5321 section 5.1).
+/// Not behind an end of data whose answer was lost: it may have been delivered.
+[[nodiscard]] bool may_offer_again(const smtp::MessageOutcome& outcome);
+
+/// Adds what a host said of the recipients that it was given to what the hosts before said.
+void note_answers(Job& job, const smtp::MessageOutcome& outcome);
+
+/// Leaves in the job's message the recipients that were deferred, for the next host.
+void keep_deferred(Job& job, const smtp::MessageOutcome& outcome);
+
+/// The outcome for all of a job's recipients. A recipient that the last host did not judge keeps what the one
+/// before said.
+[[nodiscard]] smtp::MessageOutcome whole_outcome(const Job& job, smtp::MessageOutcome last);
+
+/// Every recipient that is still open failed with this reply.
+[[nodiscard]] smtp::MessageOutcome judged(const Job& job, const mail::Reply& verdict);
+
+}  // namespace relay::delivery

@@ -1,0 +1,54 @@
+#pragma once
+/// Where a message waits: one place in a queue for each destination of its recipients.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "relay/queue/item.hpp"
+#include "relay/queue/queue_name.hpp"
+#include "relay/route/route_table.hpp"
+#include "relay/spool/store.hpp"
+
+namespace relay::engine {
+
+struct Place {
+  queue::QueueName queue;
+  queue::Item item;
+  std::vector<std::uint32_t> share;  ///< recipients, as indices into the envelope; empty: all of them
+};
+
+/// What of a message is still in memory from its acceptance.
+struct Fresh {
+  spool::StoredEnvelope stored;
+  std::shared_ptr<const std::string> content;  ///< null: read it from the spool
+};
+
+/// A message whose record is about to be written, or was.
+struct Accepted {
+  QueueId id;
+  std::vector<Place> places;
+  Fresh fresh;
+};
+
+/// The places of a new message.
+/// @param due  when it is first tried; also its arrival, by the clock of the queue
+[[nodiscard]] std::vector<Place> new_places(
+  const route::RouteTable& routes, const mail::Envelope& envelope, const QueueId& id, queue::Lane lane,
+  WallTime due
+);
+
+/// Its key in `due`, or in `held`.
+[[nodiscard]] std::string key_of(const Place& place);
+[[nodiscard]] std::string due_key(const queue::QueueName& queue, const queue::ItemKey& key);
+/// @param last  what the last attempt was told
+[[nodiscard]] spool::Operation put_place(
+  const Place& place, std::string last = {}, bool sender_was_warned = false
+);
+
+/// docs/spool.md, "end of data": envelope and places. The content's chunks are the caller's.
+[[nodiscard]] spool::Operations accept_operations(
+  const QueueId& id, const spool::StoredEnvelope& stored, const std::vector<Place>& places
+);
+
+}  // namespace relay::engine
