@@ -1,34 +1,48 @@
 #include "relay/queue/backlog.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace relay::queue {
 
-bool Backlog::admit(const Item& item, WallTime now) {
+void Backlog::withdraw(const QueueId& id) {
+  announced_.erase(id);
+  if (loading_until_) changed_while_loading_.insert(id);
+}
+
+bool Backlog::admit(const Item& item, WallTime now, std::size_t limit) {
   announced_.erase(item.key.id);
   const bool is_behind_bound = loaded_through_ && item.key <= *loaded_through_;
   const bool load_may_pass_it = loading_until_ && item.key.due <= *loading_until_;
   if (is_behind_bound || load_may_pass_it) return hold(item);
   const bool is_next = !loading_until_ && !has_more_ && (!next_on_disk_ || item.key.due < *next_on_disk_);
-  if (is_next && window_.size() < kWindow && item.key.due <= now) {
+  if (is_next && window_.size() < limit && item.key.due <= now) {
     loaded_through_ = item.key;
     return hold(item);
   }
   next_on_disk_ = std::min(next_on_disk_.value_or(item.key.due), item.key.due);
+  if (loading_until_) changed_while_loading_.insert(item.key.id);
   return false;
 }
 
 /// Always true: the message is in the window.
 bool Backlog::hold(const Item& item) {
+  note_arrival(item);
   window_.emplace(item.key, item);
-  in_window_.insert(item.key.id);
+  in_window_.insert_or_assign(item.key.id, item.key);
   return true;
 }
 
 void Backlog::hold_hurried(const Item& item) {
+  note_arrival(item);
   hurried_.emplace(item.key, item);
-  in_window_.insert(item.key.id);
+  in_window_.insert_or_assign(item.key.id, item.key);
+}
+
+void Backlog::note_arrival(const Item& item) {
+  const bool is_first = waiting() == 0 || !oldest_arrival_;
+  oldest_arrival_ = is_first ? item.arrival : std::min(*oldest_arrival_, item.arrival);
 }
 
 void Backlog::hurry(WallTime now) {
@@ -37,23 +51,53 @@ void Backlog::hurry(WallTime now) {
   hurries_again_ = is_loading_hurried_;
 }
 
-std::optional<Backlog::Load> Backlog::want_load(WallTime now) {
+Whereabouts Backlog::hurry_one(const QueueId& id) {
+  if (in_flight_.contains(id)) return Whereabouts::flight;
+  if (const auto item = drop(id)) {
+    hold_hurried(*item);
+    return Whereabouts::memory;
+  }
+  announced_.insert(id);
+  return Whereabouts::disk;
+}
+
+bool Backlog::forget(const QueueId& id) {
+  if (in_flight_.contains(id)) return true;
+  (void)drop(id);
+  announced_.insert(id);
+  return false;
+}
+
+/// Out of the windows; nothing when it is not there.
+std::optional<Item> Backlog::drop(const QueueId& id) {
+  const auto found = in_window_.find(id);
+  if (found == in_window_.end()) return std::nullopt;
+  auto node = window_.extract(found->second);
+  if (node.empty()) node = hurried_.extract(found->second);
+  in_window_.erase(found);
+  return node.mapped();
+}
+
+std::optional<Backlog::Load> Backlog::want_load(WallTime now, std::size_t limit, std::size_t room) {
   if (loading_until_) return std::nullopt;
+  if (waiting() == 0) room = std::max<std::size_t>(room, 1);
+  if (room == 0) return std::nullopt;
   const bool is_time = next_on_disk_ && is_due(*next_on_disk_, now);
-  if (window_.size() <= kLowWater && (has_more_ || is_time)) {
+  if (is_low(window_.size(), limit) && (has_more_ || is_time)) {
     loading_until_ = is_time ? std::max(now, *next_on_disk_) : now;
-    loading_limit_ = kWindow - window_.size();
+    loading_limit_ = std::min(limit - window_.size(), room);
     next_on_disk_.reset();
     return Load{loaded_through_, *loading_until_, loading_limit_};
   }
-  if (!hurrying_since_ || hurried_.size() > kLowWater) return std::nullopt;
+  if (!hurrying_since_ || !is_low(hurried_.size(), limit)) return std::nullopt;
   is_loading_hurried_ = true;
   loading_until_ = WallTime::min();  // no due time: what is admitted meanwhile is not part of it
-  loading_limit_ = kWindow - hurried_.size();
+  loading_limit_ = std::min(limit - hurried_.size(), room);
   return Load{hurried_through_, WallTime::max(), loading_limit_};
 }
 
 void Backlog::loaded(const std::vector<Item>& items, std::optional<WallTime> next_due) {
+  if (!loading_until_) return;
   if (is_loading_hurried_) return hurried(items, next_due);
   for (const auto& item : items) {
     if (!is_known(item.key.id)) hold(item);
@@ -63,8 +107,7 @@ void Backlog::loaded(const std::vector<Item>& items, std::optional<WallTime> nex
   has_more_ = items.size() >= loading_limit_ || (next_due && *next_due <= *loading_until_);
   // What was admitted meanwhile and left to the disk is in next_on_disk_ already.
   if (next_due) next_on_disk_ = std::min(next_on_disk_.value_or(*next_due), *next_due);
-  loading_until_.reset();
-  finished_while_loading_.clear();
+  end_load();
 }
 
 /// Leaves the bound between memory and disk, and all that was scheduled behind the change, as they are.
@@ -76,13 +119,27 @@ void Backlog::hurried(const std::vector<Item>& items, std::optional<WallTime> ne
   if (!is_outdated && !items.empty()) hurried_through_ = items.back().key;
   if (!is_outdated && (!next_due || items.empty())) hurrying_since_.reset();
   is_loading_hurried_ = false;
+  end_load();
+}
+
+void Backlog::end_load() {
   loading_until_.reset();
-  finished_while_loading_.clear();
+  changed_while_loading_.clear();
+}
+
+void Backlog::shed(std::size_t keep) {
+  if (loading_until_ || window_.size() <= keep || keep == 0) return;
+  const auto first = std::next(window_.begin(), static_cast<std::ptrdiff_t>(keep));
+  for (auto at = first; at != window_.end(); ++at) in_window_.erase(at->first.id);
+  window_.erase(first, window_.end());
+  // What was put back may lie behind the bound: it does not move it up.
+  if (loaded_through_) loaded_through_ = std::min(*loaded_through_, window_.rbegin()->first);
+  has_more_ = true;
 }
 
 bool Backlog::is_known(const QueueId& id) const {
   return in_window_.contains(id) || in_flight_.contains(id) || announced_.contains(id) ||
-         finished_while_loading_.contains(id);
+         changed_while_loading_.contains(id);
 }
 
 std::optional<Item> Backlog::take(WallTime now) {
@@ -100,13 +157,16 @@ Item Backlog::fly(Item item, bool is_hurried) {
 
 std::vector<Item> Backlog::take_older_than(WallTime oldest) {
   std::vector<Item> taken;
+  std::optional<WallTime> oldest_left;
   for (const bool is_hurried : {false, true}) {
     const auto begin = static_cast<std::ptrdiff_t>(taken.size());
     for (const auto& [key, item] : is_hurried ? hurried_ : window_) {
       if (item.arrival < oldest) taken.push_back(item);
+      else oldest_left = std::min(oldest_left.value_or(item.arrival), item.arrival);
     }
     std::for_each(taken.begin() + begin, taken.end(), [&](const Item& item) { (void)fly(item, is_hurried); });
   }
+  oldest_arrival_ = oldest_left;
   return taken;
 }
 
@@ -120,10 +180,10 @@ void Backlog::put_back(const QueueId& id) {
 
 void Backlog::finish(const QueueId& id) {
   in_flight_.erase(id);
-  if (loading_until_) finished_while_loading_.insert(id);
+  if (loading_until_) changed_while_loading_.insert(id);
 }
 
-std::optional<WallTime> Backlog::next_due(WallTime now) const {
+std::optional<WallTime> Backlog::next_due(WallTime now, std::size_t limit) const {
   std::optional<WallTime> next;
   const auto consider = [&](WallTime due) {
     const auto at = is_due(due, now) ? now : due;
@@ -131,12 +191,17 @@ std::optional<WallTime> Backlog::next_due(WallTime now) const {
   };
   if (!window_.empty()) consider(window_.begin()->first.due);
   if (!hurried_.empty()) consider(now);
-  if (!loading_until_ && hurrying_since_ && hurried_.size() <= kLowWater) consider(now);
-  if (!loading_until_ && window_.size() <= kLowWater) {
+  if (!loading_until_ && hurrying_since_ && is_low(hurried_.size(), limit)) consider(now);
+  if (!loading_until_ && is_low(window_.size(), limit)) {
     if (has_more_) consider(now);
     if (next_on_disk_) consider(*next_on_disk_);
   }
   return next;
+}
+
+bool Backlog::is_empty() const {
+  const bool is_on_disk = has_more_ || next_on_disk_ || loading_until_ || hurrying_since_;
+  return !is_on_disk && waiting() == 0 && in_flight_.empty() && announced_.empty();
 }
 
 }  // namespace relay::queue

@@ -65,7 +65,10 @@ class Backlog {
   bool forget(const QueueId& id);
 
   /// What to read from disk now. While one is under way there is no other; answer it with loaded().
-  [[nodiscard]] std::optional<Load> want_load(WallTime now, std::size_t limit = kWindow);
+  /// @param room  no more than this many; one all the same when nothing waits in memory
+  [[nodiscard]] std::optional<Load> want_load(
+    WallTime now, std::size_t limit = kWindow, std::size_t room = kWindow
+  );
   /// @param next_due  the due time of the first key that was not read, if there is one
   void loaded(const std::vector<Item>& items, std::optional<WallTime> next_due);
   /// Leaves all but the `keep` that are due soonest to the disk; nothing while a load is under way.

@@ -33,6 +33,7 @@ struct DestinationQueue {
   HopHealth health;
   TokenBucket messages;     // the shape's message_rate
   TokenBucket connections;  // its connection_rate
+  std::size_t unpaid = 0;   // connections that were opened without a token of it, since plan() looked
   ShardLoads loads;
 
   // ---- provider ----
@@ -46,12 +47,14 @@ struct DestinationQueue {
   std::optional<SteadyTime> held_until;
 
   // ---- its places in the scheduler ----
-  enum class Place : std::uint8_t { none, ring, provider, connections };
+  enum class Place : std::uint8_t { none, ring, provider_messages, provider_connections, connections };
   Place place = Place::none;
-  bool is_woken = false;     // out of a waiting line, for what it waited for
-  bool is_noted = false;     // plan() is to look at it
-  bool is_busy = false;      // among those with something in memory or in flight
-  std::size_t reserved = 0;  // messages in memory that were counted for it
+  Place woken_from = Place::none;  // the waiting line that it left for the ring
+  bool is_noted = false;           // plan() is to look at it
+  std::size_t reserved = 0;        // messages in memory that were counted for it
+  std::size_t flights = 0;         // messages in flight that were counted for it,
+  std::size_t started = 0;         // of these, those in its loads
+  std::size_t slots = 0;           // of its loads, that were counted
   std::optional<SteadyTime> wake;
   SteadyTime next_expiry{};  // its windows are searched for what is too old no more often than need be
 
@@ -73,7 +76,7 @@ struct DestinationQueue {
   [[nodiscard]] std::size_t useful_window(SteadyTime now) const;
   /// The lane whose turn it is; nothing when no message is due.
   [[nodiscard]] std::optional<Lane> next_lane(WallTime now) const;
-  [[nodiscard]] Item take(Lane lane, WallTime now);
+  [[nodiscard]] std::optional<Item> take(Lane lane, WallTime now);
 
   [[nodiscard]] std::size_t waiting() const;
   [[nodiscard]] std::size_t reserved_in_memory() const;

@@ -1,7 +1,7 @@
 #include "relay/queue/hop_health.hpp"
 
 #include <algorithm>
-#include <numeric>
+#include <utility>
 
 namespace relay::queue {
 namespace {
@@ -10,29 +10,29 @@ constexpr std::chrono::seconds kGrowthPause{30};
 
 }  // namespace
 
-HopHealth::HopHealth(std::size_t shards, std::size_t max_connections)
-    : max_connections_(std::max<std::size_t>(max_connections, 1)), ready_(std::max<std::size_t>(shards, 1)) {}
+void HopHealth::connection_closed() {
+  if (ready_ > 0) --ready_;
+}
 
-void HopHealth::connection_ready(std::size_t shard) {
-  ++ready_[shard];
+void HopHealth::judged(std::size_t connections) {
   failures_ = 0;
   last_failure_.clear();
   suspended_until_.reset();
-}
-
-void HopHealth::connection_closed(std::size_t shard) {
-  if (ready_[shard] > 0) --ready_[shard];
+  window_.succeeded(connections);
 }
 
 void HopHealth::hop_failed(const RetrySchedule& schedule, std::string why, SteadyTime now, double fraction) {
   last_failure_ = std::move(why);
-  if (ready() > 0) {
-    growth_held_until_ = now + kGrowthPause;
-    return;
-  }
   if (is_suspended(now)) return;  // several connections failed at once: one failure of the hop
+  if (ready_ > 0 && failures_ == 0) {
+    growth_held_until_ = now + kGrowthPause;
+    window_.failed();
+    if (!window_.is_dead()) return;
+  }
   ++failures_;
   suspended_until_ = now + retry_delay(schedule, failures_, fraction);
+  growth_held_until_.reset();
+  window_.reset();
 }
 
 void HopHealth::resume() {
@@ -41,16 +41,19 @@ void HopHealth::resume() {
   growth_held_until_.reset();
 }
 
+/// Behind a suspension, or behind a failure that left no connection.
+bool HopHealth::is_probing() const { return failures_ > 0 || (ready_ == 0 && !last_failure_.empty()); }
+
 std::size_t HopHealth::permits(SteadyTime now) const {
   if (is_suspended(now)) return 0;
-  if (ready() == 0 && !last_failure_.empty()) return 1;
-  return 2 * (may_connect(now) ? max_connections_ : ready());
+  return is_probing() ? 1 : 2 * connections(now);
 }
 
-bool HopHealth::may_connect(SteadyTime now) const {
-  return ready() == 0 || !growth_held_until_ || now >= *growth_held_until_;
+std::size_t HopHealth::connections(SteadyTime now) const {
+  if (is_suspended(now)) return ready_;
+  if (is_probing()) return std::max<std::size_t>(ready_, 1);
+  const bool is_growth_held = ready_ > 0 && growth_held_until_ && now < *growth_held_until_;
+  return is_growth_held ? std::min(ready_, window_.size()) : window_.size();
 }
-
-std::size_t HopHealth::ready() const { return std::accumulate(ready_.begin(), ready_.end(), std::size_t{0}); }
 
 }  // namespace relay::queue

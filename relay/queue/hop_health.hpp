@@ -50,8 +50,6 @@ class HopHealth {
   /// What connections() is when nothing is the matter.
   [[nodiscard]] std::size_t window() const { return window_.size(); }
   [[nodiscard]] std::size_t ready() const { return ready_; }
-  /// Nothing is remembered that would be missed.
-  [[nodiscard]] bool is_forgettable(SteadyTime now) const { return ready_ == 0 && !is_suspended(now); }
 
  private:
   [[nodiscard]] bool is_probing() const;

@@ -18,9 +18,10 @@ struct Provider {
   std::string name;
   std::optional<ProviderShape> shape;
   TokenBucket messages;
-  std::size_t connections = 0;   // slots, over its destinations
-  std::size_t destinations = 0;  // that are known to be its
-  WaitingLine waiting;
+  std::size_t connections = 0;     // slots, over its destinations
+  std::size_t destinations = 0;    // that are known to be its
+  WaitingLine for_messages;        // wait for a token
+  WaitingLine for_connections;     // wait for another's connection to end
   std::optional<SteadyTime> wake;  // its place among the wake times
 
   [[nodiscard]] bool has_message(SteadyTime now) const { return messages.has_token(now); }

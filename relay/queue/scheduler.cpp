@@ -1,165 +1,313 @@
 #include "relay/queue/scheduler.hpp"
 
 #include <algorithm>
-#include <numeric>
+#include <utility>
 
 namespace relay::queue {
-namespace {
 
-constexpr milliseconds kExpiryInterval = std::chrono::minutes{1};
-
-/// A due time further ahead was written by a clock that has since been set back.
-milliseconds longest_wait(const RetrySchedule& retry) { return 2 * retry.max; }
-
-std::size_t total(const std::vector<std::size_t>& counts) {
-  return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
+Scheduler::Scheduler(SchedulerLimits limits, const ShapeSource& shapes, Jitter& jitter)
+    : limits_(limits), shapes_(shapes), jitter_(jitter) {
+  limits_.shards = std::max<std::size_t>(limits_.shards, 1);
+  started_on_.resize(limits_.shards);
 }
 
-}  // namespace
-
-void Scheduler::set_retry(const RetrySchedule& retry) {
-  limits_.retry = retry;
-  for (auto& [destination, queue] : queues_) queue.backlog.allow_waits_of(longest_wait(retry));
-}
-
-Scheduler::Queue& Scheduler::queue(const Destination& destination) {
+DestinationQueue* Scheduler::find(const Destination& destination) {
   const auto found = queues_.find(destination);
-  if (found != queues_.end()) return found->second;
-  Queue fresh{
-    Backlog(longest_wait(limits_.retry)), HopHealth(limits_.shards, limits_.max_connections),
-    std::vector<std::size_t>(limits_.shards)
-  };
-  return queues_.emplace(destination, std::move(fresh)).first->second;
+  return found == queues_.end() ? nullptr : found->second.get();
 }
 
-bool Scheduler::admit(const Destination& destination, const Item& item, const Now& now) {
-  return queue(destination).backlog.admit(item, now.wall);
+DestinationQueue& Scheduler::queue(const Destination& destination) {
+  if (auto* known = find(destination)) return *known;
+  auto fresh =
+    std::make_unique<DestinationQueue>(destination, limits_.shards, shapes_.shape(destination, ""));
+  return *queues_.emplace(destination, std::move(fresh)).first->second;
+}
+
+Backlog& Scheduler::backlog(const QueueName& name) {
+  return queue(name.destination).make_lane(name.lane, Backlog::OnDisk::nothing);
+}
+
+void Scheduler::note(DestinationQueue& queue) {
+  recount(queue);
+  if (std::exchange(queue.is_noted, true)) return;
+  noted_.push_back(&queue);
+}
+
+void Scheduler::recount(DestinationQueue& queue) {
+  const auto reserved = queue.reserved_in_memory();
+  const auto flights = queue.in_flight();
+  reserved_ = reserved_ - queue.reserved + reserved;
+  in_flight_ = in_flight_ - queue.flights + flights;
+  queue.reserved = reserved;
+  queue.flights = flights;
+  if (reserved + flights > 0) busy_.insert(&queue);
+  else busy_.erase(&queue);
+}
+
+/// What more may be read into memory. Of what cannot start now, half of it: others can make use of it.
+std::size_t Scheduler::room(bool may_start) const {
+  const auto budget = may_start ? limits_.max_in_memory : limits_.max_in_memory / 2;
+  return budget - std::min(budget, reserved_);
+}
+
+// ---- what is on disk ----
+
+void Scheduler::add(const QueueName& name) {
+  auto& at = queue(name.destination);
+  (void)at.make_lane(name.lane, Backlog::OnDisk::unknown);
+  note(at);
+}
+
+void Scheduler::announce(const QueueName& name, const QueueId& id) { backlog(name).announce(id); }
+
+void Scheduler::withdraw(const QueueName& name, const QueueId& id) {
+  backlog(name).withdraw(id);
+  note(queue(name.destination));
+}
+
+bool Scheduler::admit(const QueueName& name, const Item& item, const Now& now) {
+  auto& at = queue(name.destination);
+  const auto limit = room(at.may_start(now.steady)) > 0 ? at.useful_window(now.steady) : 0;
+  const bool is_in_memory = backlog(name).admit(item, now.wall, limit);
+  note(at);
+  return is_in_memory;
 }
 
 void Scheduler::loaded(
-  const Destination& destination, const std::vector<Item>& items, std::optional<WallTime> next_due
+  const QueueName& name, const std::vector<Item>& items, std::optional<WallTime> next_due
 ) {
-  queue(destination).backlog.loaded(items, next_due);
+  backlog(name).loaded(items, next_due);
+  note(queue(name.destination));
 }
 
-void Scheduler::finished(const Destination& destination, const QueueId& id, std::size_t shard) {
-  auto& at = queue(destination);
-  at.backlog.finish(id);
-  forget_in_flight(at, shard);
+// ---- messages in flight ----
+
+/// Keeps the sums over all destinations and over those of its provider.
+void Scheduler::recount_loads(DestinationQueue& queue) {
+  const auto slots = queue.loads.slots();
+  started_ = started_ - queue.started + queue.loads.in_flight();
+  connections_ = connections_ - queue.slots + slots;
+  if (queue.provider) queue.provider->connections = queue.provider->connections - queue.slots + slots;
+  queue.started = queue.loads.in_flight();
+  queue.slots = slots;
 }
 
-void Scheduler::put_back(const Destination& destination, const QueueId& id, std::size_t shard) {
-  auto& at = queue(destination);
-  at.backlog.put_back(id);
-  forget_in_flight(at, shard);
+void Scheduler::end_flight(DestinationQueue& queue, std::size_t shard) {
+  if (queue.loads.at(shard).in_flight == 0) return;
+  --started_on_[shard];
+  queue.loads.end(shard);
+  recount_loads(queue);
 }
 
-void Scheduler::forget_in_flight(Queue& queue, std::size_t shard) {
-  if (shard < queue.in_flight.size() && queue.in_flight[shard] > 0) --queue.in_flight[shard];
+void Scheduler::finished(const QueueName& name, const QueueId& id, std::size_t shard) {
+  auto* at = find(name.destination);
+  if (!at) return;
+  if (auto* lane = at->lane(name.lane)) lane->finish(id);
+  end_flight(*at, shard);
+  note(*at);
+}
+
+void Scheduler::put_back(const QueueName& name, const QueueId& id, std::size_t shard) {
+  auto* at = find(name.destination);
+  if (!at) return;
+  if (auto* lane = at->lane(name.lane)) lane->put_back(id);
+  if (at->loads.at(shard).in_flight > 0) {  // its tokens were not used
+    at->messages.give_back();
+    if (at->provider) at->provider->messages.give_back();
+  }
+  end_flight(*at, shard);
+  note(*at);
+}
+
+void Scheduler::release(const Destination& destination, std::size_t shard) {
+  auto* at = find(destination);
+  if (!at) return;
+  end_flight(*at, shard);
+  note(*at);
+}
+
+// ---- next hops ----
+
+void Scheduler::judged(const Destination& destination) {
+  auto* at = find(destination);
+  if (!at) return;
+  at->health.judged(at->loads.slots());
+  note(*at);
 }
 
 void Scheduler::connection_ready(const Destination& destination, std::size_t shard) {
-  queue(destination).health.connection_ready(shard);
+  auto& at = queue(destination);
+  at.health.connection_ready();
+  if (at.loads.connection_ready(shard)) ++at.unpaid;
+  recount_loads(at);
+  note(at);
 }
 
 void Scheduler::connection_closed(const Destination& destination, std::size_t shard) {
-  queue(destination).health.connection_closed(shard);
+  auto* at = find(destination);
+  if (!at) return;
+  at->health.connection_closed();
+  at->loads.connection_closed(shard);
+  recount_loads(*at);
+  note(*at);
 }
 
 void Scheduler::hop_failed(const Destination& destination, std::string why, const Now& now) {
-  queue(destination).health.hop_failed(limits_.retry, std::move(why), now.steady, jitter_.fraction());
+  auto& at = queue(destination);
+  at.health.hop_failed(at.shape.retry, std::move(why), now.steady, jitter_.fraction());
+  note(at);
 }
 
-void Scheduler::resume(const Destination& destination, const Now& now) {
-  auto& at = queue(destination);
-  at.health.resume();
-  at.backlog.hurry(now.wall);
+void Scheduler::resolved(
+  const Destination& destination, const std::string& provider, SteadyTime valid_until
+) {
+  auto* at = find(destination);
+  if (!at) return;
+  at->is_asking = false;
+  at->needs_provider = false;
+  at->provider_valid_until = valid_until;
+  const bool is_same = at->provider ? at->provider->name == provider : provider.empty();
+  if (!is_same) {
+    leave_provider(*at);
+    join_provider(*at, provider);
+    at->set_shape(shapes_.shape(destination, provider));
+  }
+  note(*at);
 }
+
+// ---- people ----
+
+void Scheduler::reload() {
+  for (auto& [destination, at] : queues_) {
+    at->set_shape(shapes_.shape(destination, at->provider ? at->provider->name : ""));
+    note(*at);
+  }
+  for (auto& [name, provider] : providers_) shape_provider(*provider);
+}
+
+void Scheduler::set_limits(const SchedulerLimits& limits) {
+  const auto shards = limits_.shards;
+  limits_ = limits;
+  limits_.shards = shards;
+}
+
+void Scheduler::hurry(const Destination& destination, const Now& now) {
+  auto* at = find(destination);
+  if (!at) return;
+  at->health.resume();
+  for (const auto lane : kLanes) {
+    if (auto* backlog = at->lane(lane)) backlog->hurry(now.wall);
+  }
+  note(*at);
+}
+
+Whereabouts Scheduler::hurry_one(const QueueName& name, const QueueId& id) {
+  const auto where = backlog(name).hurry_one(id);
+  note(queue(name.destination));
+  return where;
+}
+
+bool Scheduler::forget(const QueueName& name, const QueueId& id) {
+  const bool is_in_flight = backlog(name).forget(id);
+  note(queue(name.destination));
+  return is_in_flight;
+}
+
+void Scheduler::suspend(const Destination& destination, std::optional<SteadyTime> until) {
+  auto& at = queue(destination);
+  at.is_held = true;
+  at.held_until = until;
+  note(at);
+}
+
+void Scheduler::unsuspend(const Destination& destination) {
+  auto* at = find(destination);
+  if (!at) return;
+  at->is_held = false;
+  at->held_until.reset();
+  note(*at);
+}
+
+// ---- what to do ----
 
 std::vector<ScheduleStep> Scheduler::plan(const Now& now) {
   std::vector<ScheduleStep> steps;
   if (is_paused_) return steps;
-  plan_expiry(now, steps);
-  for (auto& [destination, queue] : queues_) {
-    if (auto load = queue.backlog.want_load(now.wall))
-      steps.emplace_back(schedule_step::Load{destination, *load});
-    plan_starts(destination, queue, now, steps);
-  }
+  take_wakes(now.steady);
+  for (auto* at : std::exchange(noted_, {})) look_at(*at, now, steps);
+  take_turns(now, steps);
+  for (auto* provider : std::exchange(noted_providers_, {})) settle_provider(*provider, now.steady);
   return steps;
 }
 
-void Scheduler::plan_expiry(const Now& now, std::vector<ScheduleStep>& steps) {
-  if (now.steady < next_expiry_) return;
-  next_expiry_ =
-    now.steady + std::clamp<milliseconds>(limits_.retry.max_age / 10, milliseconds{100}, kExpiryInterval);
-  for (auto& [destination, queue] : queues_) {
-    auto expired = queue.backlog.take_older_than(now.wall - limits_.retry.max_age);
-    if (!expired.empty()) steps.emplace_back(schedule_step::Expire{destination, std::move(expired)});
+void Scheduler::take_wakes(SteadyTime now) {
+  while (!wakes_.empty() && wakes_.begin()->first <= now) {
+    auto& at = *wakes_.begin()->second;
+    set_wake(at, std::nullopt);
+    note(at);
   }
-}
-
-void Scheduler::plan_starts(
-  const Destination& destination, Queue& queue, const Now& now, std::vector<ScheduleStep>& steps
-) {
-  const auto permits = queue.health.permits(now.steady);
-  const bool may_connect = queue.health.may_connect(now.steady);
-  std::vector<std::vector<Item>> starts(limits_.shards);
-  while (total(queue.in_flight) < permits) {
-    const auto shard = choose_shard(queue, may_connect);
-    if (!shard) break;
-    auto item = queue.backlog.take(now.wall);
-    if (!item) break;
-    ++queue.in_flight[*shard];
-    starts[*shard].push_back(*item);
+  while (!provider_wakes_.empty() && provider_wakes_.begin()->first <= now) {
+    auto* provider = provider_wakes_.begin()->second;
+    provider_wakes_.erase(provider_wakes_.begin());
+    provider->wake.reset();
+    noted_providers_.insert(provider);
   }
-  for (std::size_t shard = 0; shard < starts.size(); ++shard) {
-    if (starts[shard].empty()) continue;
-    steps.emplace_back(schedule_step::Start{destination, shard, std::move(starts[shard]), may_connect});
-  }
-}
-
-/// The shard with the least in flight; while the number of connections must not grow, among those that have
-/// one.
-std::optional<std::size_t> Scheduler::choose_shard(const Queue& queue, bool may_connect) const {
-  std::optional<std::size_t> best;
-  for (std::size_t shard = 0; shard < queue.in_flight.size(); ++shard) {
-    if (!may_connect && queue.health.ready_on(shard) == 0) continue;
-    if (!best || queue.in_flight[shard] < queue.in_flight[*best]) best = shard;
-  }
-  return best;
 }
 
 std::optional<SteadyTime> Scheduler::wake_at(const Now& now) const {
+  if (is_paused_) return std::nullopt;
+  const bool has_turns = !ring_.empty() && started_ < limits_.max_in_flight;
+  if (has_turns || !noted_.empty() || !noted_providers_.empty()) return now.steady;
   std::optional<SteadyTime> next;
   const auto consider = [&](SteadyTime at) { next = std::min(next.value_or(at), at); };
-  if (is_paused_) return next;
-  for (const auto& [destination, queue] : queues_) {
-    if (queue.backlog.waiting() > 0) consider(std::max(next_expiry_, now.steady));
-    if (queue.health.is_suspended(now.steady)) {
-      consider(*queue.health.suspended_until());
-    } else if (const auto due = queue.backlog.next_due(now.wall);
-               due && total(queue.in_flight) < queue.health.permits(now.steady)) {
-      consider(now.steady + (*due - now.wall));
-    }
-  }
+  if (!wakes_.empty()) consider(wakes_.begin()->first);
+  if (!provider_wakes_.empty()) consider(provider_wakes_.begin()->first);
   return next;
 }
 
-std::vector<DestinationState> Scheduler::states() const {
+// ---- what is going on ----
+
+DestinationState Scheduler::describe(const DestinationQueue& queue, const Now& now) {
+  DestinationState state;
+  state.destination = queue.destination;
+  for (const auto lane : kLanes) {
+    const auto* backlog = queue.lane(lane);
+    state.waiting_in_memory[static_cast<std::size_t>(lane)] = backlog ? backlog->waiting() : 0;
+  }
+  state.in_flight = queue.in_flight();
+  state.connections_ready = queue.health.ready();
+  state.concurrency_window = queue.health.window();
+  state.suspended_until = queue.health.suspended_until();
+  state.is_suspended = queue.is_held_at(now.steady);
+  state.last_failure = queue.health.last_failure();
+  if (queue.provider) state.provider = queue.provider->name;
+  state.next_due = queue.next_due(now);
+  state.oldest_arrival = queue.oldest_arrival();
+  return state;
+}
+
+std::vector<DestinationState> Scheduler::states(const Now& now, std::size_t limit) const {
+  std::vector<std::pair<std::size_t, const DestinationQueue*>> order;
+  order.reserve(busy_.size());
+  for (const auto* at : busy_) order.emplace_back(at->waiting(), at);
+  const auto count = std::min(limit, order.size());
+  const auto middle = order.begin() + static_cast<std::ptrdiff_t>(count);
+  std::partial_sort(order.begin(), middle, order.end(), [](const auto& left, const auto& right) {
+    if (left.first != right.first) return left.first > right.first;
+    return left.second->destination < right.second->destination;
+  });
   std::vector<DestinationState> states;
-  for (const auto& [destination, queue] : queues_) {
-    states.push_back(
-      {destination, queue.backlog.waiting(), queue.backlog.in_flight(), queue.health.suspended_until(),
-       queue.health.last_failure()}
-    );
+  for (auto at = order.begin(); at != middle; ++at) states.push_back(describe(*at->second, now));
+  for (auto at = queues_.begin(); at != queues_.end() && states.size() < limit; ++at) {
+    if (!busy_.contains(at->second.get())) states.push_back(describe(*at->second, now));
   }
   return states;
 }
 
-std::size_t Scheduler::in_flight() const {
-  std::size_t sum = 0;
-  for (const auto& [destination, queue] : queues_) sum += queue.backlog.in_flight();
-  return sum;
+std::optional<DestinationState> Scheduler::state(const Destination& destination, const Now& now) const {
+  const auto found = queues_.find(destination);
+  if (found == queues_.end()) return std::nullopt;
+  return describe(*found->second, now);
 }
 
 }  // namespace relay::queue

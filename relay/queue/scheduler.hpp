@@ -116,8 +116,8 @@ class Scheduler {
 
   // ---- what is going on ----
 
-  /// The `limit` destinations that most messages wait for in memory, those first. Takes as long as there are
-  /// destinations with something in memory or in flight.
+  /// At most `limit`: those first that most messages in memory wait for, then some of the others. Takes as long as
+  /// there are destinations with something in memory or in flight.
   [[nodiscard]] std::vector<DestinationState> states(const Now& now, std::size_t limit) const;
   [[nodiscard]] std::optional<DestinationState> state(const Destination& destination, const Now& now) const;
   /// Messages waiting in memory, with those that loads under way may bring.
@@ -131,30 +131,70 @@ class Scheduler {
   [[nodiscard]] std::uint64_t visits() const { return visits_; }
 
  private:
-  using Queues = std::map<Destination, std::unique_ptr<DestinationQueue>>;
+  using Place = DestinationQueue::Place;
+  struct Starts;  // of one plan(): messages gathered into steps
 
   DestinationQueue* find(const Destination& destination);
   DestinationQueue& queue(const Destination& destination);
-  Backlog& backlog(const QueueName& name, Backlog::OnDisk on_disk = Backlog::OnDisk::nothing);
+  Backlog& backlog(const QueueName& name);
+  [[nodiscard]] std::size_t room(bool may_start) const;
   void note(DestinationQueue& queue);
   void recount(DestinationQueue& queue);
+  void recount_loads(DestinationQueue& queue);
+  void end_flight(DestinationQueue& queue, std::size_t shard);
+
+  // ---- one destination ----
+  void look_at(DestinationQueue& queue, const Now& now, std::vector<ScheduleStep>& steps);
+  void plan_expiry(DestinationQueue& queue, const Now& now, std::vector<ScheduleStep>& steps);
+  void plan_loads(DestinationQueue& queue, const Now& now, std::vector<ScheduleStep>& steps);
+  void plan_resolve(DestinationQueue& queue, const Now& now, std::vector<ScheduleStep>& steps);
+  void rest(DestinationQueue& queue, const Now& now);
+  void set_wake(DestinationQueue& queue, std::optional<SteadyTime> at);
+  void drop(DestinationQueue& queue);
+
+  // ---- providers ----
+  void join_provider(DestinationQueue& queue, const std::string& name);
+  void leave_provider(DestinationQueue& queue);
+  void shape_provider(Provider& provider);
+  void settle_provider(Provider& provider, SteadyTime now);
+
+  // ---- turns ----
+  void take_wakes(SteadyTime now);
+  void take_turns(const Now& now, std::vector<ScheduleStep>& steps);
+  [[nodiscard]] Place take_turn(DestinationQueue& queue, const Now& now, Starts& starts);
+  struct Choice {
+    std::optional<std::size_t> shard;
+    bool is_new = false;           // a connection more
+    Place waits_at = Place::none;  // without a shard: for what
+  };
+  [[nodiscard]] Choice choose_shard(const DestinationQueue& queue, SteadyTime now, bool was_woken) const;
+  [[nodiscard]] Place blocked_at(const DestinationQueue& queue, bool was_woken) const;
+  void start(DestinationQueue& queue, Lane lane, const Choice& choice, const Now& now, Starts& starts);
+  void put(DestinationQueue& queue, Place place, bool in_front);
+  WaitingLine& line(DestinationQueue& queue, Place place);
+  void wake_one(WaitingLine& line);
+  void wake_waiting(Provider* provider, SteadyTime now);
+
+  [[nodiscard]] static DestinationState describe(const DestinationQueue& queue, const Now& now);
 
   SchedulerLimits limits_;
   const ShapeSource& shapes_;
   Jitter& jitter_;
   bool is_paused_ = false;
-  Queues queues_;
+  std::map<Destination, std::unique_ptr<DestinationQueue>> queues_;
   std::map<std::string, std::unique_ptr<Provider>> providers_;
-  std::vector<DestinationQueue*> noted_;  // what plan() is to look at
+  std::vector<DestinationQueue*> noted_;           // what plan() is to look at
+  std::unordered_set<Provider*> noted_providers_;  // whose limits may have room now
   std::set<std::pair<SteadyTime, DestinationQueue*>> wakes_;
   std::set<std::pair<SteadyTime, Provider*>> provider_wakes_;
-  WaitingLine ring_;                     // due mail and leave to start some: one message each turn
-  WaitingLine waiting_for_connections_;  // of all
-  std::unordered_set<DestinationQueue*> busy_;
-  std::size_t started_ = 0;      // messages that count to max_in_flight
-  std::size_t in_flight_ = 0;    // with those that do not
-  std::size_t connections_ = 0;  // slots
-  std::size_t reserved_ = 0;     // messages in memory
+  WaitingLine ring_;             // due mail and leave to start some: one message each turn
+  WaitingLine for_connections_;  // wait for another's connection to end
+  std::unordered_set<const DestinationQueue*> busy_;  // with something in memory or in flight
+  std::vector<std::size_t> started_on_;               // messages, a shard
+  std::size_t started_ = 0;                           // messages that count to max_in_flight
+  std::size_t in_flight_ = 0;                         // with those that do not
+  std::size_t connections_ = 0;                       // slots
+  std::size_t reserved_ = 0;                          // messages in memory
   std::uint64_t visits_ = 0;
 };
 

@@ -1,0 +1,171 @@
+/// What the scheduler does with one destination that something happened to, and with its provider.
+
+#include <algorithm>
+#include <utility>
+
+#include "relay/queue/scheduler.hpp"
+
+namespace relay::queue {
+namespace {
+
+constexpr milliseconds kExpiryInterval = std::chrono::minutes{1};
+/// Until a queue that found no room in memory asks again, when nothing happens to it before.
+constexpr milliseconds kRoomInterval = std::chrono::seconds{1};
+/// What is kept in memory of a destination that cannot start anything: to find what is too old; and when memory is
+/// short.
+constexpr std::size_t kKept = 20;
+constexpr std::size_t kKeptAtLeast = 1;
+/// A damaged time on disk must not overflow.
+constexpr milliseconds kLongestSleep = std::chrono::hours{24 * 365};
+
+SteadyTime steady_at(WallTime wall, const Now& now) {
+  if (wall <= now.wall) return now.steady;
+  return now.steady + (wall > now.wall + kLongestSleep ? kLongestSleep : wall - now.wall);
+}
+
+}  // namespace
+
+void Scheduler::look_at(DestinationQueue& queue, const Now& now, std::vector<ScheduleStep>& steps) {
+  ++visits_;
+  queue.is_noted = false;
+  if (queue.provider) noted_providers_.insert(queue.provider);
+  for (; queue.unpaid > 0; --queue.unpaid) queue.connections.take(now.steady);
+  plan_expiry(queue, now, steps);
+  plan_loads(queue, now, steps);
+  plan_resolve(queue, now, steps);
+  if (queue.place == Place::none && queue.may_start(now.steady) && queue.next_lane(now.wall))
+    put(queue, Place::ring, false);
+  rest(queue, now);
+}
+
+void Scheduler::plan_expiry(DestinationQueue& queue, const Now& now, std::vector<ScheduleStep>& steps) {
+  const auto max_age = queue.shape.retry.max_age;
+  const auto oldest = queue.oldest_arrival();
+  if (!oldest || now.steady < queue.next_expiry || *oldest >= now.wall - max_age) return;
+  queue.next_expiry = now.steady + std::clamp<milliseconds>(max_age / 10, milliseconds{100}, kExpiryInterval);
+  for (const auto lane : kLanes) {
+    auto* backlog = queue.lane(lane);
+    if (!backlog) continue;
+    auto expired = backlog->take_older_than(now.wall - max_age);
+    if (!expired.empty()) steps.emplace_back(schedule_step::Expire{queue.name(lane), std::move(expired)});
+  }
+  recount(queue);
+}
+
+void Scheduler::plan_loads(DestinationQueue& queue, const Now& now, std::vector<ScheduleStep>& steps) {
+  const bool may_start = queue.may_start(now.steady);
+  const bool is_short = reserved_ > limits_.max_in_memory / 2;
+  for (const auto lane : kLanes) {
+    auto* backlog = queue.lane(lane);
+    if (!backlog) continue;
+    if (!may_start) backlog->shed(is_short ? kKeptAtLeast : kKept);
+    recount(queue);
+    const auto load = backlog->want_load(now.wall, queue.useful_window(now.steady), room(may_start));
+    if (load) steps.emplace_back(schedule_step::Load{queue.name(lane), *load});
+    recount(queue);
+  }
+}
+
+void Scheduler::plan_resolve(DestinationQueue& queue, const Now& now, std::vector<ScheduleStep>& steps) {
+  const bool is_wanted = queue.needs_provider || now.steady >= queue.provider_valid_until;
+  if (!is_wanted || queue.is_asking || !queue.next_lane(now.wall)) return;
+  queue.is_asking = true;
+  steps.emplace_back(schedule_step::Resolve{queue.destination});
+}
+
+/// Until something happens to it or its time has come.
+void Scheduler::rest(DestinationQueue& queue, const Now& now) {
+  const bool is_forgettable = queue.place == Place::none && !queue.is_noted;
+  std::optional<SteadyTime> next;
+  const auto consider = [&](SteadyTime at) { next = std::min(next.value_or(at), at); };
+  if (const auto at = queue.forgettable_at(); is_forgettable && at) {
+    if (*at <= now.steady) return drop(queue);
+    consider(*at);
+  }
+  const auto consider_later = [&](std::optional<SteadyTime> at) {
+    if (at && *at > now.steady) consider(*at);
+  };
+  if (const auto oldest = queue.oldest_arrival())
+    consider(
+      std::max(steady_at(*oldest + queue.shape.retry.max_age + milliseconds{1}, now), queue.next_expiry)
+    );
+  const auto due = queue.next_due(now);
+  if (due) {
+    consider_later(queue.health.suspended_until());
+    consider_later(queue.held_until);
+    consider_later(steady_at(*due, now));
+  }
+  if (due && *due <= now.wall && queue.place == Place::none) {
+    consider_later(queue.health.growth_held_until());
+    consider_later(queue.messages.next_token());
+    consider_later(queue.connections.next_token());
+    if (!queue.next_lane(now.wall)) consider(now.steady + kRoomInterval);
+  }
+  set_wake(queue, next);
+}
+
+void Scheduler::set_wake(DestinationQueue& queue, std::optional<SteadyTime> at) {
+  if (queue.wake == at) return;
+  if (queue.wake) wakes_.erase({*queue.wake, &queue});
+  if (at) wakes_.emplace(*at, &queue);
+  queue.wake = at;
+}
+
+void Scheduler::drop(DestinationQueue& queue) {
+  set_wake(queue, std::nullopt);
+  leave_provider(queue);
+  busy_.erase(&queue);
+  queues_.erase(queues_.find(queue.destination));
+}
+
+// ---- providers ----
+
+void Scheduler::join_provider(DestinationQueue& queue, const std::string& name) {
+  if (name.empty()) return;
+  auto& at = providers_[name];
+  if (!at) {
+    at = std::make_unique<Provider>();
+    at->name = name;
+    shape_provider(*at);
+  }
+  queue.provider = at.get();
+  ++at->destinations;
+  at->connections += queue.loads.slots();
+}
+
+void Scheduler::leave_provider(DestinationQueue& queue) {
+  if (!queue.provider) return;
+  auto& provider = *queue.provider;
+  if (queue.place == Place::provider_messages || queue.place == Place::provider_connections) {
+    std::erase(line(queue, queue.place), &queue);
+    queue.place = Place::none;
+  }
+  queue.woken_from = Place::none;
+  --provider.destinations;
+  provider.connections -= queue.loads.slots();
+  noted_providers_.insert(&provider);
+  queue.provider = nullptr;
+}
+
+void Scheduler::shape_provider(Provider& provider) {
+  provider.shape = shapes_.provider_shape(provider.name);
+  provider.messages.set_rate(provider.shape ? provider.shape->message_rate : std::nullopt);
+  noted_providers_.insert(&provider);
+}
+
+void Scheduler::settle_provider(Provider& provider, SteadyTime now) {
+  std::optional<SteadyTime> next;
+  if (!provider.for_messages.empty() && !provider.has_message(now)) next = provider.messages.next_token();
+  if (provider.destinations == 0) next = provider.messages.full_at();
+  if (provider.wake) provider_wakes_.erase({*provider.wake, &provider});
+  provider.wake.reset();
+  if (provider.destinations == 0 && *next <= now) {
+    providers_.erase(providers_.find(provider.name));
+    return;
+  }
+  if (!next) return;
+  provider_wakes_.emplace(*next, &provider);
+  provider.wake = next;
+}
+
+}  // namespace relay::queue
