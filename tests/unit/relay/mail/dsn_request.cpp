@@ -45,16 +45,6 @@ TEST(OriginalRecipient, OfTypeUtf8FollowsRfc6533) {
   }
 }
 
-TEST(Utf8, IsTakenInItsShortestFormOnlyCase051) {
-  for (const auto* text : {"", "ascii", "\xc3\xbc", "\xe2\x82\xac", "\xf0\x9f\x93\xa7", "\xf4\x8f\xbf\xbf"})
-    EXPECT_TRUE(is_utf8(text)) << text;
-  for (const auto* text :
-       {"\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf", "\xf0\x80\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
-        "\x80", "\xc3", "\xe2\x82", "\xff", "\xf8\x88\x80\x80\x80"}) {
-    EXPECT_FALSE(is_utf8(text)) << text;
-  }
-}
-
 /// Every octet in every place of a valid value: whatever comes, it is an answer.
 TEST(Readers, TakeAnyOctets) {
   for (const std::string valid : {"SUCCESS,DELAY", "rfc822;a+2Bb@c", "utf-8;\\x{FC}@d"}) {

@@ -129,6 +129,23 @@ TEST(Serve, RefusesStrangersWithTheReason) {
   EXPECT_EQ(relay.log.records("rejection").front().at("recipient"), "c@d");
 }
 
+TEST(Serve, LogsAddressesBeyondAsciiAsTheyAreCase051) {
+  auto rules = LiveSession::allowing_loopback();
+  rules.access.allowed = {*Cidr::parse("10.0.0.0/8")};
+  LiveSession relay(rules);
+  auto client = relay.client();
+  client.reply();
+  client.send("EHLO stranger\r\n");
+  client.reply();
+  client.send("MAIL FROM:<\xc3\xbc@b> SMTPUTF8\r\n");
+  EXPECT_THAT(client.reply(), StartsWith("250"));
+  client.send("RCPT TO:<c@\xc3\xbc.example>\r\n");
+  EXPECT_THAT(client.reply(), StartsWith("550 5.7.1"));
+  ASSERT_EQ(relay.log.records("rejection").size(), 1U);
+  EXPECT_EQ(relay.log.records("rejection").front().at("sender"), "\xc3\xbc@b");
+  EXPECT_EQ(relay.log.records("rejection").front().at("recipient"), "c@\xc3\xbc.example");
+}
+
 TEST(Serve, TellsAHiddenClientThatTheNetworkHidesIt) {
   auto rules = LiveSession::allowing_loopback();
   rules.access.hidden = {*Cidr::parse("127.0.0.1/32")};
