@@ -2,6 +2,7 @@
 
 module(relay/base PURE LIBRARIES spdlog::spdlog nlohmann_json::nlohmann_json)
 module(relay/mail PURE DEPENDS relay/base)
+module(relay/dkim PURE DEPENDS relay/mail LIBRARIES OpenSSL::Crypto)
 module(relay/sasl PURE DEPENDS relay/base)
 module(relay/smtp PURE DEPENDS relay/mail relay/sasl)
 module(relay/dsn PURE DEPENDS relay/smtp)

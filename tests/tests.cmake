@@ -30,6 +30,7 @@ add_custom_target(threaded)
 
 unit_tests(relay/base)
 unit_tests(relay/mail)
+unit_tests(relay/dkim)
 unit_tests(relay/sasl)
 unit_tests(relay/smtp)
 unit_tests(relay/dsn)
