@@ -18,7 +18,7 @@ module(relay/session DEPENDS relay/smtp relay/policy relay/net relay/metrics
   PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/delivery DEPENDS relay/smtp relay/route relay/net relay/metrics
   PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
-module(relay/engine DEPENDS relay/session relay/delivery relay/queue relay/spool
+module(relay/engine DEPENDS relay/session relay/delivery relay/queue relay/spool relay/dsn relay/dkim
   PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/http DEPENDS relay/net PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/app DEPENDS relay/engine relay/session relay/http relay/config

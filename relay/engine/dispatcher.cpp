@@ -1,8 +1,10 @@
 #include "relay/engine/dispatcher.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "relay/engine/records.hpp"
+#include "relay/engine/signing.hpp"
 
 namespace relay::engine {
 
@@ -14,17 +16,26 @@ namespace {
 
 /// Until what could not be read or recorded is tried again.
 constexpr std::chrono::seconds kMoment{2};
+/// Until a queue that a message belongs to is looked at again.
+constexpr std::chrono::minutes kPostponed{1};
 
 }  // namespace
 
 Dispatcher::Dispatcher(
-  const Context& context, net::IoThread& thread, Admission& admission, queue::SchedulerLimits limits,
-  Jitter& jitter
+  const Context& context, net::IoThread& thread, Admission& admission, ProviderSource& providers,
+  const queue::SchedulerLimits& limits, Jitter& jitter
 )
     : context_(context),
       thread_(thread),
       admission_(admission),
-      scheduler_(limits, jitter),
+      providers_(providers),
+      tasks_(
+        thread.executor(),
+        [&log = context_.log](const std::string& what) {
+          log.write(log::error("exception").with("in", "provider lookup").with("error", what));
+        }
+      ),
+      scheduler_(limits, context.shapes, jitter),
       timer_(thread.context()) {}
 
 /// Runs an action on the scheduler's thread and lets the schedule act on it.
@@ -51,44 +62,58 @@ queue::Now Dispatcher::now() const { return {context_.clock.now(), context_.cloc
 
 // ---- events ----
 
-void Dispatcher::start(const std::vector<std::string>& destinations) {
-  on_thread([this, destinations] {
-    for (const auto& destination : destinations) scheduler_.add(Destination{destination});
+void Dispatcher::start(const std::vector<std::string>& queues) {
+  on_thread([this, queues] {
+    for (const auto& key : queues) {
+      if (const auto name = queue::QueueName::parse(key)) scheduler_.add(*name);
+    }
   });
 }
 
-void Dispatcher::announce(const Destination& destination, const QueueId& id) {
+void Dispatcher::announce(const std::vector<Place>& places) {
   // No plan: nothing can start because of it, and the order with what follows is kept.
-  net::asio::post(thread_.context(), [this, destination, id] { scheduler_.announce(destination, id); });
+  net::asio::post(thread_.context(), [this, places] {
+    for (const auto& place : places) scheduler_.announce(place.queue, place.item.key.id);
+  });
 }
 
-void Dispatcher::withdraw(const Destination& destination, const QueueId& id) {
-  on_thread([this, destination, id] { scheduler_.withdraw(destination, id); });
+void Dispatcher::withdraw(const std::vector<Place>& places) {
+  on_thread([this, places] {
+    for (const auto& place : places) scheduler_.withdraw(place.queue, place.item.key.id);
+  });
 }
 
-void Dispatcher::accepted(const Destination& destination, const queue::Item& item, Fresh fresh) {
-  on_thread([this, destination, item, fresh = std::move(fresh)]() mutable {
-    // What is not in the window is read from disk in its time: holding on to its content would help nobody.
-    if (scheduler_.admit(destination, item, now())) fresh_.emplace(item.key.id, std::move(fresh));
+void Dispatcher::accepted(Accepted message) {
+  on_thread([this, message = std::move(message)]() mutable {
+    for (auto& place : message.places) {
+      // What is not in the window is read from disk in its time: holding on to its content would help nobody.
+      const bool is_in_memory = scheduler_.admit(place.queue, place.item, now());
+      const bool is_new = message.fresh.stored.envelope.recipients.empty() == false;
+      if (is_in_memory && is_new)
+        fresh_.emplace(message.id, KeptFresh{place.queue, std::move(place.share), message.fresh});
+    }
   });
 }
 
 void Dispatcher::finished(
   const Attempt& attempt, std::size_t shard, const std::optional<queue::Item>& again
 ) {
-  on_thread([this, destination = attempt.destination, id = attempt.item.key.id, shard, again] {
-    scheduler_.finished(destination, id, shard);
-    if (again) scheduler_.admit(destination, *again, now());
+  on_thread([this, queue = attempt.place.queue, id = attempt.id(), shard, again] {
+    scheduler_.finished(queue, id, shard);
+    if (again) scheduler_.admit(queue, *again, now());
+    const auto wish = wishes_.find(id);
+    if (wish == wishes_.end()) return;
+    if (again) net::asio::post(context_.workers, [this, id, what = wish->second] { fulfil_(what, id); });
+    wishes_.erase(wish);
   });
 }
 
 void Dispatcher::put_back(const Attempt& attempt, std::size_t shard) {
-  put_back(InFlight{attempt.destination, attempt.item, shard});
+  put_back(InFlight{attempt.place.queue, attempt.place.item, shard});
 }
 
 void Dispatcher::put_back(const InFlight& message) {
-  on_thread([this, message] { scheduler_.put_back(message.destination, message.item.key.id, message.shard); }
-  );
+  on_thread([this, message] { scheduler_.put_back(message.queue, message.item.key.id, message.shard); });
 }
 
 void Dispatcher::connection_ready(const Destination& destination, std::size_t shard) {
@@ -111,8 +136,28 @@ void Dispatcher::hop_failed(const Destination& destination, std::string why) {
   });
 }
 
-void Dispatcher::resume(const Destination& destination) {
-  on_thread([this, destination] { scheduler_.resume(destination, now()); });
+void Dispatcher::judged(const Destination& destination) {
+  on_thread([this, destination] { scheduler_.judged(destination); });
+}
+
+void Dispatcher::hurry(const Destination& destination) {
+  on_thread([this, destination] { scheduler_.hurry(destination, now()); });
+}
+
+void Dispatcher::hurry_all() {
+  on_thread([this] { scheduler_.hurry_all(now()); });
+}
+
+void Dispatcher::suspend(const Destination& destination, std::optional<milliseconds> duration) {
+  on_thread([this, destination, duration] {
+    std::optional<SteadyTime> until;
+    if (duration) until = now().steady + *duration;
+    scheduler_.suspend(destination, until);
+  });
+}
+
+void Dispatcher::unsuspend(const Destination& destination) {
+  on_thread([this, destination] { scheduler_.unsuspend(destination); });
 }
 
 void Dispatcher::pause() {
@@ -123,13 +168,33 @@ void Dispatcher::unpause() {
   on_thread([this] { scheduler_.pause(--pauses_ > 0); });
 }
 
-void Dispatcher::reload() {
-  on_thread([this] { scheduler_.set_retry(context_.limits.limits()->retry); });
+void Dispatcher::reload(const queue::SchedulerLimits& limits) {
+  on_thread([this, limits] {
+    scheduler_.set_limits(limits);
+    scheduler_.reload();
+  });
 }
 
-void Dispatcher::describe(std::function<void(std::vector<queue::DestinationState>, std::size_t)> answer) {
-  net::asio::post(thread_.context(), [this, answer = std::move(answer)] {
-    answer(scheduler_.states(), scheduler_.in_flight());
+void Dispatcher::take_out(
+  std::vector<Place> places, std::optional<Wish> wish, std::function<void(std::vector<bool>)> answer
+) {
+  on_thread([this, places = std::move(places), wish, answer = std::move(answer)] {
+    std::vector<bool> are_in_flight;
+    for (const auto& place : places) {
+      const auto& id = place.item.key.id;
+      are_in_flight.push_back(scheduler_.forget(place.queue, id));
+      if (are_in_flight.back() && wish) wishes_[id] = *wish;
+      if (!are_in_flight.back()) forget_fresh(place.queue, id);
+    }
+    answer(std::move(are_in_flight));
+  });
+}
+
+void Dispatcher::describe(
+  std::size_t limit, std::function<void(std::vector<queue::DestinationState>, std::size_t)> answer
+) {
+  net::asio::post(thread_.context(), [this, limit, answer = std::move(answer)] {
+    answer(scheduler_.states(now(), limit), scheduler_.in_flight());
   });
 }
 
@@ -162,42 +227,97 @@ void Dispatcher::stop_timer() {
   timer_.cancel();
 }
 
-void Dispatcher::begin(step::Start start) {
-  std::vector<Dispatched> fresh;
-  std::vector<queue::Item> stored;
-  for (const auto& item : start.items) {
-    const auto found = fresh_.find(item.key.id);
-    if (found == fresh_.end()) {
-      stored.push_back(item);
-      continue;
-    }
-    Dispatched dispatched{
-      {item, start.destination, std::move(found->second.stored), {}, {}}, std::move(found->second.content)
-    };
-    dispatched.attempt.pending = pending_recipients(dispatched.attempt.stored, {});
-    fresh.push_back(std::move(dispatched));
-    fresh_.erase(found);
-  }
-  if (!fresh.empty()) shippers_[start.shard]->ship(start.destination, std::move(fresh), start.may_connect);
-  if (!stored.empty()) ship_stored(start.destination, start.shard, std::move(stored), start.may_connect);
+std::optional<Dispatcher::KeptFresh> Dispatcher::take_fresh(
+  const queue::QueueName& queue, const QueueId& id
+) {
+  const auto [first, last] = fresh_.equal_range(id);
+  const auto found = std::find_if(first, last, [&](const auto& entry) { return entry.second.queue == queue; });
+  if (found == last) return std::nullopt;
+  auto kept = std::move(found->second);
+  fresh_.erase(found);
+  return kept;
 }
 
-void Dispatcher::ship_stored(
-  Destination destination, std::size_t shard, std::vector<queue::Item> items, bool may_connect
-) {
+/// What is in memory goes straight to its shard; what must be read or signed goes by a worker.
+void Dispatcher::begin(step::Start start) {
+  const bool is_signed = context_.limits.limits()->signing != nullptr;
+  std::vector<Dispatched> ready;
+  std::vector<Task> tasks;
+  const auto provider = provider_of(start.queue.destination);
+  for (const auto& item : start.items) {
+    auto kept = take_fresh(start.queue, item.key.id);
+    if (!kept || is_signed) {
+      tasks.push_back({item, std::move(kept)});
+      continue;
+    }
+    auto dispatched = fresh_attempt(start.queue, item, std::move(*kept));
+    dispatched.attempt.provider = provider;
+    dispatched.attempt.has_signature = true;
+    ready.push_back(std::move(dispatched));
+  }
+  const auto& [queue, shard, items, max_connections] = start;
+  if (!ready.empty()) shippers_[shard]->ship(queue.destination, std::move(ready), max_connections);
+  if (tasks.empty()) return;
+  start.items.clear();
   net::asio::post(
     context_.workers,
-    [this, destination = std::move(destination), shard, items = std::move(items), may_connect] {
-      std::vector<Dispatched> loaded;
-      for (const auto& item : items) {
-        auto attempt = load_attempt(context_.store, destination, item);
-        if (!attempt) unreadable({destination, item, shard}, attempt.error());
-        else if (attempt->pending.empty()) conclude(*attempt, shard);
-        else loaded.push_back({std::move(*attempt), nullptr});
-      }
-      if (!loaded.empty()) shippers_[shard]->ship(destination, std::move(loaded), may_connect);
+    [this, start = std::move(start), provider,
+     tasks = std::make_shared<std::vector<Task>>(std::move(tasks))]() mutable {
+      prepare(start, std::move(*tasks), provider);
     }
   );
+}
+
+Dispatched Dispatcher::fresh_attempt(const queue::QueueName& queue, const queue::Item& item, KeptFresh kept) {
+  Dispatched dispatched;
+  auto& attempt = dispatched.attempt;
+  attempt.place = {queue, item, std::move(kept.share)};
+  attempt.stored = std::move(kept.fresh.stored);
+  attempt.pending = pending_recipients(attempt.stored, attempt.place.share, {});
+  dispatched.content = std::move(kept.fresh.content);
+  return dispatched;
+}
+
+std::string Dispatcher::provider_of(const Destination& destination) const {
+  if (route::mx_domain(destination).empty()) return {};
+  const auto state = scheduler_.state(destination, now());
+  return state ? state->provider : std::string();
+}
+
+/// On a worker: reads and signs.
+void Dispatcher::prepare(const step::Start& start, std::vector<Task> tasks, const std::string& provider) {
+  std::vector<Dispatched> ready;
+  for (auto& task : tasks) {
+    Dispatched dispatched;
+    if (task.fresh) {
+      dispatched = fresh_attempt(start.queue, task.item, std::move(*task.fresh));
+    } else {
+      auto attempt = load_attempt(context_.store, start.queue, task.item);
+      if (!attempt) {
+        unreadable({start.queue, task.item, start.shard}, attempt.error());
+        continue;
+      }
+      dispatched.attempt = std::move(*attempt);
+    }
+    dispatched.attempt.provider = provider;
+    if (dispatched.attempt.pending.empty()) conclude(dispatched.attempt, start.shard);
+    else if (!task.fresh && !is_in_its_queue(dispatched.attempt)) reroute(dispatched.attempt, start.shard);
+    else if (auto made = sign(context_, dispatched); !made)
+      unreadable({start.queue, task.item, start.shard}, made.error());
+    else ready.push_back(std::move(dispatched));
+  }
+  if (!ready.empty())
+    shippers_[start.shard]->ship(start.queue.destination, std::move(ready), start.max_connections);
+}
+
+void Dispatcher::begin(const step::Resolve& resolve) {
+  tasks_.spawn(resolve_provider(resolve.destination));
+}
+
+net::Awaitable<void> Dispatcher::resolve_provider(Destination destination) {
+  auto answer = co_await providers_.provider(destination);
+  scheduler_.resolved(destination, answer.provider, now().steady + answer.valid_for);
+  plan();
 }
 
 void Dispatcher::begin(const step::Load& load) {
@@ -209,68 +329,108 @@ void Dispatcher::read_queue(const step::Load& load) {
   const auto& [after, until, limit] = load.what;
   auto from = after;
   while (true) {
-    auto page = context_.store.due(load.destination.name, from, until, limit);
+    auto page = context_.store.due(load.queue.to_key(), from, until, limit);
     if (!page) {
       index_unreadable(page.error());
       if (page.error().fate == Fate::transient) in_a_moment([this, load] { begin(load); });
       return;
     }
     for (const auto& id : page->damaged)
-      quarantine({load.destination, {{{}, id}, {}, 0, 0}}, "its place in the queue does not verify");
+      quarantine({load.queue, {{{}, id}, {}, 0, 0, {}}}, "its place in the queue does not verify");
     const bool has_more = page->next_due && *page->next_due <= until;
     from = page->through;
     if (page->items.empty() && has_more) continue;
-    return on_thread([this, destination = load.destination, page = std::move(*page)] {
-      scheduler_.loaded(destination, page.items, page.next_due);
+    return on_thread([this, queue = load.queue, page = std::move(*page)] {
+      scheduler_.loaded(queue, page.items, page.next_due);
     });
   }
 }
 
 void Dispatcher::begin(const step::Expire& expire) {
   for (const auto& item : expire.items) {
-    fresh_.erase(item.key.id);
-    net::asio::post(context_.workers, [this, destination = expire.destination, item] {
-      expire_one(destination, item);
-    });
+    forget_fresh(expire.queue, item.key.id);
+    net::asio::post(context_.workers, [this, queue = expire.queue, item] { expire_one(queue, item); });
   }
 }
 
-void Dispatcher::expire_one(const Destination& destination, const queue::Item& item) {
-  auto loaded = load_attempt(context_.store, destination, item);
-  if (!loaded) return unreadable({destination, item, queue::kNoShard}, loaded.error());
+void Dispatcher::expire_one(const queue::QueueName& queue, const queue::Item& item) {
+  auto loaded = load_attempt(context_.store, queue, item);
+  if (!loaded) return unreadable({queue, item, queue::kNoShard}, loaded.error());
   if (loaded->pending.empty()) return conclude(*loaded, queue::kNoShard);
-  const auto limits = context_.limits.limits();
-  const auto outcome = expired(*loaded, limits->retry.max_age);
-  auto settlement = settle(*loaded, outcome, limits->retry, now().wall, 0, "");
-  const auto reply = outcome.recipients.empty() ? "" : outcome.recipients.front().reply.to_line();
-  auto record = with_peer(with_attempt(log::warning("failure"), *loaded, now().wall), {})
-                  .with("attempt", item.attempts)
-                  .with("stage", smtp::doing(smtp::Stage::connect))
-                  .with("reply", reply);
-  const auto recipients = loaded->pending.size();
-  auto done = [this, attempt = std::move(*loaded), record = std::move(record),
-               recipients](const Result<void>& result) {
-    if (!result) return put_back(attempt, queue::kNoShard);
-    auto& counters = context_.committer_counters;
-    counters.add(Counter::recipients_failed, recipients);
-    counters.add(Counter::messages_failed);
-    admission_.remove_waiting(1, attempt.item.size);
-    admission_.add_failed(1, attempt.item.size);
-    context_.log.write(record);
-    finished(attempt, queue::kNoShard, std::nullopt);
-  };
-  context_.committer.submit({std::move(settlement.operations), settlement.sync, std::move(done)});
+  const auto shape = context_.shapes.shape(queue.destination, loaded->provider);
+  auto outcome = expired(*loaded, shape.retry.max_age);
+  shippers_.front()->settle(std::move(*loaded), std::move(outcome));
 }
 
 /// All of its recipients are settled: a repair of the spool has brought back its place in the queue, and nothing else.
 void Dispatcher::conclude(const Attempt& attempt, std::size_t shard) {
-  const auto key = spool::due_key(attempt.destination.name, attempt.item.key.due, attempt.item.key.id);
   auto done = [this, attempt, shard](const Result<void>& result) {
     if (!result) return in_a_moment([this, attempt, shard] { put_back(attempt, shard); });
-    admission_.remove_waiting(1, attempt.item.size);
+    if (!attempt.is_divided()) admission_.remove_waiting(1, attempt.place.item.size);
     finished(attempt, shard, std::nullopt);
   };
-  context_.committer.submit({{spool::remove(spool::Family::due, key)}, spool::Sync::yes, std::move(done)});
+  context_.committer.submit(
+    {{spool::remove(spool::Family::due, key_of(attempt.place))}, spool::Sync::yes, std::move(done)}
+  );
+}
+
+// ---- routes that have changed ----
+
+bool Dispatcher::is_in_its_queue(const Attempt& attempt) const {
+  const auto& envelope = attempt.stored.envelope;
+  const auto routes = context_.limits.limits()->routes;
+  return std::all_of(attempt.pending.begin(), attempt.pending.end(), [&](std::uint32_t index) {
+    return routes->route(envelope.reverse_path, envelope.recipients[index]) == attempt.place.queue.destination;
+  });
+}
+
+/// Gives its recipients places where the present routes lead. A queue holds a message once: while others of its
+/// recipients wait there already, these stay where they are and ask again later.
+void Dispatcher::reroute(const Attempt& attempt, std::size_t shard) {
+  const auto& envelope = attempt.stored.envelope;
+  auto split = context_.limits.limits()->routes->split(envelope, attempt.pending);
+  std::vector<Place> places;
+  bool is_taken = false;
+  for (auto& [destination, recipients] : split) {
+    Place place{{destination, attempt.place.queue.lane}, attempt.place.item, std::move(recipients)};
+    place.item.key.due = std::max(now().wall, attempt.place.item.key.due + milliseconds{1});
+    place.item.scheduled = now().wall;
+    const bool is_whole = split.size() == 1 && !attempt.is_divided();
+    if (is_whole) place.share.clear();
+    if (attempt.is_divided() && place.queue != attempt.place.queue) {
+      const auto found = context_.store.places_of(spool::Family::due, attempt.id(), place.queue.to_key());
+      is_taken = is_taken || !found || !found->empty();
+    }
+    places.push_back(std::move(place));
+  }
+  if (is_taken) return postpone(attempt, shard);
+  spool::Operations operations{spool::remove(spool::Family::due, key_of(attempt.place))};
+  for (const auto& place : places) operations.push_back(put_place(place, "", attempt.sender_was_warned));
+  announce(places);
+  auto done = [this, attempt, shard, places](const Result<void>& result) {
+    if (!result) {
+      withdraw(places);
+      return in_a_moment([this, attempt, shard] { put_back(attempt, shard); });
+    }
+    finished(attempt, shard, std::nullopt);
+    accepted({attempt.id(), places, {}});
+  };
+  context_.committer.submit({std::move(operations), spool::Sync::yes, std::move(done)});
+}
+
+void Dispatcher::postpone(const Attempt& attempt, std::size_t shard) {
+  auto place = attempt.place;
+  place.item.scheduled = now().wall;
+  place.item.key.due = now().wall + kPostponed;
+  auto done = [this, attempt, shard, item = place.item](const Result<void>& result) {
+    if (!result) return in_a_moment([this, attempt, shard] { put_back(attempt, shard); });
+    finished(attempt, shard, item);
+  };
+  const auto last = "waits for others of its recipients to leave the queue that it belongs to";
+  context_.committer.submit(
+    {{spool::remove(spool::Family::due, key_of(attempt.place)), put_place(place, last, attempt.sender_was_warned)},
+     spool::Sync::no, std::move(done)}
+  );
 }
 
 // ---- what cannot be read ----
@@ -283,8 +443,8 @@ void Dispatcher::unreadable(const InFlight& message, const Error& error) {
                        .with("error", error.message())
                        .with("message", "the message waits; no other is accepted for a while"));
   admission_.note_read_failure(error);
-  on_thread([this, message] { scheduler_.release(message.destination, message.shard); });
-  in_a_moment([this, message] { put_back({message.destination, message.item, queue::kNoShard}); });
+  on_thread([this, message] { scheduler_.release(message.queue.destination, message.shard); });
+  in_a_moment([this, message] { put_back(InFlight{message.queue, message.item, queue::kNoShard}); });
 }
 
 /// The index itself: what is damaged stays so until the next start repairs it, and all else is tried again by
@@ -309,15 +469,15 @@ void Dispatcher::quarantine(const InFlight& message, const std::string& why) {
   on_thread([this, message, why] {
     const auto& id = message.item.key.id;
     // A damaged place in the queue is met again while it is being set aside.
-    if (!in_quarantine_.insert(id).second) return scheduler_.finished(message.destination, id, message.shard);
+    if (!in_quarantine_.insert(id).second) return scheduler_.finished(message.queue, id, message.shard);
     context_.log.write(
       log::error("quarantine")
         .with("queue_id", id.to_text())
         .with("reason", why)
         .with("message", "a record of this message does not verify: it is set aside and will not be sent")
     );
-    scheduler_.release(message.destination, message.shard);
-    set_aside({message.destination, message.item, queue::kNoShard});
+    scheduler_.release(message.queue.destination, message.shard);
+    set_aside({message.queue, message.item, queue::kNoShard});
   });
 }
 
@@ -351,19 +511,31 @@ void Dispatcher::quarantine_failed(const InFlight& message, const Error& error) 
 void Dispatcher::forget(const InFlight& message) {
   on_thread([this, message] {
     in_quarantine_.erase(message.item.key.id);
-    scheduler_.finished(message.destination, message.item.key.id, message.shard);
+    scheduler_.finished(message.queue, message.item.key.id, message.shard);
   });
 }
 
 Result<Attempt> load_attempt(
-  const spool::Store& store, const Destination& destination, const queue::Item& item
+  const spool::Store& store, const queue::QueueName& queue, const queue::Item& item
 ) {
+  Attempt attempt;
+  attempt.place = {queue, item, {}};
+  auto waiting = store.place(spool::Family::due, key_of(attempt.place));
+  if (!waiting) return tl::unexpected(std::move(waiting.error()));
   auto stored = store.envelope(item.key.id);
-  if (!stored) return tl::unexpected(stored.error());
+  if (!stored) return tl::unexpected(std::move(stored.error()));
   auto settled = store.results(item.key.id);
-  if (!settled) return tl::unexpected(settled.error());
-  Attempt attempt{item, destination, std::move(*stored), std::move(*settled), {}};
-  attempt.pending = pending_recipients(attempt.stored, attempt.settled_before);
+  if (!settled) return tl::unexpected(std::move(settled.error()));
+  auto signature = store.signature(item.key.id);
+  if (!signature && signature.error().code != Errc::not_found)
+    return tl::unexpected(std::move(signature.error()));
+  attempt.place.share = std::move(waiting->share);
+  attempt.sender_was_warned = waiting->sender_was_warned;
+  attempt.stored = std::move(*stored);
+  attempt.settled_before = std::move(*settled);
+  attempt.pending = pending_recipients(attempt.stored, attempt.place.share, attempt.settled_before);
+  attempt.has_signature = attempt.signature_is_stored = signature.has_value();
+  if (signature) attempt.signature = std::move(*signature);
   return attempt;
 }
 

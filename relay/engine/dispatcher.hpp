@@ -11,7 +11,7 @@
 
 #include "relay/engine/admission.hpp"
 #include "relay/engine/settlement.hpp"
-#include "relay/net/asio.hpp"
+#include "relay/net/task_group.hpp"
 #include "relay/queue/scheduler.hpp"
 
 namespace relay::engine {
@@ -123,15 +123,33 @@ class Dispatcher {
   void begin(const queue::schedule_step::Load& load);
   void begin(const queue::schedule_step::Expire& expire);
   void begin(const queue::schedule_step::Resolve& resolve);
-  void load_and_ship(queue::schedule_step::Start start, std::vector<std::optional<Fresh>> fresh);
-  std::optional<Fresh> take_fresh(const queue::QueueName& queue, const QueueId& id);
+  struct KeptFresh {
+    queue::QueueName queue;
+    std::vector<std::uint32_t> share;
+    Fresh fresh;
+  };
+  struct Task {  // a message that is to be read, or signed
+    queue::Item item;
+    std::optional<KeptFresh> fresh;
+  };
+  std::optional<KeptFresh> take_fresh(const queue::QueueName& queue, const QueueId& id);
+  [[nodiscard]] static Dispatched fresh_attempt(
+    const queue::QueueName& queue, const queue::Item& item, KeptFresh kept
+  );
+  [[nodiscard]] std::string provider_of(const route::Destination& destination) const;
+  void prepare(
+    const queue::schedule_step::Start& start, std::vector<Task> tasks, const std::string& provider
+  );
+  net::Awaitable<void> resolve_provider(route::Destination destination);
   void forget_fresh(const queue::QueueName& queue, const QueueId& id) { (void)take_fresh(queue, id); }
   void read_queue(const queue::schedule_step::Load& load);
   void index_unreadable(const Error& error);
   void expire_one(const queue::QueueName& queue, const queue::Item& item);
   void put_back(const InFlight& message);
   void conclude(const Attempt& attempt, std::size_t shard);
+  [[nodiscard]] bool is_in_its_queue(const Attempt& attempt) const;
   void reroute(const Attempt& attempt, std::size_t shard);
+  void postpone(const Attempt& attempt, std::size_t shard);
   void quarantine(const InFlight& message, const std::string& why);
   void set_aside(const InFlight& message);
   void quarantine_failed(const InFlight& message, const Error& error);
@@ -141,16 +159,12 @@ class Dispatcher {
   net::IoThread& thread_;
   Admission& admission_;
   ProviderSource& providers_;
+  net::TaskGroup tasks_;  // lookups of providers
   queue::Scheduler scheduler_;
   net::asio::steady_timer timer_;
   std::optional<SteadyTime> armed_for_;  // set while a wait for timer_ is under way
   std::vector<Shipper*> shippers_;
   std::function<void(Wish, const QueueId&)> fulfil_;
-  struct KeptFresh {
-    queue::QueueName queue;
-    std::vector<std::uint32_t> share;
-    Fresh fresh;
-  };
   std::unordered_multimap<QueueId, KeptFresh, queue::QueueIdHash> fresh_;
   std::unordered_map<QueueId, Wish, queue::QueueIdHash> wishes_;   // for messages in flight
   std::unordered_set<QueueId, queue::QueueIdHash> in_quarantine_;  // on their way there

@@ -5,6 +5,7 @@
 #include "relay/engine/records.hpp"
 #include "relay/mail/received.hpp"
 #include "relay/net/completion.hpp"
+#include "relay/route/domain_pattern.hpp"
 #include "relay/smtp/reply.hpp"
 
 namespace relay::engine {
@@ -31,6 +32,13 @@ Awaitable<Result<void>> committed(
     committer.submit({std::move(*shared), sync, std::move(done)});
   };
   return net::answered_by<Result<void>>(std::move(start));
+}
+
+queue::Lane lane_of(const mail::Envelope& envelope, const Limits& limits) {
+  const auto& sender = envelope.reverse_path;
+  const bool is_bulk =
+    envelope.is_bulk || route::matches_sender(limits.bulk_senders, sender.to_text(), sender.domain());
+  return is_bulk ? queue::Lane::bulk : queue::Lane::normal;
 }
 
 log::Record with_origin(log::Record record, const mail::Envelope& envelope, const QueueId& id) {
@@ -86,22 +94,26 @@ class Intake::Message : public session::IncomingMessage {
   Awaitable<Result<QueueId>> commit(mail::Envelope envelope, std::string last_chunk) override {
     const auto& context = intake_.context_;
     const auto begin = context.clock.clock().steady();
-    const auto destination = route::smarthost_destination();
     envelope.arrival = context.clock.clock().wall();
     envelope.received = mail::received_line(envelope, id_, context.limits.limits()->hostname);
     const auto chunks_before = chunks_;
     const bool is_whole = chunks_ == 0;
-    auto operations = accept_operations(envelope, last_chunk, destination);
-    const queue::Item item{{due_, id_}, due_, 0, envelope.size};
-    Fresh fresh{{envelope, chunks_}, is_whole ? intake_.memory_.keep(std::move(last_chunk)) : nullptr};
+    const auto limits = context.limits.limits();
+    auto operations = content_operations(last_chunk);
+    auto accepted = std::make_shared<Accepted>();
+    accepted->id = id_;
+    accepted->places = new_places(*limits->routes, envelope, id_, lane_of(envelope, *limits), context.clock.now());
+    auto& fresh = accepted->fresh;
+    fresh = {{envelope, chunks_}, is_whole ? intake_.memory_.keep(std::move(last_chunk)) : nullptr};
+    auto records = accept_operations(id_, fresh.stored, accepted->places);
+    std::move(records.begin(), records.end(), std::back_inserter(operations));
 
     is_committed_ = true;  // from here on the spool decides what becomes of it
-    intake_.dispatcher_.announce(destination, id_);
-    auto note = [&intake = intake_, id = id_, item, destination,
-                 fresh = std::move(fresh)](const Result<void>& result) {
-      if (!result) return intake.dispatcher_.withdraw(destination, id);
-      intake.admission_.add_waiting(1, item.size);
-      intake.dispatcher_.accepted(destination, item, fresh);
+    intake_.dispatcher_.announce(accepted->places);
+    auto note = [&intake = intake_, accepted](const Result<void>& result) {
+      if (!result) return intake.dispatcher_.withdraw(accepted->places);
+      intake.admission_.add_waiting(1, accepted->fresh.stored.envelope.size);
+      intake.dispatcher_.accepted(std::move(*accepted));
     };
     auto result =
       co_await committed(context.committer, std::move(operations), spool::Sync::yes, std::move(note));
@@ -120,31 +132,20 @@ class Intake::Message : public session::IncomingMessage {
   }
 
  private:
-  /// docs/spool.md, "end of data".
-  spool::Operations accept_operations(
-    const mail::Envelope& envelope, const std::string& last_chunk, const route::Destination& destination
-  ) {
+  /// docs/spool.md, "end of data": what stands beside envelope and places.
+  spool::Operations content_operations(const std::string& last_chunk) {
     spool::Operations operations;
     if (chunks_ > 0) operations.push_back(spool::remove(Family::incoming, spool::id_key(id_)));
     if (!last_chunk.empty()) {
       operations.push_back(spool::put_record(Family::content, spool::indexed_key(id_, chunks_), last_chunk));
       ++chunks_;
     }
-    operations.push_back(
-      spool::put_record(Family::envelope, spool::id_key(id_), spool::to_payload({envelope, chunks_}))
-    );
-    due_ = intake_.context_.clock.now();
-    const spool::Waiting waiting{due_, envelope.size, 0, ""};
-    operations.push_back(
-      spool::put_record(Family::due, spool::due_key(destination.name, due_, id_), spool::to_payload(waiting))
-    );
     return operations;
   }
 
   Intake& intake_;
   QueueId id_;
   std::uint32_t chunks_ = 0;
-  WallTime due_{};
   bool is_committed_ = false;
 };
 

@@ -15,17 +15,18 @@ log::Record with_attempt(log::Record record, const Attempt& attempt, WallTime no
   auto recipients = nlohmann::ordered_json::array();
   for (const auto index : attempt.pending) recipients.push_back(envelope.recipients[index].to_text());
   return std::move(record)
-    .with("queue_id", attempt.item.key.id.to_text())
+    .with("queue_id", attempt.id().to_text())
     .with("sender", envelope.reverse_path.to_text())
     .with("recipients", std::move(recipients))
-    .with("destination", attempt.destination.name)
-    .with("size", attempt.item.size)
-    .with("attempt", attempt.item.attempts + 1)
-    .with("delay", to_seconds(now - attempt.item.arrival));
+    .with("destination", attempt.place.queue.to_key())
+    .with("size", attempt.place.item.size)
+    .with("attempt", attempt.place.item.attempts + 1)
+    .with("delay", to_seconds(now - attempt.place.item.arrival));
 }
 
 log::Record with_peer(log::Record record, const delivery::Peer& peer) {
-  return std::move(record).with("host", peer.name).with("address", peer.address).with("tls", peer.tls);
+  auto shown = std::move(record).with("host", peer.name).with("address", peer.address).with("tls", peer.tls);
+  return peer.source.empty() ? shown : std::move(shown).with("source", peer.source);
 }
 
 double to_seconds(std::chrono::nanoseconds duration) {

@@ -35,6 +35,8 @@ struct Envelope {
   /// SMTPUTF8 was declared, and an address, an ORCPT or the header is more than ASCII: a next hop must offer it
   /// (RFC 6531).
   bool smtputf8 = false;
+  /// A header field says that others' mail may go first; not stored: the queue's name says it.
+  bool is_bulk = false;
   DsnRequest dsn{};  ///< what the sender wants to hear of it; nothing when nobody asked
   friend bool operator==(const Envelope&, const Envelope&) = default;
 };

@@ -37,6 +37,22 @@ std::uint64_t Registry::total(Counter counter) const {
   return sum;
 }
 
+std::uint64_t Registry::total(Refusal refusal, std::size_t bounce_class) const {
+  std::uint64_t sum = 0;
+  for (const auto& shard : shards_) sum += shard->read(refusal, bounce_class);
+  return sum;
+}
+
+void Registry::set(std::vector<Depth> depths) {
+  const std::scoped_lock lock(mutex_);
+  depths_ = std::move(depths);
+}
+
+std::vector<Registry::Depth> Registry::depths() const {
+  const std::scoped_lock lock(mutex_);
+  return depths_;
+}
+
 Shard::Histogram Registry::total(Duration duration) const {
   Shard::Histogram sum;
   for (const auto& shard : shards_) {

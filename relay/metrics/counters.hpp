@@ -10,6 +10,8 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -35,6 +37,16 @@ enum class Counter : std::uint8_t {
   messages_failed,
   possible_duplicates_in,
   possible_duplicates_out,
+  reports,
+  tls_verified,
+  tls_dane,
+  tls_unverified,
+  tls_none,
+  tls_failed,
+  dns_found,
+  dns_failed,
+  signatures,
+  connections_reused,
   delivery_connections_ready,
   delivery_connections_failed,
   delivery_connections_tls,
@@ -74,6 +86,15 @@ enum class Duration : std::uint8_t {
   count,
 };
 
+/// Why recipients were refused, as dsn::BounceClass has it and in that order: the values of a label.
+inline constexpr std::array<std::string_view, 19> kBounceClasses{
+  "invalid_recipient", "invalid_domain", "inactive_mailbox", "mailbox_full",   "message_too_large",
+  "content_rejected",  "authentication_failed", "blocklisted", "rate_limited", "greylisted",
+  "relaying_denied",   "policy",         "protocol_error",   "tls",            "dns",
+  "network",           "expired",        "routing_loop",     "other"
+};
+enum class Refusal : std::uint8_t { deferred, failed };
+
 /// Upper bounds in seconds; one more bucket takes the rest.
 inline constexpr std::array kBounds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,   0.25,  0.5,
                                     1.0,   2.5,    5.0,   10.0, 30.0,  60.0, 300.0, 3600.0};
@@ -85,6 +106,10 @@ class Shard {
     bump(counters_[static_cast<std::size_t>(counter)], amount);
   }
   void observe(Duration duration, std::chrono::nanoseconds value);
+  /// @param bounce_class  an index into kBounceClasses
+  void add(Refusal refusal, std::size_t bounce_class) {
+    bump(refusals_[static_cast<std::size_t>(refusal)][bounce_class], 1);
+  }
 
   struct Histogram {
     std::array<std::uint64_t, kBounds.size() + 1> buckets{};  ///< not cumulative
@@ -92,6 +117,9 @@ class Shard {
   };
   [[nodiscard]] std::uint64_t read(Counter counter) const;
   [[nodiscard]] Histogram read(Duration duration) const;
+  [[nodiscard]] std::uint64_t read(Refusal refusal, std::size_t bounce_class) const {
+    return refusals_[static_cast<std::size_t>(refusal)][bounce_class].load(std::memory_order_relaxed);
+  }
 
  private:
   using Cell = std::atomic<std::uint64_t>;
@@ -105,7 +133,11 @@ class Shard {
   }
   std::array<Cell, static_cast<std::size_t>(Counter::count)> counters_{};
   std::array<Buckets, static_cast<std::size_t>(Duration::count)> durations_{};
+  std::array<std::array<Cell, kBounceClasses.size()>, 2> refusals_{};
 };
+
+/// Values of the label `destination` at a time.
+inline constexpr std::size_t kMaxDestinations = 50;
 
 /// All shards' counters and the gauges. Lives as long as any thread that counts.
 class Registry {
@@ -124,10 +156,23 @@ class Registry {
   /// Over all shards.
   [[nodiscard]] std::uint64_t total(Counter counter) const;
   [[nodiscard]] Shard::Histogram total(Duration duration) const;
+  [[nodiscard]] std::uint64_t total(Refusal refusal, std::size_t bounce_class) const;
+
+  /// What waits for one destination, by its name or its provider's.
+  struct Depth {
+    std::string destination;
+    std::uint64_t messages = 0;
+    double oldest_seconds = 0;  ///< age of the oldest that is known
+  };
+  /// At most kMaxDestinations, the rest under `other`: who sets them sees to it. Thread: any.
+  void set(std::vector<Depth> depths);
+  [[nodiscard]] std::vector<Depth> depths() const;
 
  private:
   std::vector<std::unique_ptr<Shard>> shards_;
   std::array<std::atomic<double>, static_cast<std::size_t>(Gauge::count)> gauges_{};
+  mutable std::mutex mutex_;
+  std::vector<Depth> depths_;  // under mutex_
 };
 
 }  // namespace relay::metrics

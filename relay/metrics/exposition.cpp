@@ -41,6 +41,16 @@ constexpr std::array kCounters{
     "Messages that may exist twice: the other side left before the last answer."
   },
   Row{"possible_duplicates_total", "side=out", ""},
+  Row{"reports_total", "", "Reports to senders (bounces, delays, successes) that were made."},
+  Row{"delivery_tls_total", "outcome=verified", "Outbound connections, by what TLS came to."},
+  Row{"delivery_tls_total", "outcome=dane", ""},
+  Row{"delivery_tls_total", "outcome=unverified", ""},
+  Row{"delivery_tls_total", "outcome=none", ""},
+  Row{"delivery_tls_total", "outcome=failed", ""},
+  Row{"dns_lookups_total", "result=found", "Lookups of the mail servers of domains."},
+  Row{"dns_lookups_total", "result=failed", ""},
+  Row{"signatures_total", "", "Messages that were signed (DKIM)."},
+  Row{"connections_reused_total", "", "Messages sent over a connection that had carried one before."},
   Row{
     "delivery_connections_total", "result=ready",
     "Outbound connections, by whether they became ready for mail."
@@ -85,14 +95,21 @@ constexpr std::array kDurations{
 static_assert(kDurations.size() == static_cast<std::size_t>(Duration::count));
 
 constexpr std::string_view kPrefix = "smtp_relay_";
+constexpr std::string_view kRefusals = "refused_recipients_total";
+constexpr std::string_view kRefusalsHelp = "Recipients that next hops deferred or refused, by why.";
+constexpr std::string_view kDepth = "destination_messages";
+constexpr std::string_view kDepthHelp =
+  "Messages that wait, for each of the destinations with most; the rest as `other`.";
+constexpr std::string_view kAge = "destination_oldest_seconds";
+constexpr std::string_view kAgeHelp = "Age of the oldest of them that is in memory.";
 
 constexpr std::string_view kPageHead = R"(# Metrics
 
 Generated from the tables in `relay/metrics/exposition.cpp` by `smtp-relay --print-metrics`; do not edit.
 
 Each relay answers `GET /metrics` on `metrics_listen` (in a pod port 9090; where it is not set, on the health listener).
-Every series is there from the start with the value 0, and the values of labels are those below: no address, destination
-or message ever becomes one. Pods carry the annotations `prometheus.io/scrape`, `port` and `path`. The operator's metrics
+Every series is there from the start with the value 0, but for those of destinations, of which there are at most 51 at a
+time; the values of other labels are those below, and no address ever becomes one. Pods carry the annotations `prometheus.io/scrape`, `port` and `path`. The operator's metrics
 are in [operator.md](operator.md).
 
 | series | kind | meaning |
@@ -108,7 +125,7 @@ constexpr std::string_view kPageTail = R"(
 | `smtp_relay_credentials_refused == 1` | the smarthost refuses the credentials: mail waits until the Secret or the smarthost is mended |
 | `smtp_relay_queue_messages` growing, `rate(smtp_relay_delivery_connections_total{result="failed"}[5m]) > 0` | the smarthost is not reached; `relayctl queue` shows its last answer |
 | `increase(smtp_relay_spool_errors_total{kind="failed"}[5m]) > 0` | the disk fails: no mail is taken until it is mended and the pod restarted |
-| `smtp_relay_failed_messages > 0` | recipients were refused for good; `relayctl queue` lists them with the reply. They stay, and count to `spool_max_size` |
+| `smtp_relay_failed_messages > 0` | mail failed that nobody can be told of (its sender is null); `relayctl queue list --state failed` shows it until `dead_letter_max_age` |
 | `smtp_relay_durable == 0` | somebody switched the sync off: a power cut may lose mail |
 )";
 
@@ -142,6 +159,35 @@ void add_counters(const Registry& registry, std::vector<MetricFamily>& families)
     metric.counter.value = static_cast<double>(registry.total(static_cast<Counter>(i)));
     family_of(families, kCounters[i], MetricType::Counter).metric.push_back(metric);
   }
+}
+
+void add_refusals(const Registry& registry, std::vector<MetricFamily>& families) {
+  MetricFamily family{std::string(kPrefix) + std::string(kRefusals), std::string(kRefusalsHelp), MetricType::Counter, {}};
+  for (const auto& [refusal, result] :
+       {std::pair{Refusal::deferred, "deferred"}, std::pair{Refusal::failed, "failed"}}) {
+    for (std::size_t i = 0; i < kBounceClasses.size(); ++i) {
+      ClientMetric metric;
+      metric.label = {{"class", std::string(kBounceClasses[i])}, {"result", result}};
+      metric.counter.value = static_cast<double>(registry.total(refusal, i));
+      family.metric.push_back(metric);
+    }
+  }
+  families.push_back(std::move(family));
+}
+
+void add_depths(const Registry& registry, std::vector<MetricFamily>& families) {
+  MetricFamily messages{std::string(kPrefix) + std::string(kDepth), std::string(kDepthHelp), MetricType::Gauge, {}};
+  MetricFamily ages{std::string(kPrefix) + std::string(kAge), std::string(kAgeHelp), MetricType::Gauge, {}};
+  for (const auto& depth : registry.depths()) {
+    ClientMetric metric;
+    metric.label = {{"destination", depth.destination}};
+    metric.gauge.value = static_cast<double>(depth.messages);
+    messages.metric.push_back(metric);
+    metric.gauge.value = depth.oldest_seconds;
+    ages.metric.push_back(metric);
+  }
+  families.push_back(std::move(messages));
+  families.push_back(std::move(ages));
 }
 
 void add_gauges(const Registry& registry, std::vector<MetricFamily>& families) {
@@ -189,6 +235,8 @@ void append_rows(std::string& table, std::span<const Row> rows, std::string_view
 std::string exposition(const Registry& registry, const std::string& version) {
   std::vector<MetricFamily> families;
   add_counters(registry, families);
+  add_refusals(registry, families);
+  add_depths(registry, families);
   add_gauges(registry, families);
   add_durations(registry, families);
   ClientMetric build;
@@ -207,6 +255,15 @@ std::string metrics_page() {
   append_rows(page, kCounters, "counter");
   append_rows(page, kGauges, "gauge");
   append_rows(page, kDurations, "histogram");
+  const auto add = [&](std::string_view name, std::string_view label, std::string_view kind, std::string_view help) {
+    page += "| `" + std::string(kPrefix) + std::string(name) + "{" + std::string(label) + "}` | " + std::string(kind) +
+            " | " + std::string(help) + " |\n";
+  };
+  std::string classes;
+  for (const auto name : kBounceClasses) classes += (classes.empty() ? "" : ", ") + std::string(name);
+  add(kRefusals, "class,result", "counter", std::string(kRefusalsHelp) + " Result: deferred, failed. Class: " + classes + ".");
+  add(kDepth, "destination", "gauge", kDepthHelp);
+  add(kAge, "destination", "gauge", kAgeHelp);
   page += "| `smtp_relay_build_info{version}` | gauge | The program's version; always 1. |\n";
   return page + std::string(kPageTail);
 }

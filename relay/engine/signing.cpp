@@ -1,0 +1,44 @@
+#include "relay/engine/signing.hpp"
+
+#include "relay/dkim/signer.hpp"
+
+namespace relay::engine {
+namespace {
+
+Result<void> feed(const Context& context, const Dispatched& dispatched, dkim::Signer& signer) {
+  if (dispatched.content) {
+    signer.feed(*dispatched.content);
+    return {};
+  }
+  const auto& attempt = dispatched.attempt;
+  for (std::uint32_t index = 0; index < attempt.stored.chunks && signer.wants_more(); ++index) {
+    const auto chunk = context.store.chunk(attempt.id(), index);
+    if (!chunk) return tl::unexpected(chunk.error());
+    signer.feed(*chunk);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> sign(const Context& context, Dispatched& dispatched) {
+  auto& attempt = dispatched.attempt;
+  const auto rules = context.limits.limits()->signing;
+  if (attempt.has_signature || !rules) return {};
+  const auto& envelope = attempt.stored.envelope;
+  dkim::Signer signer(rules, envelope.reverse_path, envelope.arrival);
+  if (auto fed = feed(context, dispatched, signer); !fed) return fed;
+  auto signature = signer.finish();
+  if (!signature && signature.error().fate == Fate::transient)
+    return tl::unexpected(std::move(signature.error()));
+  if (!signature) {
+    context.log.write(log::warning("not_signed")
+                        .with("queue_id", attempt.id().to_text())
+                        .with("error", signature.error().message()));
+  }
+  attempt.signature = std::move(signature).value_or("");
+  attempt.has_signature = true;
+  return {};
+}
+
+}  // namespace relay::engine
