@@ -4,6 +4,7 @@ module(relay/base PURE LIBRARIES spdlog::spdlog nlohmann_json::nlohmann_json)
 module(relay/mail PURE DEPENDS relay/base)
 module(relay/dkim PURE DEPENDS relay/mail LIBRARIES OpenSSL::Crypto)
 module(relay/sasl PURE DEPENDS relay/base)
+module(relay/sasl PURE DEPENDS relay/base LIBRARIES OpenSSL::Crypto)
 module(relay/smtp PURE DEPENDS relay/mail relay/sasl)
 module(relay/dsn PURE DEPENDS relay/smtp)
 module(relay/policy PURE DEPENDS relay/mail)
@@ -14,6 +15,7 @@ module(relay/metrics PURE DEPENDS relay/base LIBRARIES prometheus-cpp::core)
 module(relay/spool DEPENDS relay/mail relay/queue relay/metrics LIBRARIES RocksDB::rocksdb-shared PkgConfig::XXHASH)
 module(relay/net DEPENDS relay/base LIBRARIES OpenSSL::SSL ${UNBOUND_LIBRARY} Boost::headers
   PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
+module(relay/web DEPENDS relay/net PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/session DEPENDS relay/smtp relay/policy relay/net relay/metrics
   PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/delivery DEPENDS relay/smtp relay/route relay/net relay/metrics
