@@ -35,6 +35,10 @@ constexpr std::array kStages{
 constexpr milliseconds kResetTimeout = seconds{20};
 constexpr milliseconds kQuitTimeout = seconds{2};
 
+/// Octets of an AUTH command with its initial response (RFC 4954 section 4, RFC 5321 section 4.5.3.1.4), less CRLF. A
+/// longer response waits for the empty challenge.
+constexpr std::size_t kMaxAuthCommand = 510;
+
 /// Replies that speak of us, not of the message, whatever they answer.
 bool judges_credentials(const Reply& reply) {
   return reply.code == 530 || reply.code == 534 || reply.code == 535 || reply.code == 538;
@@ -195,15 +199,26 @@ ClientStep ClientSession::authenticate() {
   if (!policy_.credentials) return idle();
   if (!tls_is_verified_)
     return hop_failed(Errc::tls_failed, "credentials need verified TLS, and this is not");
-  mechanism_ = sasl::choose(extensions_.auth, *policy_.credentials);
-  if (!mechanism_) return hop_failed(Errc::not_permitted, "offers no AUTH mechanism that we have");
+  auto chosen = sasl::choose(extensions_.auth, *policy_.credentials, policy_.nonce);
+  if (!chosen) return hop_failed(chosen.error().code, std::move(chosen.error().context));
+  mechanism_ = std::move(*chosen);
   const auto initial = base64(mechanism_->initial_response());
   secrets_ = {policy_.credentials->password, initial};
-  return say(Stage::auth, "AUTH " + std::string(mechanism_->name()) + (initial.empty() ? "" : " " + initial));
+  auto line = "AUTH " + std::string(sasl::to_text(mechanism_->name()));
+  const bool fits = line.size() + 1 + initial.size() <= kMaxAuthCommand;
+  if (!initial.empty() && fits) line += " " + initial;
+  return say(Stage::auth, std::move(line));
 }
 
 ClientStep ClientSession::on_auth(const Reply& reply) {
-  if (reply.is_positive()) return idle();
+  if (reply.is_positive()) {
+    // A mechanism's last word (RFC 5802: the server's signature) comes as a challenge of its own, or at the end of
+    // the 235.
+    const auto data = parse_base64(std::string_view(reply.text).substr(reply.text.find_last_of(" \n") + 1));
+    const auto concluded = mechanism_->conclude(data.value_or(""));
+    if (!concluded) return hop_failed(concluded.error().code, concluded.error().context);
+    return idle();
+  }
   if (reply.code == 334) {
     const auto challenge = parse_base64(reply.text);
     auto response = mechanism_->respond(challenge.value_or(""));

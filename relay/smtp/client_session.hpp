@@ -60,6 +60,7 @@ struct HopPolicy {
   TlsMode tls = TlsMode::required;
   std::optional<sasl::Credentials> credentials;
   ClientTimeouts timeouts;
+  std::string nonce = {};  ///< fresh for each connection, as sasl::choose() wants it; empty: no SCRAM
 
   /// Nothing is sent, mail nor password, before a handshake.
   [[nodiscard]] bool needs_tls() const { return tls == TlsMode::encrypted || needs_verified_tls(); }

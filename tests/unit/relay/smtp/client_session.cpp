@@ -184,6 +184,93 @@ TEST(Auth, LoginAnswersTwoPrompts) {
   EXPECT_TRUE(hop.awaits_message());
 }
 
+// The example of RFC 7677 section 3 in base64.
+constexpr std::string_view kScramFirst =
+  "334 cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcy"
+  "MlphSjBTTlk3c29Fc1VFamI2Z1E9PSxpPTQwOTY=\r\n";
+constexpr std::string_view kScramProof =
+  "Yz1iaXdzLHI9ck9wck5HZndFYmVSV2diTkVrcU8laHZZRHBXVWEyUmFUQ0FmdXhGSWxqKWhObEYkazAscD1kSHpiWmFwV0lrNGpVaE4rVX"
+  "Rl"
+  "OXl0YWc5empmTUhnc3FtbWl6N0FuZFZRPQ==\r\n";
+const std::string kScramFinal = "dj02cnJpVFJCaTIzV3BSUi93dHVwK21NaFVaVW4vZEI1bkxUSlJzamw5NUc0PQ==";
+
+/// Behind the client's proof.
+Exchange scram_proven() {
+  auto policy = with(TlsMode::implicit, sasl::Credentials{"user", "pencil"});
+  policy.nonce = "rOprNGfwEbeRWgbNEkqO";
+  Exchange hop(std::move(policy));
+  hop.open(true);
+  hop.says("220 hop\r\n");
+  EXPECT_EQ(
+    hop.says("250-hop\r\n250 AUTH LOGIN PLAIN SCRAM-SHA-256\r\n"),
+    "AUTH SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\r\n"
+  );
+  EXPECT_EQ(hop.says(kScramFirst), kScramProof);
+  return hop;
+}
+
+TEST(Auth, ScramTakesTheServersProofAsAChallengeOrWithTheYes) {
+  auto challenged = scram_proven();
+  EXPECT_EQ(challenged.says("334 " + kScramFinal + "\r\n"), "\r\n");
+  challenged.says("235 2.7.0 welcome\r\n");
+  EXPECT_TRUE(challenged.awaits_message());
+  for (const auto* before : {"", "2.7.0 ", "2.7.0 Authentication successful "}) {
+    auto at_once = scram_proven();
+    at_once.says("235 " + std::string(before) + kScramFinal + "\r\n");
+    EXPECT_TRUE(at_once.awaits_message()) << before;
+  }
+}
+
+TEST(Auth, ScramTrustsNoServerThatDoesNotKnowThePassword) {
+  for (const auto* yes : {"235 2.7.0 welcome\r\n", "334 dj1BQUFB\r\n", "235 dj1BQUFB\r\n"}) {
+    auto hop = scram_proven();
+    EXPECT_EQ(hop.says(yes), "");
+    ASSERT_TRUE(hop.failure()) << yes;
+    EXPECT_EQ(hop.failure()->error.code, Errc::protocol_error);
+    EXPECT_FALSE(hop.failure()->credentials_refused);
+  }
+}
+
+TEST(Auth, ScramRefusedJudgesTheCredentials) {
+  auto hop = scram_proven();
+  EXPECT_EQ(hop.says("334 ZT1pbnZhbGlkLXByb29m\r\n"), "\r\n") << "e=invalid-proof; the real answer follows";
+  hop.says("535 5.7.8 bad credentials\r\n");
+  EXPECT_TRUE(hop.failure()->credentials_refused);
+}
+
+TEST(Auth, Xoauth2AnswersTheErrorSoThatTheRefusalComes) {
+  Exchange hop(with(TlsMode::implicit, sasl::Credentials{"user", "ya29.token", sasl::Name::xoauth2}));
+  hop.open(true);
+  hop.says("220 hop\r\n");
+  EXPECT_EQ(
+    hop.says("250-hop\r\n250 AUTH PLAIN XOAUTH2\r\n"),
+    "AUTH XOAUTH2 dXNlcj11c2VyAWF1dGg9QmVhcmVyIHlhMjkudG9rZW4BAQ==\r\n"
+  );
+  EXPECT_EQ(hop.says("334 eyJzdGF0dXMiOiI0MDEifQ==\r\n"), "\r\n");
+  hop.says("535 5.7.8 no token like ya29.token\r\n");
+  EXPECT_TRUE(hop.failure()->credentials_refused);
+  EXPECT_THAT(hop.failure()->error.message(), Not(HasSubstr("ya29")));
+}
+
+TEST(Auth, SendsATokenThatIsTooLongForTheCommandBehindIt) {
+  Exchange hop(with(TlsMode::implicit, sasl::Credentials{"user", std::string(1500, 't'), sasl::Name::xoauth2})
+  );
+  hop.open(true);
+  hop.says("220 hop\r\n");
+  EXPECT_EQ(hop.says("250-hop\r\n250 AUTH XOAUTH2\r\n"), "AUTH XOAUTH2\r\n");
+  EXPECT_THAT(hop.says("334 \r\n"), ::testing::StartsWith("dXNlcj11c2VyAWF1dGg9QmVhcmVyIHR0dHR0"));
+  hop.says("235 ok\r\n");
+  EXPECT_TRUE(hop.awaits_message());
+}
+
+TEST(Auth, NamesWhatIsOfferedWhenTheAskedMechanismIsNot) {
+  Exchange hop(with(TlsMode::implicit, sasl::Credentials{"user", "token", sasl::Name::xoauth2}));
+  hop.open(true);
+  hop.says("220 hop\r\n");
+  EXPECT_EQ(hop.says(kEhloTls), "");
+  EXPECT_EQ(hop.failure()->error.context, "offers AUTH LOGIN PLAIN, not XOAUTH2");
+}
+
 TEST(Auth, RefusedJudgesTheCredentialsAndNoMessageCase120) {
   Exchange hop(with(TlsMode::implicit, kCredentials));
   hop.open(true);

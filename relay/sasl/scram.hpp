@@ -1,0 +1,24 @@
+#pragma once
+/// SCRAM-SHA-256 (RFC 5802, RFC 7677) as a client, without channel binding. The password never leaves, and the server
+/// proves that it knows it too.
+
+#include "relay/sasl/mechanism.hpp"
+
+namespace relay::sasl {
+
+/// RFC 7677 section 4 asks for 4096 at least; the other end is what a hostile server may cost us: 600,000 take some
+/// tenths of a second of the caller's thread.
+inline constexpr std::uint64_t kMinIterations = 4096;
+inline constexpr std::uint64_t kMaxIterations = 600'000;
+
+/// @param nonce  as choose()
+/// Errors: invalid_argument when there is no usable nonce, or user or password holds a control character.
+[[nodiscard]] Result<std::unique_ptr<Mechanism>> make_scram_sha_256(
+  const Credentials& credentials, std::string_view nonce
+);
+
+/// SASLprep (RFC 4013) in so far as it is needed: printable ASCII is its own, and what is beyond ASCII goes as it was
+/// written, which is right for all that is normalised (NFKC) already. Errors: invalid_argument for control characters.
+[[nodiscard]] Result<std::string> prepare(std::string_view text);
+
+}  // namespace relay::sasl
