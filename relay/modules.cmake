@@ -16,6 +16,8 @@ module(relay/spool DEPENDS relay/mail relay/queue relay/metrics LIBRARIES RocksD
 module(relay/net DEPENDS relay/base LIBRARIES OpenSSL::SSL ${UNBOUND_LIBRARY} Boost::headers
   PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/web DEPENDS relay/net PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
+module(relay/oauth DEPENDS relay/web LIBRARIES nlohmann_json::nlohmann_json
+  PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/session DEPENDS relay/smtp relay/policy relay/net relay/metrics
   PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/delivery DEPENDS relay/smtp relay/route relay/net relay/metrics
