@@ -11,6 +11,8 @@ module(relay/policy PURE DEPENDS relay/mail)
 module(relay/route PURE DEPENDS relay/smtp)
 module(relay/queue PURE DEPENDS relay/route)
 module(relay/config PURE DEPENDS relay/smtp relay/policy relay/queue LIBRARIES nlohmann_json::nlohmann_json)
+module(relay/sts PURE DEPENDS relay/base)
+module(relay/tlsrpt PURE DEPENDS relay/mail LIBRARIES nlohmann_json::nlohmann_json ZLIB::ZLIB)
 module(relay/metrics PURE DEPENDS relay/base LIBRARIES prometheus-cpp::core)
 module(relay/spool DEPENDS relay/mail relay/queue relay/metrics LIBRARIES RocksDB::rocksdb-shared PkgConfig::XXHASH)
 module(relay/net DEPENDS relay/base LIBRARIES OpenSSL::SSL ${UNBOUND_LIBRARY} Boost::headers
