@@ -19,6 +19,7 @@ module(relay/net DEPENDS relay/base LIBRARIES OpenSSL::SSL ${UNBOUND_LIBRARY} Bo
   PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/web DEPENDS relay/net PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/oauth DEPENDS relay/web LIBRARIES nlohmann_json::nlohmann_json
+module(relay/tlspolicy DEPENDS relay/sts relay/web LIBRARIES nlohmann_json::nlohmann_json
   PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/session DEPENDS relay/smtp relay/policy relay/net relay/metrics
   PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
