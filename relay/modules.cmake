@@ -3,7 +3,6 @@
 module(relay/base PURE LIBRARIES spdlog::spdlog nlohmann_json::nlohmann_json)
 module(relay/mail PURE DEPENDS relay/base)
 module(relay/dkim PURE DEPENDS relay/mail LIBRARIES OpenSSL::Crypto)
-module(relay/sasl PURE DEPENDS relay/base)
 module(relay/sasl PURE DEPENDS relay/base LIBRARIES OpenSSL::Crypto)
 module(relay/smtp PURE DEPENDS relay/mail relay/sasl)
 module(relay/dsn PURE DEPENDS relay/smtp)
@@ -19,6 +18,7 @@ module(relay/net DEPENDS relay/base LIBRARIES OpenSSL::SSL ${UNBOUND_LIBRARY} Bo
   PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/web DEPENDS relay/net PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/oauth DEPENDS relay/web LIBRARIES nlohmann_json::nlohmann_json
+  PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/tlspolicy DEPENDS relay/sts relay/web LIBRARIES nlohmann_json::nlohmann_json
   PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/session DEPENDS relay/smtp relay/policy relay/net relay/metrics

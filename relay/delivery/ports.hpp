@@ -96,6 +96,17 @@ class RouteSource {
   ) = 0;
 };
 
+/// Says whose mail servers a destination has. Thread: any.
+class ProviderSource {
+ public:
+  struct Answer {
+    std::string provider;  ///< empty: none, or it could not be found out
+    milliseconds valid_for{};
+  };
+  virtual ~ProviderSource() = default;
+  [[nodiscard]] virtual net::Awaitable<Answer> provider(route::Destination destination) = 0;
+};
+
 /// Where a connection went, for logs.
 struct Peer {
   std::string name;     ///< the host as configured or as the DNS names it, host:port

@@ -22,7 +22,7 @@ constexpr std::chrono::minutes kPostponed{1};
 }  // namespace
 
 Dispatcher::Dispatcher(
-  const Context& context, net::IoThread& thread, Admission& admission, ProviderSource& providers,
+  const Context& context, net::IoThread& thread, Admission& admission, delivery::ProviderSource& providers,
   const queue::SchedulerLimits& limits, Jitter& jitter
 )
     : context_(context),

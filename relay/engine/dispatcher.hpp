@@ -9,6 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "relay/delivery/ports.hpp"
 #include "relay/engine/admission.hpp"
 #include "relay/engine/settlement.hpp"
 #include "relay/net/task_group.hpp"
@@ -40,17 +41,6 @@ class Shipper {
   virtual void settle(Attempt attempt, smtp::MessageOutcome outcome) = 0;
 };
 
-/// Says whose mail servers a destination has. Thread: the scheduler's.
-class ProviderSource {
- public:
-  struct Answer {
-    std::string provider;  ///< empty: none, or it could not be found out
-    milliseconds valid_for{};
-  };
-  virtual ~ProviderSource() = default;
-  [[nodiscard]] virtual net::Awaitable<Answer> provider(route::Destination destination) = 0;
-};
-
 /// What a person wants done with a message that waits; while it is in flight, once it waits again.
 enum class Wish : std::uint8_t { hold, drop };
 
@@ -58,7 +48,7 @@ enum class Wish : std::uint8_t { hold, drop };
 class Dispatcher {
  public:
   Dispatcher(
-    const Context& context, net::IoThread& thread, Admission& admission, ProviderSource& providers,
+    const Context& context, net::IoThread& thread, Admission& admission, delivery::ProviderSource& providers,
     const queue::SchedulerLimits& limits, Jitter& jitter
   );
 
@@ -158,7 +148,7 @@ class Dispatcher {
   Context context_;
   net::IoThread& thread_;
   Admission& admission_;
-  ProviderSource& providers_;
+  delivery::ProviderSource& providers_;
   net::TaskGroup tasks_;  // lookups of providers
   queue::Scheduler scheduler_;
   net::asio::steady_timer timer_;

@@ -15,14 +15,9 @@ class RandomJitter : public Jitter {
   std::mt19937 random_{std::random_device{}()};
 };
 
-/// A shard's share of the connections: together they are all of them and no more.
-std::size_t share(std::size_t connections, std::size_t shards, std::size_t shard) {
-  return connections / shards + (shard < connections % shards ? 1 : 0);
-}
-
-/// Shards that have a share at all; no others are given messages.
-std::size_t delivering_shards(const Parts& parts) {
-  return std::clamp<std::size_t>(parts.delivery_connections, 1, parts.shards.size());
+queue::SchedulerLimits for_shards(queue::SchedulerLimits limits, std::size_t shards) {
+  limits.shards = shards;
+  return limits;
 }
 
 }  // namespace
@@ -37,6 +32,7 @@ Engine::Engine(const Parts& parts)
         committer_,
         clock_,
         parts.limits,
+        parts.shapes,
         parts.log,
         parts.metrics,
         parts.metrics.shard(parts.shards.size()),
@@ -46,10 +42,10 @@ Engine::Engine(const Parts& parts)
       leftovers_(committer_),
       memory_(parts.content_memory),
       jitter_(std::make_unique<RandomJitter>()),
-      resolver_(parts.scheduler.context(), {}),
+      reports_(context_),
       dispatcher_(
-        context_, parts.scheduler, admission_,
-        {delivering_shards(parts), parts.delivery_connections, parts.limits.limits()->retry}, *jitter_
+        context_, parts.scheduler, admission_, parts.providers,
+        for_shards(parts.schedule, parts.shards.size()), *jitter_
       ) {
   std::vector<Shipper*> shippers;
   for (std::size_t i = 0; i < shards_.size(); ++i) {
@@ -57,8 +53,8 @@ Engine::Engine(const Parts& parts)
       std::make_unique<Intake>(context_, dispatcher_, admission_, leftovers_, memory_, parts.metrics.shard(i))
     );
     outboxes_.push_back(std::make_unique<Outbox>(
-      context_, Outbox::Services{*shards_[i], i, resolver_, parts.hops, dispatcher_, admission_},
-      share(std::max<std::size_t>(parts.delivery_connections, 1), shards_.size(), i)
+      context_,
+      Outbox::Services{*shards_[i], i, parts.routes, dispatcher_, admission_, shares_, reports_}
     ));
     shippers.push_back(outboxes_.back().get());
   }
@@ -81,9 +77,11 @@ void Engine::measure() {
 void Engine::start() {
   admission_.measure();
   admission_.start_with(store_.usage());
-  auto destinations = store_.destinations();
-  destinations.push_back(route::smarthost_destination().name);
-  dispatcher_.start(destinations);
+  dispatcher_.start(store_.queues());
+}
+
+void Engine::reload(const queue::SchedulerLimits& schedule) {
+  dispatcher_.reload(for_shards(schedule, shards_.size()));
 }
 
 void Engine::stop_deliveries() {

@@ -16,7 +16,9 @@ struct Parts {
   spool::Store& store;
   const Clock& clock;
   const LimitsSource& limits;
-  const delivery::HopSource& hops;
+  const queue::ShapeSource& shapes;  ///< asked by any thread
+  delivery::RouteSource& routes;
+  delivery::ProviderSource& providers;
   log::Sink& log;
   metrics::Registry& metrics;  ///< a shard each, then one for the committer
   std::vector<net::IoThread*> shards;
@@ -24,7 +26,7 @@ struct Parts {
   std::string spool_path;
   spool::Durable durable = spool::Durable::yes;
   Octets content_memory;
-  std::size_t delivery_connections = 20;  ///< over all shards
+  queue::SchedulerLimits schedule;  ///< `shards` is filled in
 };
 
 class Engine {
@@ -47,13 +49,13 @@ class Engine {
   [[nodiscard]] const spool::Store& store() const { return store_; }
   [[nodiscard]] net::WorkerPool& workers() { return workers_; }
 
-  /// Retry settings changed.
-  void reload() { dispatcher_.reload(); }
-  /// The hop or its credentials changed: its mail is due at once.
-  void resume_deliveries() { dispatcher_.resume(route::smarthost_destination()); }
-  void describe(std::function<void(std::vector<queue::DestinationState>, std::size_t)> answer) {
-    dispatcher_.describe(std::move(answer));
-  }
+  /// Shapes, routes or limits changed.
+  void reload(const queue::SchedulerLimits& schedule);
+  /// Next hops or their credentials changed: all mail that waits for one is due at once.
+  void hurry_all() { dispatcher_.hurry_all(); }
+  [[nodiscard]] Dispatcher& dispatcher() { return dispatcher_; }
+  [[nodiscard]] const Context& context() const { return context_; }
+  [[nodiscard]] Admission& admission() { return admission_; }
 
   /// Deliveries under way finish, none begins. Thread: any.
   void stop_deliveries();
@@ -73,7 +75,8 @@ class Engine {
   Leftovers leftovers_;
   ContentMemory memory_;
   std::unique_ptr<Jitter> jitter_;
-  net::Resolver resolver_;
+  Shares shares_;
+  Reports reports_;
   Dispatcher dispatcher_;
   std::vector<std::unique_ptr<Intake>> intakes_;
   std::vector<std::unique_ptr<Outbox>> outboxes_;

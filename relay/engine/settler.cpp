@@ -91,7 +91,7 @@ void Settler::write(const Shared& record) {
     reported.sender_is_warned,
     reported.operations
   };
-  settlement = settle(attempt, ended.outcome, terms);
+  settlement = engine::settle(attempt, ended.outcome, terms);
   log_outcome(context_, services_.counters, ended, settlement);
   log_reports(context_, services_.counters, attempt, reported);
   for (const auto& message : reported.messages) services_.dispatcher.announce(message.places);

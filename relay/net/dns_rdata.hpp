@@ -30,9 +30,9 @@ struct MxRecord {
 
 /// RFC 6698 section 2.1. Values are the peer's: whether they are usable is DANE's to judge.
 struct TlsaRecord {
-  std::uint8_t usage = 0;
-  std::uint8_t selector = 0;
-  std::uint8_t matching = 0;
+  std::uint8_t usage = 0;     ///< 2 DANE-TA, 3 DANE-EE; no other counts in SMTP (RFC 7672 section 3.1.3)
+  std::uint8_t selector = 0;  ///< 0 certificate, 1 its public key
+  std::uint8_t matching = 0;  ///< 0 whole, 1 SHA-256, 2 SHA-512
   std::string data;  ///< octets, at least one
   friend auto operator<=>(const TlsaRecord&, const TlsaRecord&) = default;
 };

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "relay/net/asio.hpp"
+#include "relay/net/dns_rdata.hpp"
 
 namespace relay::net {
 
@@ -19,14 +20,6 @@ enum class Verify : std::uint8_t {
   none,         ///< nothing: encrypted, to whomever (RFC 7435)
   certificate,  ///< a chain to our authorities, and a name
   dane,         ///< a TLSA record (RFC 7672); our authorities do not count
-};
-
-/// RFC 6698 section 2.1, as DNS gave it: any numbers, any data.
-struct TlsaRecord {
-  std::uint8_t usage = 0;     ///< 2 DANE-TA, 3 DANE-EE; no other counts in SMTP (RFC 7672 section 3.1.3)
-  std::uint8_t selector = 0;  ///< 0 certificate, 1 its public key
-  std::uint8_t matching = 0;  ///< 0 whole, 1 SHA-256, 2 SHA-512
-  std::string data;           ///< octets
 };
 
 /// Whether the record could ever match: its numbers are known, its digest has its length, its data parses.

@@ -201,6 +201,12 @@ void Scheduler::hurry(const Destination& destination, const Now& now) {
   note(*at);
 }
 
+void Scheduler::hurry_all(const Now& now) {
+  std::vector<Destination> all;
+  for (const auto& [destination, queue] : queues_) all.push_back(destination);
+  for (const auto& destination : all) hurry(destination, now);
+}
+
 Whereabouts Scheduler::hurry_one(const QueueName& name, const QueueId& id) {
   const auto where = backlog(name).hurry_one(id);
   note(queue(name.destination));

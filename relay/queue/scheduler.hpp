@@ -97,6 +97,8 @@ class Scheduler {
   /// A person asks for it, or the hop or its credentials changed: ends the suspension of the hop, and all that was
   /// deferred before is due at once. A person's suspension stays.
   void hurry(const Destination& destination, const Now& now);
+  /// The same for all destinations. Takes as long as there are some.
+  void hurry_all(const Now& now);
   /// As Backlog::hurry_one. Of a queue that is not known: Whereabouts::disk, and it is announced.
   Whereabouts hurry_one(const QueueName& name, const QueueId& id);
   /// As Backlog::forget.
