@@ -20,14 +20,15 @@ class Authority:
         openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", f"/CN={self.name}",
                 "-keyout", self.folder / f"{self.name}.key", "-out", self.certificate)
 
-    def issue(self, host, expired=False):
-        """(certificate, key) for a DNS name or an IP address."""
+    def issue(self, host, expired=False, also=()):
+        """(certificate, key) for a DNS name or an IP address; `also`: more DNS names that it has."""
         stem = self.folder / (host.replace(":", "_") + ("-expired" if expired else ""))
         key, request, certificate = (stem.with_name(stem.name + end) for end in (".key", ".csr", ".crt"))
         openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={host}", "-keyout", key, "-out", request)
         kind = "IP" if host.replace(".", "").isdigit() else "DNS"
         extensions = stem.with_name(stem.name + ".ext")
-        extensions.write_text(f"subjectAltName={kind}:{host}\nbasicConstraints=CA:FALSE\n")
+        names = ",".join([f"{kind}:{host}", *(f"DNS:{name}" for name in also)])
+        extensions.write_text(f"subjectAltName={names}\nbasicConstraints=CA:FALSE\n")
         # A negative number of days ends it before it begins to be used.
         openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey",
                 self.folder / f"{self.name}.key", "-CAcreateserial", "-days", "-1" if expired else "30",
