@@ -87,7 +87,10 @@ class Exchange {
   Awaitable<Result<Response>> run() {
     auto connected = co_await connect();
     if (!connected) co_return tl::unexpected(std::move(connected.error()));
-    auto info = co_await stream_->start_tls(tls_, request_.host, true, left());
+    net::TlsDemand demand;
+    demand.server_name = request_.host;
+    demand.verify = net::Verify::certificate;
+    auto info = co_await stream_->start_tls(tls_, std::move(demand), left());
     if (!info) co_return tl::unexpected(std::move(info.error()));
     const auto wire = to_wire(request_);
     auto written = co_await stream_->write_all(wire, left());
