@@ -204,6 +204,110 @@ TEST(Backlog, GivesUpTheOldOnesOnly) {
   EXPECT_EQ(backlog.in_flight(), 1U);
 }
 
+TEST(Backlog, KnowsThatANewQueueHasNothingOnDisk) {
+  Backlog backlog(kLongestWait, Backlog::OnDisk::nothing);
+  EXPECT_TRUE(backlog.is_empty());
+  EXPECT_FALSE(backlog.want_load(kStart));
+  backlog.announce({1, 7});
+  EXPECT_FALSE(backlog.is_empty());
+  EXPECT_TRUE(backlog.admit(item(kStart, 7), kStart));
+  ASSERT_TRUE(backlog.take(kStart));
+  backlog.finish({1, 7});
+  EXPECT_TRUE(backlog.is_empty());
+}
+
+TEST(Backlog, ReadsNoMoreThanThereIsRoomForAndOneAlways) {
+  Backlog backlog(kLongestWait);
+  const auto load = backlog.want_load(kStart, 100, 0);
+  ASSERT_TRUE(load);
+  EXPECT_EQ(load->limit, 1U);
+  EXPECT_EQ(backlog.reserved(), 1U);
+  backlog.loaded({item(kStart, 1)}, kStart);
+  EXPECT_FALSE(backlog.want_load(kStart, 100, 0));
+  EXPECT_EQ(backlog.want_load(kStart, 100, 30)->limit, 30U);
+}
+
+TEST(Backlog, ReadsAgainWhatItShed) {
+  Disk disk;
+  for (std::uint64_t i = 0; i < 100; ++i) disk.keys.insert({kStart + milliseconds{i}, {1, i}});
+  Backlog backlog(kLongestWait);
+  const auto now = kStart + 1h;
+  load_all(backlog, disk, now);
+  EXPECT_EQ(backlog.waiting(), 100U);
+  backlog.shed(5);
+  EXPECT_EQ(backlog.waiting(), 5U);
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    load_all(backlog, disk, now);
+    const auto taken = backlog.take(now);
+    ASSERT_TRUE(taken);
+    EXPECT_EQ(taken->key.id.number, i);
+    disk.keys.erase(taken->key);
+    backlog.finish(taken->key.id);
+  }
+  EXPECT_FALSE(backlog.take(now));
+}
+
+TEST(Backlog, LosesNothingBetweenItsBoundAndWhatWasPutBack) {
+  Disk disk;
+  for (std::uint64_t i = 0; i < 4; ++i) disk.keys.insert({kStart + milliseconds{i}, {1, i}});
+  Backlog backlog(kLongestWait);
+  load_all(backlog, disk, kStart + 1s);
+  std::vector<Item> flying;
+  for (int i = 0; i < 4; ++i) flying.push_back(*backlog.take(kStart + 1s));
+  backlog.put_back(flying[0].key.id);
+  backlog.put_back(flying[1].key.id);
+  backlog.shed(1);  // the bound is behind the first now
+  backlog.put_back(flying[3].key.id);
+  backlog.shed(1);
+  backlog.put_back(flying[2].key.id);
+  load_all(backlog, disk, kStart + 1s);
+  EXPECT_EQ(backlog.waiting(), 4U);
+}
+
+TEST(Backlog, HurriesOneMessage) {
+  Backlog backlog(kLongestWait);
+  const auto load = backlog.want_load(kStart + 1h);
+  ASSERT_TRUE(load);
+  backlog.loaded({item(kStart + 30min, 7), item(kStart + 40min, 8)}, std::nullopt);
+  EXPECT_FALSE(backlog.has_due(kStart));
+  EXPECT_EQ(backlog.hurry_one({1, 8}), Whereabouts::memory);
+  EXPECT_EQ(backlog.take(kStart)->key.id.number, 8U);
+  EXPECT_EQ(backlog.hurry_one({1, 8}), Whereabouts::flight);
+  EXPECT_FALSE(backlog.take(kStart));
+}
+
+TEST(Backlog, DoesNotTakeAMessageFromALoadThatBeganBeforeItsKeyChanged) {
+  Backlog backlog(kLongestWait, Backlog::OnDisk::unknown);
+  ASSERT_TRUE(backlog.want_load(kStart));                      // reads the old key,
+  EXPECT_EQ(backlog.hurry_one({1, 7}), Whereabouts::disk);     // is announced,
+  EXPECT_FALSE(backlog.admit(item(kStart + 5ms, 7), kStart));  // has another key,
+  backlog.loaded({item(kStart - 1ms, 7)}, std::nullopt);       // and the load ends
+  EXPECT_EQ(backlog.waiting(), 0U);
+  EXPECT_EQ(backlog.next_due(kStart), kStart + 5ms);
+}
+
+TEST(Backlog, DoesNotTakeAMessageThatWasDeletedWhileItWasLoaded) {
+  Backlog backlog(kLongestWait);
+  ASSERT_TRUE(backlog.want_load(kStart));
+  EXPECT_FALSE(backlog.forget({1, 7}));
+  backlog.withdraw({1, 7});
+  backlog.loaded({item(kStart, 7)}, std::nullopt);
+  EXPECT_FALSE(backlog.take(kStart));
+  EXPECT_TRUE(backlog.is_empty());
+}
+
+TEST(Backlog, KnowsTheOldestThatWaits) {
+  Backlog backlog(kLongestWait, Backlog::OnDisk::nothing);
+  EXPECT_FALSE(backlog.oldest_arrival());
+  auto old = item(kStart, 1);
+  old.arrival = kStart - 5h;
+  backlog.admit(old, kStart);
+  backlog.admit(item(kStart, 2), kStart);
+  EXPECT_EQ(backlog.oldest_arrival(), kStart - 5h);
+  (void)backlog.take_older_than(kStart - 1h);
+  EXPECT_EQ(backlog.oldest_arrival(), kStart);
+}
+
 /// Random events against a model that holds everything: each message is in flight at most once, is never
 /// lost, and is taken in the end. Loads and commits cross as they do with real threads: a load reads a
 /// snapshot, its result comes later, and commits are announced before and reported behind their write.
