@@ -4,7 +4,8 @@
 /// INVARIANT pure: time and chance come in as parameters; a message is never in two places at once: it waits
 ///           on disk, in a window in memory, or is in flight
 /// FAILURES  none of its own
-/// LIMITS    memory holds a window of each destination's queue (kWindow), never the queue
+/// LIMITS    memory holds a window of each queue (kWindow) and of all (SchedulerLimits::max_in_memory), never the queue;
+///           what plan() costs grows with what happened, not with the number of destinations
 
 #include <cstdint>
 

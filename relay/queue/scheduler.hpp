@@ -17,6 +17,7 @@
 
 namespace relay::queue {
 
+/// All at least 1.
 struct SchedulerLimits {
   std::size_t shards = 1;
   std::size_t max_in_flight = 5000;          ///< messages, over all destinations

@@ -1,5 +1,7 @@
 #include "relay/queue/scheduler.hpp"
 
+#include <algorithm>
+
 #include "tests/unit/relay/queue/fixture.hpp"
 
 namespace relay::queue {
@@ -185,6 +187,24 @@ TEST_F(SchedulerTest, VisitsNoIdleDestination) {
   EXPECT_EQ(scheduler().states(now, 10).size(), 10U);
   EXPECT_EQ(shapes.asked, asked);
   EXPECT_EQ(scheduler().wake_at(now), SteadyTime{} + 2h);
+}
+
+TEST_F(SchedulerTest, ReadsOnAsSoonAsStartsLeaveItsWindowLow) {
+  scheduler().add({{"smarthost/long"}, Lane::normal});
+  auto planned = scheduler().plan(now);
+  ASSERT_EQ(planned.size(), 1U);
+  const auto load = std::get<schedule_step::Load>(planned[0]);
+  std::vector<Item> items;
+  const auto more_than_half = load.what.limit / 2 + 1;
+  for (std::uint64_t i = 0; i < more_than_half; ++i)
+    items.push_back({{now.wall, {1, 1000 + i}}, now.wall, 0, 10});
+  scheduler().loaded(load.queue, items, now.wall);
+  planned = scheduler().plan(now);
+  const auto is_load = [](const ScheduleStep& step) {
+    return std::holds_alternative<schedule_step::Load>(step);
+  };
+  EXPECT_EQ(std::count_if(planned.begin(), planned.end(), is_load), 1);
+  EXPECT_GT(planned.size(), 1U) << "and messages start";
 }
 
 TEST_F(SchedulerTest, DropsADestinationThatNothingIsKnownOf) {
