@@ -25,10 +25,12 @@ module(relay/session DEPENDS relay/smtp relay/policy relay/net relay/metrics
   PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/delivery DEPENDS relay/smtp relay/route relay/net relay/metrics
   PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
+module(relay/outbound DEPENDS relay/delivery relay/queue relay/tlspolicy relay/oauth
+  LIBRARIES nlohmann_json::nlohmann_json PkgConfig::IDN2 PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/engine DEPENDS relay/session relay/delivery relay/queue relay/spool relay/dsn relay/dkim
   PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 module(relay/http DEPENDS relay/net PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
-module(relay/app DEPENDS relay/engine relay/session relay/http relay/config
+module(relay/app DEPENDS relay/engine relay/outbound relay/session relay/http relay/config
   PRECOMPILE ${CMAKE_SOURCE_DIR}/relay/net/stream.hpp)
 target_compile_definitions(relay_app PUBLIC SMTP_RELAY_VERSION="${PROJECT_VERSION}")
 program(smtp-relay relay/app)

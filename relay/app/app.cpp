@@ -4,9 +4,11 @@
 #include <csignal>
 #include <fstream>
 #include <iterator>
+#include <random>
 #include <thread>
 
 #include "relay/app/host_facts.hpp"
+#include "relay/app/outgoing.hpp"
 #include "relay/app/text_file.hpp"
 #include "relay/app/version.hpp"
 
@@ -62,6 +64,21 @@ std::vector<net::IoThread*> pointers(const std::vector<std::unique_ptr<net::IoTh
   return all;
 }
 
+net::ResolverFiles resolver_files(const config::Settings& settings) {
+  net::ResolverFiles files;
+  files.trust_anchors = settings.dns_trust_anchors;
+  return files;
+}
+
+/// For the scheduler's thread alone.
+class TokenJitter : public Jitter {
+ public:
+  double fraction() override { return std::uniform_real_distribution<double>(0, 1)(random_); }
+
+ private:
+  std::mt19937 random_{std::random_device{}()};
+};
+
 class App {
  public:
   App(ConfigSource source, const config::Settings& settings)
@@ -70,7 +87,16 @@ class App {
         shards_(make_threads(shard_count(settings))),
         metrics_(shards_.size() + 2),
         files_(first_files(settings_, source_, log_)),
-        live_(settings_, files_, read_default_gateways(), log_),
+        resolver_(scheduler_.context(), resolver_files(settings_)),
+        live_(
+          settings_, files_, read_default_gateways(), log_,
+          [this](oauth::Account account, std::shared_ptr<net::TlsClient> tls) {
+            return std::make_shared<const oauth::TokenSource>(
+              oauth::TokenSource::Services{scheduler_.context(), resolver_, clock_, jitter_, log_}, std::move(tls),
+              std::move(account)
+            );
+          }
+        ),
         subject_{state_, settings_, clock_, clock_.wall(), log_, metrics_, pointers(shards_)} {
     subject_.loops.push_back(&scheduler_);
     metrics_.set(
@@ -110,7 +136,7 @@ class App {
                  .with("node", settings_.node_name)
                  .with("pod", settings_.pod_name)
                  .with("listen", settings_.listen.front().to_text())
-                 .with("smarthost", settings_.smarthost.front().to_text())
+                 .with("smarthosts", smarthost_names())
                  .with("shards", shards_.size())
                  .with("spool", settings_.spool_path));
     if (settings_.durability == config::Durability::relaxed) {
@@ -123,6 +149,14 @@ class App {
       log_.write(log::warning("nobody_may_relay")
                    .with("message", "allowed_networks is empty: every recipient is refused with 550 5.7.1"));
     }
+  }
+
+  /// `name=host:port` each; none: all mail goes by MX.
+  std::vector<std::string> smarthost_names() const {
+    std::vector<std::string> names;
+    for (const auto& one : config::all_smarthosts(settings_))
+      names.push_back(one.name + "=" + one.host + ":" + std::to_string(one.port));
+    return names;
   }
 
   Result<void> begin() {
@@ -164,10 +198,14 @@ class App {
   Result<void> begin_mail() {
     auto token = make_admin_token(settings_.spool_path);
     if (!token) return tl::unexpected(token.error());
+    outgoing_ = std::make_unique<Outgoing>(
+      Outgoing::Services{scheduler_, resolver_, live_, clock_, log_}, settings_.spool_path
+    );
     engine_ = std::make_unique<engine::Engine>(engine::Parts{
-      *store_, clock_, live_, live_, log_, metrics_, pointers(shards_), scheduler_, settings_.spool_path,
+      *store_, clock_, live_, outgoing_->shapes(), outgoing_->ways(), outgoing_->ways(), log_, metrics_,
+      pointers(shards_), scheduler_, settings_.spool_path,
       settings_.durability == config::Durability::strict ? spool::Durable::yes : spool::Durable::no,
-      settings_.content_memory, settings_.delivery_connections
+      settings_.content_memory, schedule_of(settings_)
     });
     engine_->start();
     for (std::size_t i = 0; i < shards_.size(); ++i) {
@@ -197,6 +235,7 @@ class App {
   void control() {
     if (wait_for_stop(kControlInterval)) return;
     engine_->measure();
+    outgoing_->tick();
     reload();
     follow_annotations();
     follow_drain();
@@ -225,8 +264,8 @@ class App {
     if (*files != files_ && !is_settled) return;
     const bool hop_changed = live_.apply(settings, *files);
     files_ = std::move(*files);
-    engine_->reload();
-    if (hop_changed) engine_->resume_deliveries();
+    engine_->reload(schedule_of(live_.settings()));
+    if (hop_changed) engine_->hurry_all();
     counters().add(metrics::Counter::config_reloads_applied);
     log_.write(log::info("reload").with("changed", changed).with("next_hop_changed", hop_changed));
     warn_of_restart(settings);
@@ -366,6 +405,7 @@ class App {
     scheduler_.stop();
     for (auto& shard : shards_) shard->stop();
     engine_.reset();
+    outgoing_.reset();
     store_.reset();
     return code;
   }
@@ -387,9 +427,12 @@ class App {
   metrics::Registry metrics_;
   Files files_;
   std::optional<Files> files_seen_;  // by the turn before
+  TokenJitter jitter_;
+  net::Resolver resolver_;
   Live live_;
   Subject subject_;
   std::unique_ptr<spool::Store> store_;
+  std::unique_ptr<Outgoing> outgoing_;
   std::unique_ptr<engine::Engine> engine_;
   std::vector<std::unique_ptr<Front>> fronts_;
 

@@ -1,34 +1,28 @@
 #include "relay/app/live.hpp"
 
-#include "relay/app/text_file.hpp"
+#include <algorithm>
 
 namespace relay::app {
 namespace {
 
-/// What makes connections to the hop another thing.
-bool is_same_hop(const delivery::Hop& a, const delivery::Hop& b) {
-  const auto& x = a.next_hop;
-  const auto& y = b.next_hop;
-  return x.endpoint == y.endpoint && x.policy.tls == y.policy.tls &&
-         x.policy.credentials == y.policy.credentials && x.policy.helo_name == y.policy.helo_name &&
-         a.tls == b.tls;
+bool has_same_routes(const config::Settings& a, const config::Settings& b) {
+  const auto before = config::all_smarthosts(a);
+  const auto after = config::all_smarthosts(b);
+  return std::equal(before.begin(), before.end(), after.begin(), after.end(), [](const auto& x, const auto& y) {
+    return x.name == y.name && x.priority == y.priority && x.recipient_domains == y.recipient_domains &&
+           x.sender_domains == y.sender_domains;
+  });
 }
 
 }  // namespace
 
-Result<Files> read_files(const config::Settings& settings) {
-  auto passwd_client = read_text(settings.passwd_client);
-  if (!passwd_client) return tl::unexpected(std::move(passwd_client.error()));
-  auto smarthost_ca = read_text(settings.smarthost_ca);
-  if (!smarthost_ca) return tl::unexpected(std::move(smarthost_ca.error()));
-  return Files{std::move(*passwd_client), std::move(*smarthost_ca)};
-}
-
-Live::Live(config::Settings settings, const Files& files, Networks hidden, log::Sink& log)
-    : settings_(std::move(settings)), hidden_(std::move(hidden)), log_(log) {
+Live::Live(
+  config::Settings settings, const Files& files, Networks hidden, log::Sink& log, PlanMaker::MakeToken make_token
+)
+    : settings_(std::move(settings)), hidden_(std::move(hidden)), maker_(log, std::move(make_token)) {
   rules_ = make_rules();
-  hop_ = make_hop(files);
-  limits_ = make_limits();
+  plan_ = maker_.make(settings_, files);
+  limits_ = make_limits(*plan_, files);
 }
 
 std::shared_ptr<const session::Rules> Live::rules() const {
@@ -36,9 +30,9 @@ std::shared_ptr<const session::Rules> Live::rules() const {
   return rules_;
 }
 
-std::shared_ptr<const delivery::Hop> Live::hop() const {
+std::shared_ptr<const outbound::Plan> Live::plan() const {
   const std::scoped_lock lock(mutex_);
-  return hop_;
+  return plan_;
 }
 
 std::shared_ptr<const engine::Limits> Live::limits() const {
@@ -47,16 +41,16 @@ std::shared_ptr<const engine::Limits> Live::limits() const {
 }
 
 bool Live::apply(const config::Settings& settings, const Files& files) {
-  settings_ = config::with_live_settings(settings_, settings);
+  const auto before = std::exchange(settings_, config::with_live_settings(settings_, settings));
   auto rules = make_rules();
-  auto hop = make_hop(files);
-  auto limits = make_limits();
+  auto plan = maker_.make(settings_, files);
+  auto limits = make_limits(*plan, files);
   const std::scoped_lock lock(mutex_);
-  const bool is_same = is_same_hop(*hop_, *hop);
+  const bool is_other = has_other_hops(*plan_, *plan) || !has_same_routes(before, settings_);
   rules_ = std::move(rules);
-  hop_ = std::move(hop);
+  plan_ = std::move(plan);
   limits_ = std::move(limits);
-  return !is_same;
+  return is_other;
 }
 
 std::shared_ptr<const session::Rules> Live::make_rules() const {
@@ -76,51 +70,25 @@ std::shared_ptr<const session::Rules> Live::make_rules() const {
   return rules;
 }
 
-std::shared_ptr<const delivery::Hop> Live::make_hop(const Files& files) {
-  const auto passwords = route::PasswdClient::parse(files.passwd_client);
-  for (const auto& complaint : passwords.complaints()) {
-    log_.write(log::warning("passwd_client").with("path", settings_.passwd_client).with("error", complaint));
-  }
-  const auto source = settings_.smarthost_ca + "\n" + files.smarthost_ca;
-  if (source != tls_source_) {
-    net::TlsClientSettings tls;
-    tls.ca_file = settings_.smarthost_ca;
-    auto made = net::TlsClient::make(tls);
-    if (made) tls_ = std::move(*made);
-    else
-      log_.write(log::error("smarthost_ca")
-                   .with("error", made.error().message())
-                   .with(
-                     "message", tls_ ? "the last good authorities stay in force"
-                                     : "no certificate can be verified: mail waits"
-                   ));
-    // Without usable authorities none is trusted, and verification fails: better than a relay that does not
-    // start.
-    if (!tls_) tls_ = net::TlsClient::make_without_authorities();
-    tls_source_ = source;
-  }
-  auto hop = std::make_shared<delivery::Hop>();
-  const smtp::ClientTimeouts timeouts{
-    settings_.banner_timeout, settings_.command_timeout, settings_.data_init_timeout,
-    settings_.data_block_timeout, settings_.data_end_timeout
-  };
-  hop->next_hop = route::smarthost(
-    {settings_.smarthost.front(), settings_.smarthost_tls, settings_.hostname, timeouts}, passwords
-  );
-  hop->tls = tls_;
-  hop->generation = ++generation_;
-  hop->connect_timeout = settings_.connect_timeout;
-  hop->idle_time = settings_.connection_idle_time;
-  hop->messages_per_connection = settings_.messages_per_connection;
-  return hop;
-}
-
-std::shared_ptr<const engine::Limits> Live::make_limits() const {
+std::shared_ptr<const engine::Limits> Live::make_limits(const outbound::Plan& plan, const Files& files) {
   auto limits = std::make_shared<engine::Limits>();
   limits->hostname = settings_.hostname;
-  limits->retry = {settings_.retry_initial_delay, settings_.retry_max_delay, settings_.retry_max_age};
+  limits->routes = plan.routes;
+  limits->signing = maker_.make_rules(settings_, files);
+  limits->bulk_senders = settings_.bulk_senders;
+  if (const auto from = mail::Address::parse(settings_.bounce_from)) limits->reports.from = *from;
+  limits->reports.max_returned = settings_.bounce_max_size;
+  limits->reports.rate = settings_.bounce_rate;
+  limits->dead_letter_max_age = settings_.dead_letter_max_age;
   limits->spool_max_size = settings_.spool_max_size;
   limits->spool_min_free_percent = settings_.spool_min_free_percent;
+  return limits;
+}
+
+queue::SchedulerLimits schedule_of(const config::Settings& settings) {
+  queue::SchedulerLimits limits;
+  limits.max_in_flight = static_cast<std::size_t>(settings.delivery_messages_total);
+  limits.max_connections_total = static_cast<std::size_t>(settings.delivery_connections_total);
   return limits;
 }
 

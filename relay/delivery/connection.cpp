@@ -71,7 +71,10 @@ class Driver {
   /// @param without_tls  the host offers TLS and cannot do it, and nothing demands it
   Awaitable<std::optional<smtp::HopFailure>> run(bool without_tls) {
     auto target = co_await pool_.services().routes.resolve(route_, host_);
-    if (!target) co_return failure_at(smtp::Stage::connect, std::move(target.error()));
+    if (!target) {
+      verdict_ = std::move(target.error().verdict);
+      co_return failure_at(smtp::Stage::connect, std::move(target.error().error));
+    }
     target_ = std::move(*target);
     if (without_tls) target_.policy.tls = smtp::TlsMode::none;
     if (target_.policy.credentials) target_.policy.nonce = make_nonce();
@@ -102,6 +105,9 @@ class Driver {
   [[nodiscard]] bool was_ready() const { return was_ready_; }
   [[nodiscard]] bool was_of_use() const { return was_of_use_; }
   [[nodiscard]] const Peer& peer() const { return peer_; }
+  [[nodiscard]] const Target& target() const { return target_; }
+  /// Why nobody at this host takes mail, for good.
+  [[nodiscard]] const std::optional<mail::Reply>& verdict() const { return verdict_; }
   /// Opportunistic TLS that a server offers and cannot do must not keep mail from it (RFC 7435): a second
   /// connection goes without.
   [[nodiscard]] bool may_go_without_tls(const std::optional<smtp::HopFailure>& failure) const {
@@ -201,6 +207,12 @@ class Driver {
     if (messages_ >= host().messages_per_connection) co_return event;
     job_ = co_await pool_.next_job(*route_, tried_);
     if (!job_) co_return event;
+    // Next time by another source: what this one may send today is sent.
+    if (!pool_.services().routes.may_send(target_)) {
+      pool_.give_back(std::move(*job_), tried_);
+      job_.reset();
+      co_return event;
+    }
     ++messages_;
     begun_ = steady_clock::now();
     content_ = job_->open_content();
@@ -241,6 +253,7 @@ class Driver {
   std::size_t host_;
   const Tried& tried_;
   Target target_;
+  std::optional<mail::Reply> verdict_;
   std::optional<smtp::ClientSession> session_;
   std::optional<Stream> stream_;
   smtp::DotStuffer stuffer_;
@@ -270,6 +283,7 @@ std::vector<std::size_t> hosts_to_try(const Pool& pool, const Route& route, cons
 /// What one connection came to, over all hosts that it was tried with.
 struct Ending {
   std::optional<smtp::HopFailure> failure;
+  std::optional<mail::Reply> verdict;  ///< of every host
   Peer peer;
   bool was_ready = false;
   bool was_of_use = false;
@@ -277,6 +291,7 @@ struct Ending {
 
 Awaitable<Ending> connect_and_send(Pool& pool, std::shared_ptr<const Route> route, const Tried& tried) {
   Ending ending;
+  bool has_verdict = true;
   for (const auto host : hosts_to_try(pool, *route, tried)) {
     auto driver = std::make_unique<Driver>(pool, route, host, tried);
     auto failure = co_await driver->run(false);
@@ -284,13 +299,15 @@ Awaitable<Ending> connect_and_send(Pool& pool, std::shared_ptr<const Route> rout
       driver = std::make_unique<Driver>(pool, route, host, tried);
       failure = co_await driver->run(true);
     }
-    ending = {std::move(failure), driver->peer(), driver->was_ready(), driver->was_of_use()};
+    ending = {std::move(failure), driver->verdict(), driver->peer(), driver->was_ready(), driver->was_of_use()};
+    has_verdict = has_verdict && ending.verdict;
     if (ending.failure && ending.failure->credentials_refused)
-      pool.services().routes.credentials_refused(*route, host);
+      pool.services().routes.credentials_refused(*route, host, driver->target());
     if (ending.was_ready || !ending.failure) break;
     pool.avoid(route->hosts[host].next_hop.endpoint.host);
     if (route->hosts.size() > 1) pool.services().reporter.host_failed(*ending.failure, ending.peer);
   }
+  if (!has_verdict) ending.verdict.reset();
   co_return ending;
 }
 
@@ -304,7 +321,8 @@ Awaitable<void> run_connection(Pool& pool, Tried tried) {
   else ending.failure = failure_at(smtp::Stage::connect, std::move(route.error().error));
   if (ending.was_ready) pool.services().reporter.connection_closed();
   // That no other host takes what one has deferred says nothing of the destination.
-  if (ending.failure && tried.empty())
+  if (ending.verdict && tried.empty()) pool.judge_all(*ending.verdict);
+  else if (ending.failure && tried.empty())
     pool.services().reporter.hop_failed(*ending.failure, ending.peer, ending.was_of_use);
   pool.connection_ended(tried, !ending.was_ready);
 }

@@ -54,6 +54,8 @@ class Pool {
   /// The next job that these hosts have deferred (none: a fresh one), waiting for one up to the route's idle time;
   /// nothing when the connection should end.
   [[nodiscard]] net::Awaitable<std::optional<Job>> next_job(const Route& route, const Tried& tried);
+  /// It was not tried, and is the first of its kind again.
+  void give_back(Job job, const Tried& tried) { jobs_[tried].push_front(std::move(job)); }
   /// What a host made of a job: answers it, or keeps it for another host.
   void attempted(
     Job job, smtp::MessageOutcome outcome, const Peer& peer, std::chrono::nanoseconds sending,

@@ -41,6 +41,7 @@ struct Job {
 
 /// One host of a destination.
 struct Host {
+  std::string name;  ///< of a smarthost, in the settings
   route::NextHop next_hop;
   std::shared_ptr<net::TlsClient> tls;
   std::string server_name;  ///< of its certificate; empty: the host's name
@@ -79,17 +80,19 @@ struct NoRoute {
 class RouteSource {
  public:
   virtual ~RouteSource() = default;
-  [[nodiscard]] virtual net::Awaitable<tl::expected<std::shared_ptr<const Route>, NoRoute>> find(
-    route::Destination destination
-  ) = 0;
-  /// Addresses and policy of one of its hosts, credentials included. Errors judge the host; transient.
-  [[nodiscard]] virtual net::Awaitable<Result<Target>> resolve(
+  using Found = tl::expected<std::shared_ptr<const Route>, NoRoute>;
+  using Resolved = tl::expected<Target, NoRoute>;
+  [[nodiscard]] virtual net::Awaitable<Found> find(route::Destination destination) = 0;
+  /// Addresses and policy of one of its hosts, credentials included. A verdict counts when every host has one.
+  [[nodiscard]] virtual net::Awaitable<Resolved> resolve(
     std::shared_ptr<const Route> route, std::size_t host
   ) = 0;
   /// The generation that find() would give now.
   [[nodiscard]] virtual std::uint64_t generation(const route::Destination& destination) const = 0;
   /// The host refused the credentials that resolve() gave.
-  virtual void credentials_refused(const Route& route, std::size_t host) = 0;
+  virtual void credentials_refused(const Route& route, std::size_t host, const Target& target) = 0;
+  /// Whether one more message may go out by this target's source today; counts it.
+  virtual bool may_send(const Target& target) = 0;
   /// A connection to an MX host was secured, or could not be: for TLS reports.
   virtual void tls_tried(
     const Route& route, std::size_t host, const Target& target, const std::optional<net::TlsFault>& fault
