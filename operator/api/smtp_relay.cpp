@@ -1,75 +1,9 @@
 #include "operator/api/smtp_relay.hpp"
 
-#include <stdexcept>
-#include <type_traits>
+#include "operator/api/fields.hpp"
 
 namespace op::api {
 namespace {
-
-/// A field of the wrong type; thrown and caught within this file.
-struct WrongType : std::runtime_error {
-  explicit WrongType(const std::string& path) : std::runtime_error(path + " has the wrong type") {}
-};
-
-/// A JSON object together with its path, for messages. Absent objects read as empty ones.
-class Fields {
- public:
-  Fields(const Json& object, std::string path) : object_(object), path_(std::move(path)) {
-    if (!object_.is_object()) throw WrongType(path_);
-  }
-  [[nodiscard]] bool has(const char* key) const { return object_.contains(key); }
-  [[nodiscard]] Fields inner(const char* key) const {
-    static const Json kEmpty = Json::object();
-    return {has(key) ? object_[key] : kEmpty, path(key)};
-  }
-  /// Leaves `target`, which holds the default, when the field is absent.
-  template <class Value>
-  void read(const char* key, Value& target) const {
-    const auto found = object_.find(key);
-    if (found == object_.end()) return;
-    if constexpr (std::is_same_v<Value, Json>) {
-      if (found->type() != target.type()) throw WrongType(path(key));
-      target = *found;
-    } else {
-      try {
-        target = found->template get<Value>();
-      } catch (const Json::exception&) {
-        throw WrongType(path(key));
-      }
-    }
-  }
-  template <class Each>
-  void each(const char* key, Each read_item) const {
-    Json items = Json::array();
-    read(key, items);
-    for (std::size_t i = 0; i < items.size(); ++i)
-      read_item(Fields(items[i], path(key) + "[" + std::to_string(i) + "]"));
-  }
-
- private:
-  [[nodiscard]] std::string path(const char* key) const { return path_.empty() ? key : path_ + "." + key; }
-  const Json& object_;  // the caller's; outlives this
-  std::string path_;
-};
-
-KeyReference parse_ca(const Fields& from) {
-  KeyReference ca{KeyReference::Kind::secret, "", "ca.crt"};
-  if (from.has("configMap")) ca.kind = KeyReference::Kind::config_map;
-  from.read(from.has("configMap") ? "configMap" : "secret", ca.name);
-  from.read("key", ca.key);
-  return ca;
-}
-
-Smarthost parse_smarthost(const Fields& from) {
-  Smarthost smarthost;
-  from.read("name", smarthost.name);
-  from.read("host", smarthost.host);
-  from.read("port", smarthost.port);
-  const auto tls = from.inner("tls");
-  tls.read("mode", smarthost.tls_mode);
-  if (tls.has("caRef")) smarthost.ca = parse_ca(tls.inner("caRef"));
-  return smarthost;
-}
 
 /// A quantity may be written as a number; the API server keeps text.
 void read_quantities(const Fields& from, const char* key, Json& target) {
@@ -93,12 +27,11 @@ void parse_mail(const Fields& from, Spec& spec) {
   access.read("allowedNetworks", spec.allowed_networks);
   access.read("hiddenSources", spec.hidden_sources);
   from.each("smarthosts", [&](const Fields& item) { spec.smarthosts.push_back(parse_smarthost(item)); });
-  if (from.has("passwdClientSecretRef")) {
-    const auto reference = from.inner("passwdClientSecretRef");
-    spec.passwd_client = KeyReference{KeyReference::Kind::secret, "", "passwd.client"};
-    reference.read("name", spec.passwd_client->name);
-    reference.read("key", spec.passwd_client->key);
-  }
+  spec.passwd_client = parse_secret(from, "passwdClientSecretRef", "passwd.client");
+  spec.delivery = parse_delivery(from.inner("delivery"));
+  from.each("dkim", [&](const Fields& item) { spec.dkim.push_back(parse_dkim(item)); });
+  spec.bounces = parse_bounces(from.inner("bounces"));
+  from.inner("tlsReports").read("from", spec.tls_reports_from);
   from.each("envFrom", [&](const Fields& item) {
     item.inner("configMapRef").read("name", spec.env_from.emplace_back());
   });
@@ -107,6 +40,8 @@ void parse_mail(const Fields& from, Spec& spec) {
   retry.read("initialDelay", spec.retry_initial_delay);
   retry.read("maxDelay", spec.retry_max_delay);
   retry.read("maxAge", spec.retry_max_age);
+  retry.read("mxInitialDelay", spec.retry_mx_initial_delay);
+  retry.read("warnAfter", spec.retry_warn_after);
 }
 
 void parse_operation(const Fields& from, Spec& spec) {
@@ -118,6 +53,9 @@ void parse_operation(const Fields& from, Spec& spec) {
   const auto drain = from.inner("drain");
   drain.read("lameDuck", spec.lame_duck);
   drain.read("sessionTimeout", spec.session_timeout);
+  const auto logging = from.inner("logging");
+  logging.read("redactAddresses", spec.redacts_addresses);
+  spec.redaction_key = parse_secret(logging, "keySecretRef", "key");
 }
 
 void parse_scheduling(const Fields& from, Spec& spec) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "operator/api/outgoing.hpp"
 #include "operator/api/status.hpp"
 #include "relay/base/result.hpp"
 
@@ -20,24 +21,6 @@ inline constexpr std::string_view kGroup = "smtp.buildinglink.com";
 inline constexpr std::string_view kVersion = "v1alpha1";
 inline constexpr std::string_view kKind = "SmtpRelay";
 inline constexpr std::string_view kPlural = "smtprelays";
-
-/// One key of a Secret or ConfigMap in the resource's namespace.
-struct KeyReference {
-  enum class Kind : std::uint8_t { secret, config_map };
-  Kind kind = Kind::secret;
-  std::string name;
-  std::string key;
-  friend bool operator==(const KeyReference&, const KeyReference&) = default;
-};
-
-struct Smarthost {
-  std::string name;
-  std::string host;  ///< a name, looked up as A and AAAA, or an address
-  std::uint16_t port = 587;
-  std::string tls_mode = "Required";  ///< None, Opportunistic, Required, Implicit
-  std::optional<KeyReference> ca{};
-  friend bool operator==(const Smarthost&, const Smarthost&) = default;
-};
 
 /// Quantities, durations and networks stay text here: relay/config reads them, with the same rules as the relay.
 /// What only Kubernetes reads (tolerations, affinity, resources) stays JSON.
@@ -53,12 +36,18 @@ struct Spec {
 
   std::vector<Smarthost> smarthosts;
   std::optional<KeyReference> passwd_client;
+  Delivery delivery;
+  std::vector<Dkim> dkim;
+  Bounces bounces;
+  std::string tls_reports_from;
   std::vector<std::string> env_from;  ///< names of ConfigMaps; later ones win
 
   std::string max_message_size = "25Mi";
   std::string retry_initial_delay = "1m";
   std::string retry_max_delay = "1h";
   std::string retry_max_age = "120h";
+  std::string retry_mx_initial_delay = "30m";
+  std::string retry_warn_after = "4h";
 
   std::string spool_type = "HostPath";  ///< HostPath, EmptyDir
   std::string spool_max_size = "10Gi";
@@ -67,6 +56,9 @@ struct Spec {
   std::uint16_t health_host_port = 8025;
   std::string lame_duck = "20s";
   std::string session_timeout = "30s";
+
+  bool redacts_addresses = false;
+  std::optional<KeyReference> redaction_key;
 
   Json node_selector = {{"kubernetes.io/os", "linux"}};
   Json tolerations = Json::array();

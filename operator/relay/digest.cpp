@@ -1,48 +1,39 @@
 #include "operator/relay/digest.hpp"
 
-#include <memory>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-
+#include "operator/relay/pem.hpp"
 #include "operator/resources/names.hpp"
 #include "relay/base/text.hpp"
 
 namespace op::smtp_relay {
 namespace {
 
-constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
+using resources::Content;
 
-struct Free {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-  void operator()(X509* certificate) const { X509_free(certificate); }
-};
-
-/// OpenSSL would ask for the password of encrypted PEM at the terminal, and wait.
-int no_password(char*, int, int, void*) { return -1; }
-
-std::size_t count(std::string_view text, std::string_view what) {
-  std::size_t found = 0;
-  for (auto at = text.find(what); at != std::string_view::npos; at = text.find(what, at + what.size()))
-    ++found;
-  return found;
-}
+constexpr std::size_t kFewestRedactionOctets = 16;
 
 Json section(const Json& object, const char* name) {
   const auto found = object.find(name);
   return found != object.end() && found->is_object() ? *found : Json::object();
 }
 
-}  // namespace
-
-bool holds_certificates(const std::string& pem) {
-  const auto announced = count(pem, kBegin);
-  const std::unique_ptr<BIO, Free> source(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  std::size_t read = 0;
-  while (std::unique_ptr<X509, Free>(PEM_read_bio_X509(source.get(), nullptr, no_password, nullptr))) ++read;
-  ERR_clear_error();  // the end of the text is reported as an error
-  return read > 0 && read == announced;
+/// A value as the relay will read it; nothing when it is not base64 (in a Secret) or no text.
+std::optional<std::string> value_of(const Json& data, const std::string& key, bool is_secret) {
+  const auto found = data.find(key);
+  if (found == data.end() || !found->is_string()) return std::nullopt;
+  if (is_secret) return relay::parse_base64(found->get<std::string>());
+  return found->get<std::string>();
 }
+
+std::set<Content> contents_of(const std::string& text, const std::optional<std::string>& certificate) {
+  std::set<Content> contents;
+  if (holds_certificates(text)) contents.insert(Content::certificates);
+  if (is_signing_key(text)) contents.insert(Content::signing_key);
+  if (certificate && is_key_of(*certificate, text)) contents.insert(Content::key_of_certificate);
+  if (text.size() >= kFewestRedactionOctets) contents.insert(Content::redaction_key);
+  return contents;
+}
+
+}  // namespace
 
 Referenced digest(api::KeyReference::Kind kind, const Json& object) {
   const bool is_secret = kind == api::KeyReference::Kind::secret;
@@ -50,11 +41,12 @@ Referenced digest(api::KeyReference::Kind kind, const Json& object) {
   known.exists = true;
   known.resource_version = kube::resource_version_of(object);
   const auto data = section(object, "data");
+  const auto certificate = value_of(data, "tls.crt", is_secret);
   for (const auto& [key, value] : data.items()) {
     known.keys.insert(key);
-    if (!value.is_string()) continue;
-    const auto text = is_secret ? relay::parse_base64(value.get<std::string>()) : value.get<std::string>();
-    if (text && holds_certificates(*text)) known.certificates.insert(key);
+    const auto text = value_of(data, key, is_secret);
+    if (!text) continue;
+    known.contents[key] = contents_of(*text, certificate);
     if (!is_secret && key.starts_with("SMTP_RELAY_")) known.environment[key] = *text;
   }
   if (!is_secret)

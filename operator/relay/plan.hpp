@@ -2,7 +2,7 @@
 /// What is to be done about one SmtpRelay.
 
 #include "operator/kube/resource.hpp"
-#include "operator/relay/world.hpp"
+#include "operator/relay/checks.hpp"
 
 namespace op::smtp_relay {
 
@@ -10,14 +10,6 @@ namespace op::smtp_relay {
 struct Defaults {
   std::string relay_image;
   std::string spool_root;
-};
-
-/// Why nothing may be applied: one thing that somebody can mend.
-struct Finding {
-  std::string_view condition;  ///< the one it makes untrue
-  std::string_view status;     ///< False, or Unknown when we can't tell
-  std::string reason;          ///< CamelCase and stable: docs/operator.md lists them
-  std::string message;         ///< what is wrong, and what to do
 };
 
 /// An object that must be so.
@@ -28,8 +20,8 @@ struct Child {
 };
 
 struct Plan {
-  std::vector<Finding> findings;  ///< any: apply nothing, what runs goes on
-  std::vector<Child> apply;       ///< in this order
+  Findings findings;         ///< any: apply nothing, what runs goes on
+  std::vector<Child> apply;  ///< in this order
   std::string image;
   std::string config_hash;
   std::string reload;        ///< for the pods' annotation: changes whenever they have something to read again

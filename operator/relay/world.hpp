@@ -16,6 +16,7 @@
 
 #include "operator/api/smtp_relay.hpp"
 #include "operator/kube/object.hpp"
+#include "operator/resources/references.hpp"
 
 /// Not op::relay, which would hide ::relay from all of op.
 namespace op::smtp_relay {
@@ -38,7 +39,7 @@ struct Referenced {
   std::string unreadable;  ///< why we may not read it; empty: we may
   std::string resource_version;
   std::set<std::string> keys;
-  std::set<std::string> certificates;  ///< keys whose value holds at least one X.509 certificate in PEM
+  std::map<std::string, std::set<resources::Content>> contents;  ///< what the value of a key is fit for
   std::map<std::string, std::string> environment;  ///< of a ConfigMap: what begins with SMTP_RELAY_
   std::string content_hash;                        ///< of a ConfigMap: of all its data
 };
@@ -55,8 +56,10 @@ struct World {
 
 /// The Secrets and ConfigMaps that a resource names.
 [[nodiscard]] std::set<Reference> references_of(const api::SmtpRelay& relay);
-/// The keys that must be in them: passwd.client and the smarthost's authority.
-[[nodiscard]] std::vector<api::KeyReference> keys_of(const api::SmtpRelay& relay);
+/// The keys that must be in them, and what they must be.
+[[nodiscard]] std::vector<resources::Mounted> keys_of(const api::SmtpRelay& relay);
+/// The ConfigMap with trust anchors, if one is named. Which keys it has is nobody's to say.
+[[nodiscard]] std::optional<Reference> trust_anchors_of(const api::SmtpRelay& relay);
 [[nodiscard]] Reference reference_to(const api::SmtpRelay& relay, const api::KeyReference& key);
 
 }  // namespace op::smtp_relay

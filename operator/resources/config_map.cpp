@@ -1,11 +1,11 @@
 #include "operator/resources/config_map.hpp"
 
-#include "operator/resources/volumes.hpp"
-
 namespace op::resources {
 
-Json config_map(const api::SmtpRelay& relay, const std::string& settings, Json former) {
-  former[settings_key(relay.spec)] = settings;
+Json config_map(
+  const api::SmtpRelay& relay, const std::string& key, const std::string& settings, Json former
+) {
+  former[key] = settings;
   return {
     {"apiVersion", "v1"},
     {"kind", "ConfigMap"},

@@ -36,6 +36,10 @@ Json metadata(const api::SmtpRelay& relay) {
   };
 }
 
+std::string folder_of(api::KeyReference::Kind kind, const std::string& name) {
+  return (kind == api::KeyReference::Kind::secret ? "secret-" : "configmap-") + name;
+}
+
 std::string short_hash(std::string_view text) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned length = 0;

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -16,13 +17,18 @@ namespace op::resources {
 
 using api::Json;
 
+/// Keys of the ConfigMap with trust anchors (spec.delivery.trustAnchorsConfigMapRef): what is in it says which files the
+/// relay has.
+using TrustAnchors = std::set<std::string>;
+
 /// What the builders need besides the resource itself.
 struct Blueprint {
   const api::SmtpRelay& relay;  // outlives this
   std::string image;
-  std::string spool_root;                  ///< folder on the node that holds all spools
-  std::string environment_hash;            ///< of the ConfigMaps in envFrom; empty: there are none
+  std::string spool_root;        ///< folder on the node that holds all spools
+  std::string environment_hash;  ///< of the ConfigMaps that are read at the start alone; empty: none
   std::chrono::milliseconds drain_time{};  ///< lame duck and sessions, as the relay will have them
+  TrustAnchors trust_anchors{};
 };
 
 /// Names that users, dashboards and the relay rely on.
@@ -40,8 +46,7 @@ inline constexpr std::string_view kConfigFolder = "/etc/smtp-relay/config";
 inline constexpr std::string_view kConfigFile = "relay.json";
 inline constexpr std::string_view kPasswdFolder = "/etc/exim4";
 inline constexpr std::string_view kPasswdFile = "passwd.client";
-inline constexpr std::string_view kAuthorityFolder = "/etc/smtp-relay/smarthost-ca";
-inline constexpr std::string_view kAuthorityFile = "ca.pem";
+inline constexpr std::string_view kReferencesFolder = "/etc/smtp-relay/refs";
 inline constexpr std::string_view kPodInfoFolder = "/etc/smtp-relay/podinfo";
 inline constexpr std::string_view kSpoolFolder = "/var/spool/smtp-relay";
 
@@ -60,6 +65,9 @@ inline constexpr int kUser = 2525;
 [[nodiscard]] Json selector_labels(const api::SmtpRelay& relay);
 /// metadata of a child: name, namespace, labels, and the SmtpRelay as its owner.
 [[nodiscard]] Json metadata(const api::SmtpRelay& relay);
+
+/// The folder of a Secret or ConfigMap below kReferencesFolder: `secret-<name>` or `configmap-<name>`.
+[[nodiscard]] std::string folder_of(api::KeyReference::Kind kind, const std::string& name);
 
 /// The first 16 hexadecimal digits of the SHA-256: short enough to read, long enough to differ.
 [[nodiscard]] std::string short_hash(std::string_view text);

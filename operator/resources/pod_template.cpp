@@ -83,7 +83,7 @@ Json relay_container(const Blueprint& blueprint) {
      {{"allowPrivilegeEscalation", false},
       {"readOnlyRootFilesystem", true},
       {"capabilities", drop_all_capabilities()}}},
-    {"volumeMounts", volume_mounts(spec)},
+    {"volumeMounts", volume_mounts(blueprint)},
   };
   if (!spec.requests.empty()) container["resources"]["requests"] = spec.requests;
   if (!spec.limits.empty()) container["resources"]["limits"] = spec.limits;
@@ -166,7 +166,7 @@ Json pod_template(const Blueprint& blueprint) {
     {"prometheus.io/scrape", "true"},
     {"prometheus.io/port", std::to_string(kMetricsPort)},
     {"prometheus.io/path", "/metrics"},
-    {kSettingsAnnotation, settings_key(blueprint.relay.spec)},
+    {kSettingsAnnotation, settings_key(blueprint.relay.spec, blueprint.trust_anchors)},
   };
   if (!blueprint.environment_hash.empty()) annotations[kEnvironmentAnnotation] = blueprint.environment_hash;
   return {

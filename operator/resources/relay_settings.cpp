@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 
-#include "relay/base/network.hpp"
+#include "operator/resources/outgoing_settings.hpp"
 #include "relay/base/text.hpp"
 
 namespace op::resources {
 namespace {
 
+using api::Bounces;
+using api::Delivery;
 using api::Spec;
 
 std::string path(std::string_view folder, std::string_view file) {
@@ -16,37 +18,48 @@ std::string path(std::string_view folder, std::string_view file) {
 }
 
 template <int Port>
-Json anywhere(const Spec&) {
+OrderedJson anywhere(const Spec&) {
   return "0.0.0.0:" + std::to_string(Port);
 }
-Json loopback_admin(const Spec&) { return "127.0.0.1:" + std::to_string(kAdminPort); }
-Json spool_path(const Spec&) { return kSpoolFolder; }
-Json passwd_client(const Spec&) { return path(kPasswdFolder, kPasswdFile); }
-Json pod_annotations(const Spec&) { return path(kPodInfoFolder, "annotations"); }
+OrderedJson loopback_admin(const Spec&) { return "127.0.0.1:" + std::to_string(kAdminPort); }
+OrderedJson spool_path(const Spec&) { return kSpoolFolder; }
+OrderedJson passwd_client(const Spec&) { return path(kPasswdFolder, kPasswdFile); }
+OrderedJson pod_annotations(const Spec&) { return path(kPodInfoFolder, "annotations"); }
 
-Json smarthost(const Spec& spec) {
-  if (spec.smarthosts.empty()) return {};
-  return relay::Endpoint{spec.smarthosts.front().host, spec.smarthosts.front().port}.to_text();
+OrderedJson file(const std::optional<api::KeyReference>& key) {
+  return key ? OrderedJson(path_of(*key)) : OrderedJson();
 }
-Json smarthost_tls(const Spec& spec) {
-  if (spec.smarthosts.empty()) return {};
-  return relay::lower(spec.smarthosts.front().tls_mode);
-}
-Json smarthost_ca(const Spec& spec) {
-  if (spec.smarthosts.empty() || !spec.smarthosts.front().ca) return {};
-  return path(kAuthorityFolder, kAuthorityFile);
-}
+OrderedJson mx_tls(const Spec& spec) { return relay::lower(spec.delivery.mx_tls); }
+OrderedJson mx_ca(const Spec& spec) { return file(spec.delivery.ca); }
+OrderedJson log_addresses(const Spec& spec) { return spec.redacts_addresses ? "redacted" : "plain"; }
+OrderedJson log_redaction_key(const Spec& spec) { return file(spec.redaction_key); }
+OrderedJson filled_in_later(const Spec&) { return {}; }
+
+OrderedJson unless_empty(const std::string& text) { return text.empty() ? OrderedJson() : OrderedJson(text); }
+OrderedJson bounce_from(const Spec& spec) { return unless_empty(spec.bounces.from); }
+OrderedJson tls_report_from(const Spec& spec) { return unless_empty(spec.tls_reports_from); }
 
 template <auto Member>
-Json field(const Spec& spec) {
+OrderedJson field(const Spec& spec) {
   return spec.*Member;
+}
+template <auto Member>
+OrderedJson of_delivery(const Spec& spec) {
+  return spec.delivery.*Member;
+}
+template <auto Member>
+OrderedJson of_bounces(const Spec& spec) {
+  return spec.bounces.*Member;
 }
 
 struct Row {
-  std::string_view key;         // in relay.json
-  std::string_view spec_field;  // where the user said so; empty: nowhere
-  Json (*value)(const Spec&);   // null: not written
+  std::string_view key;               // in relay.json
+  std::string_view spec_field;        // where the user said so; empty: nowhere
+  OrderedJson (*value)(const Spec&);  // null: not written
+  bool is_path_of_a_mount = false;
 };
+constexpr bool kMount = true;
+constexpr std::string_view kTrustAnchors = "dns_trust_anchors";
 
 constexpr std::array kRows{
   Row{"listen", "", anywhere<kSmtpPort>},
@@ -59,25 +72,53 @@ constexpr std::array kRows{
   Row{"allowed_networks", "spec.access.allowedNetworks", field<&Spec::allowed_networks>},
   Row{"proxy_trusted", "spec.network.proxyProtocol.trustedNetworks", field<&Spec::proxy_trusted>},
   Row{"hidden_sources", "spec.access.hiddenSources", field<&Spec::hidden_sources>},
-  Row{"smarthost", "spec.smarthosts[0].host", smarthost},
-  Row{"smarthost_tls", "spec.smarthosts[0].tls.mode", smarthost_tls},
-  Row{"smarthost_ca", "", smarthost_ca},
+  Row{"smarthosts", "spec.smarthosts", smarthosts},
   Row{"passwd_client", "", passwd_client},
+  Row{"mx_tls", "spec.delivery.mxTls", mx_tls},
+  Row{"mx_max_connections", "spec.delivery.maxConnectionsPerDomain", of_delivery<&Delivery::max_connections_per_domain>},
+  Row{"mx_allowed_networks", "spec.delivery.allowedPrivateNetworks", of_delivery<&Delivery::allowed_private_networks>},
+  Row{"mx_ca", "spec.delivery.caRef", mx_ca, kMount},
+  Row{kTrustAnchors, "spec.delivery.trustAnchorsConfigMapRef", filled_in_later, kMount},
+  Row{"destinations", "spec.delivery.destinations", destinations},
+  Row{"providers", "spec.delivery.providers", providers},
+  Row{"sources", "spec.delivery.sources", sources},
+  Row{"bulk_senders", "spec.delivery.bulkSenders", of_delivery<&Delivery::bulk_senders>},
+  Row{"bulk_headers", "spec.delivery.bulkHeaders", of_delivery<&Delivery::bulk_headers>},
+  Row{"delivery_connections_total", "spec.delivery.maxConnections", of_delivery<&Delivery::max_connections>},
+  Row{"delivery_messages_total", "spec.delivery.maxMessages", of_delivery<&Delivery::max_messages>},
+  Row{"dkim", "spec.dkim", dkim, kMount},
+  Row{"bounce_from", "spec.bounces.from", bounce_from},
+  Row{"bounce_max_size", "spec.bounces.maxReturned", of_bounces<&Bounces::max_returned>},
+  Row{"bounce_rate", "spec.bounces.ratePerSender", of_bounces<&Bounces::rate_per_sender>},
+  Row{"dead_letter_max_age", "spec.bounces.deadLetterMaxAge", of_bounces<&Bounces::dead_letter_max_age>},
+  Row{"tls_report_from", "spec.tlsReports.from", tls_report_from},
+  Row{"log_addresses", "spec.logging.redactAddresses", log_addresses},
+  Row{"log_redaction_key", "spec.logging.keySecretRef", log_redaction_key, kMount},
   Row{"max_message_size", "spec.limits.maxMessageSize", field<&Spec::max_message_size>},
   Row{"retry_initial_delay", "spec.retry.initialDelay", field<&Spec::retry_initial_delay>},
   Row{"retry_max_delay", "spec.retry.maxDelay", field<&Spec::retry_max_delay>},
   Row{"retry_max_age", "spec.retry.maxAge", field<&Spec::retry_max_age>},
+  Row{"retry_warn_after", "spec.retry.warnAfter", field<&Spec::retry_warn_after>},
+  Row{"mx_retry_initial_delay", "spec.retry.mxInitialDelay", field<&Spec::retry_mx_initial_delay>},
   Row{"lame_duck", "spec.drain.lameDuck", field<&Spec::lame_duck>},
   Row{"session_drain_timeout", "spec.drain.sessionTimeout", field<&Spec::session_timeout>},
   Row{"pod_annotations", "", pod_annotations},
 };
 
+/// The one setting that takes more than the resource: which keys its ConfigMap has.
+OrderedJson anchor_files(const Spec& spec, const TrustAnchors& anchors) {
+  OrderedJson files;
+  for (const auto& key : anchor_keys(spec, anchors)) files.push_back(path_of(key));
+  return files;
+}
+
 }  // namespace
 
-std::string relay_settings(const api::SmtpRelay& relay) {
-  nlohmann::ordered_json settings;
+std::string relay_settings(const api::SmtpRelay& relay, const TrustAnchors& anchors) {
+  OrderedJson settings;
   for (const auto& row : kRows) {
-    if (const auto value = row.value(relay.spec); !value.is_null()) settings[std::string(row.key)] = value;
+    auto value = row.key == kTrustAnchors ? anchor_files(relay.spec, anchors) : row.value(relay.spec);
+    if (!value.is_null()) settings[std::string(row.key)] = std::move(value);
   }
   return settings.dump(2) + "\n";
 }
@@ -91,7 +132,7 @@ std::string_view field_of_setting(std::string_view key) {
 
 bool is_fixed_by_the_pod(std::string_view key) {
   return std::any_of(kRows.begin(), kRows.end(), [&](const Row& row) {
-    return row.key == key && row.spec_field.empty();
+    return row.key == key && (row.spec_field.empty() || row.is_path_of_a_mount);
   });
 }
 

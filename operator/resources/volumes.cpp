@@ -1,7 +1,13 @@
 #include "operator/resources/volumes.hpp"
 
+#include <map>
+
+#include "operator/resources/references.hpp"
+
 namespace op::resources {
 namespace {
+
+using Kind = api::KeyReference::Kind;
 
 /// Read by the relay's group alone.
 constexpr int kMode = 0440;
@@ -9,9 +15,11 @@ constexpr int kMode = 0440;
 constexpr std::string_view kSettingsPrefix = "relay-";
 constexpr std::string_view kSettingsSuffix = ".json";
 
-Json one_file(const std::string& key, std::string_view file) {
-  return Json::array({{{"key", key}, {"path", file}, {"mode", kMode}}});
+Json item(const std::string& key, std::string_view file) {
+  return {{"key", key}, {"path", file}, {"mode", kMode}};
 }
+
+Json one_file(const std::string& key, std::string_view file) { return Json::array({item(key, file)}); }
 
 /// Not optional: when the Secret vanishes, running pods keep the last file they had, and new ones wait, saying what is
 /// missing, instead of running without credentials.
@@ -26,22 +34,13 @@ Json secret_file(const char* volume, const api::KeyReference& from, std::string_
   };
 }
 
-Json key_file(const char* volume, const api::KeyReference& from, std::string_view file) {
-  if (from.kind == api::KeyReference::Kind::secret) return secret_file(volume, from, file);
-  return {
-    {"name", volume},
-    {"configMap",
-     {{"name", from.name}, {"items", one_file(from.key, file)}, {"defaultMode", kMode}, {"optional", false}}},
-  };
-}
-
 Json config_volume(const Blueprint& blueprint) {
   const auto& relay = blueprint.relay;
   return {
     {"name", "config"},
     {"configMap",
      {{"name", child_name(relay)},
-      {"items", one_file(settings_key(relay.spec), kConfigFile)},
+      {"items", one_file(settings_key(relay.spec, blueprint.trust_anchors), kConfigFile)},
       {"defaultMode", kMode}}},
   };
 }
@@ -64,20 +63,48 @@ Json spool_volume(const Blueprint& blueprint) {
   return {{"name", "spool"}, {"hostPath", {{"path", path}, {"type", "DirectoryOrCreate"}}}};
 }
 
-const api::KeyReference* authority(const api::Spec& spec) {
-  if (spec.smarthosts.empty() || !spec.smarthosts.front().ca) return nullptr;
-  return &*spec.smarthosts.front().ca;
+/// What is mounted of one Secret or ConfigMap.
+struct Folder {
+  Kind kind{};
+  std::string name;
+  auto operator<=>(const Folder&) const = default;
+};
+
+/// Sorted: what the resource names in another order is the same pod.
+std::map<Folder, std::set<std::string>> folders(const api::Spec& spec, const TrustAnchors& anchors) {
+  std::map<Folder, std::set<std::string>> keys;
+  const auto add = [&](const api::KeyReference& key) { keys[{key.kind, key.name}].insert(key.key); };
+  for (const auto& mounted : mounted_keys(spec)) add(mounted.key);
+  for (const auto& key : anchor_keys(spec, anchors)) add(key);
+  return keys;
+}
+
+/// Names of Secrets may be longer than those of volumes, and have dots.
+std::string volume_name(const Folder& folder) { return folder_of(folder.kind, short_hash(folder.name)); }
+
+Json folder_volume(const Folder& folder, const std::set<std::string>& keys) {
+  auto items = Json::array();
+  for (const auto& key : keys) items.push_back(item(key, key));
+  const bool is_secret = folder.kind == Kind::secret;
+  return {
+    {"name", volume_name(folder)},
+    {is_secret ? "secret" : "configMap",
+     {{is_secret ? "secretName" : "name", folder.name},
+      {"items", std::move(items)},
+      {"defaultMode", kMode},
+      {"optional", false}}},
+  };
 }
 
 /// What the user's references bring into the pod.
-Json referenced_volumes(const api::Spec& spec) {
+Json referenced_volumes(const api::Spec& spec, const TrustAnchors& anchors) {
   auto all = Json::array();
   if (spec.passwd_client) all.push_back(secret_file("passwd-client", *spec.passwd_client, kPasswdFile));
-  if (const auto* ca = authority(spec)) all.push_back(key_file("smarthost-ca", *ca, kAuthorityFile));
+  for (const auto& [folder, keys] : folders(spec, anchors)) all.push_back(folder_volume(folder, keys));
   return all;
 }
 
-Json read_only(const char* volume, std::string_view path) {
+Json read_only(const std::string& volume, const std::string& path) {
   return {{"name", volume}, {"mountPath", path}, {"readOnly", true}};
 }
 
@@ -85,22 +112,27 @@ Json read_only(const char* volume, std::string_view path) {
 
 Json volumes(const Blueprint& blueprint) {
   auto all = Json::array({config_volume(blueprint), podinfo_volume(), spool_volume(blueprint)});
-  for (auto& volume : referenced_volumes(blueprint.relay.spec)) all.push_back(std::move(volume));
+  for (auto& volume : referenced_volumes(blueprint.relay.spec, blueprint.trust_anchors))
+    all.push_back(std::move(volume));
   return all;
 }
 
-Json volume_mounts(const api::Spec& spec) {
+Json volume_mounts(const Blueprint& blueprint) {
+  const auto& spec = blueprint.relay.spec;
   auto all = Json::array(
-    {read_only("config", kConfigFolder), read_only("podinfo", kPodInfoFolder),
+    {read_only("config", std::string(kConfigFolder)), read_only("podinfo", std::string(kPodInfoFolder)),
      Json{{"name", "spool"}, {"mountPath", kSpoolFolder}}}
   );
-  if (spec.passwd_client) all.push_back(read_only("passwd-client", kPasswdFolder));
-  if (authority(spec) != nullptr) all.push_back(read_only("smarthost-ca", kAuthorityFolder));
+  if (spec.passwd_client) all.push_back(read_only("passwd-client", std::string(kPasswdFolder)));
+  for (const auto& [folder, keys] : folders(spec, blueprint.trust_anchors)) {
+    const auto place = std::string(kReferencesFolder) + "/" + folder_of(folder.kind, folder.name);
+    all.push_back(read_only(volume_name(folder), place));
+  }
   return all;
 }
 
-std::string settings_key(const api::Spec& spec) {
-  const auto mounts = short_hash(referenced_volumes(spec).dump());
+std::string settings_key(const api::Spec& spec, const TrustAnchors& anchors) {
+  const auto mounts = short_hash(referenced_volumes(spec, anchors).dump());
   return std::string(kSettingsPrefix) + mounts + std::string(kSettingsSuffix);
 }
 

@@ -6,11 +6,11 @@ namespace op::resources {
 
 /// Folders, never single files: kubelet renews only those while a pod runs.
 [[nodiscard]] Json volumes(const Blueprint& blueprint);
-[[nodiscard]] Json volume_mounts(const api::Spec& spec);
+[[nodiscard]] Json volume_mounts(const Blueprint& blueprint);
 
-/// Under which key of the ConfigMap the settings of pods with these credentials and authorities are: `relay-<hash>.json`,
-/// of the names of what is mounted. Settings never reach a pod that has other mounts than those they were made for.
-[[nodiscard]] std::string settings_key(const api::Spec& spec);
+/// Under which key of the ConfigMap the settings of pods with these credentials, keys and authorities are:
+/// `relay-<hash>.json`, of the names of all that is mounted. Settings never reach a pod that has other mounts than those they were made for.
+[[nodiscard]] std::string settings_key(const api::Spec& spec, const TrustAnchors& anchors);
 /// Some pod's settings, whatever its mounts.
 [[nodiscard]] bool is_settings_key(std::string_view key);
 

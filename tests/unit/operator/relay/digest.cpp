@@ -3,25 +3,17 @@
 #include <gmock/gmock.h>
 
 #include "relay/base/text.hpp"
+#include "tests/support/certificates.hpp"
 
 namespace op::smtp_relay {
 namespace {
 
+using relay::test::key_pem;
+using relay::test::make_certificate;
+using relay::test::pem;
+using resources::Content;
 using ::testing::ElementsAre;
 using Kind = api::KeyReference::Kind;
-
-// A self-signed certificate made for this test; its key was thrown away.
-const std::string kCertificate =
-  "-----BEGIN CERTIFICATE-----\n"
-  "MIIBcjCCARmgAwIBAgIUFPs7TlaO19LbmjwOPEu5FCtVHj4wCgYIKoZIzj0EAwIw\n"
-  "DzENMAsGA1UEAwwEdGVzdDAeFw0yNjExMjQwNDIyMzRaFw0zNjExMjEwNDIyMzRa\n"
-  "MA8xDTALBgNVBAMMBHRlc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAASYnKtg\n"
-  "POh9p3DNyuq1PvHeaQ1nNwjbYxOKDVRDrIxc6mCTdyW9plDo3bPUu6H14hHj308O\n"
-  "FajnKmCnZ+KBscrEo1MwUTAdBgNVHQ4EFgQUK/fWF4udAXRRILDUW7eDx1v7Qzgw\n"
-  "HwYDVR0jBBgwFoAUK/fWF4udAXRRILDUW7eDx1v7QzgwDwYDVR0TAQH/BAUwAwEB\n"
-  "/zAKBggqhkjOPQQDAgNHADBEAiBHXrPmUeUdz9aQZDg2rx5CqqAW57bZrL5aWzwm\n"
-  "ImRxQQIgYD/WjWMhYl6lPuswCcIsOT2cE0rpzO9P3f+q1sDwac4=\n"
-  "-----END CERTIFICATE-----\n";
 
 Json object(const Json& data) { return {{"metadata", {{"resourceVersion", "5"}}}, {"data", data}}; }
 
@@ -35,26 +27,43 @@ TEST(Digest, OfASecretKeepsNamesOfKeysAndNoValue) {
 }
 
 TEST(Digest, FindsCertificatesInEitherKind) {
+  const auto certificate = pem(make_certificate({}));
   const auto in_secret =
-    digest(Kind::secret, object({{"ca.crt", relay::base64(kCertificate)}, {"other", relay::base64("x")}}));
-  EXPECT_THAT(in_secret.certificates, ElementsAre("ca.crt"));
-  const auto in_config_map = digest(Kind::config_map, object({{"ca.crt", kCertificate + kCertificate}}));
-  EXPECT_THAT(in_config_map.certificates, ElementsAre("ca.crt"));
+    digest(Kind::secret, object({{"ca.crt", relay::base64(certificate)}, {"other", relay::base64("x")}}));
+  EXPECT_TRUE(in_secret.contents.at("ca.crt").contains(Content::certificates));
+  EXPECT_TRUE(in_secret.contents.at("other").empty());
+  const auto in_config_map = digest(Kind::config_map, object({{"ca.crt", certificate + certificate}}));
+  EXPECT_TRUE(in_config_map.contents.at("ca.crt").contains(Content::certificates));
 }
 
-TEST(Digest, TakesNothingElseForACertificate) {
-  EXPECT_FALSE(holds_certificates(""));
-  EXPECT_FALSE(holds_certificates("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n"));
-  EXPECT_FALSE(holds_certificates(kCertificate + "-----BEGIN CERTIFICATE-----\nMIIB\n"));
-  EXPECT_FALSE(holds_certificates("-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n"));
+TEST(Digest, FindsTheKeyOfTheCertificateBesideIt) {
+  const auto ours = make_certificate({});
+  const auto other = make_certificate({});
+  const auto known = digest(
+    Kind::secret, object(
+                    {{"tls.crt", relay::base64(pem(ours))},
+                     {"tls.key", relay::base64(key_pem(ours))},
+                     {"other.key", relay::base64(key_pem(other))}}
+                  )
+  );
+  EXPECT_TRUE(known.contents.at("tls.crt").contains(Content::certificates));
+  EXPECT_TRUE(known.contents.at("tls.key").contains(Content::key_of_certificate));
+  EXPECT_FALSE(known.contents.at("other.key").contains(Content::key_of_certificate));
 }
 
-TEST(Digest, AsksNobodyForThePasswordOfEncryptedPem) {
-  EXPECT_FALSE(holds_certificates(
-    "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\n"
-    "DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\nMIIBcjCCARmgAwIBAgIUFPs7TlaO1w==\n"
-    "-----END CERTIFICATE-----\n"
-  ));
+TEST(Digest, FindsKeysThatSignAndKeysThatRedact) {
+  relay::test::CertificateWish wish;
+  wish.rsa_bits = 1024;
+  const auto known = digest(
+    Kind::secret, object(
+                    {{"private.key", relay::base64(key_pem(make_certificate(wish)))},
+                     {"long", relay::base64("0123456789abcdef")},
+                     {"short", relay::base64("0123456789abcde")}}
+                  )
+  );
+  EXPECT_TRUE(known.contents.at("private.key").contains(Content::signing_key));
+  EXPECT_EQ(known.contents.at("long"), std::set{Content::redaction_key});
+  EXPECT_TRUE(known.contents.at("short").empty());
 }
 
 TEST(Digest, OfAConfigMapKeepsTheRelaysEnvironmentAndAHashOfAll) {

@@ -19,7 +19,7 @@ inline World example() {
   auto& spec = world.relay.spec;
   spec.allowed_networks = {"10.20.0.0/16"};
   spec.smarthosts = {{"primary", "smtp.test"}};
-  spec.smarthosts[0].ca = api::KeyReference{Kind::config_map, "authorities", "ca.crt"};
+  spec.smarthosts[0].tls.ca = api::KeyReference{Kind::config_map, "authorities", "ca.crt"};
   spec.passwd_client = api::KeyReference{Kind::secret, "credentials", "passwd.client"};
   spec.env_from = {"extra"};
 
@@ -28,7 +28,8 @@ inline World example() {
   secret.resource_version = "7";
   secret.keys = {"passwd.client"};
   Referenced authorities = secret;
-  authorities.keys = authorities.certificates = {"ca.crt"};
+  authorities.keys = {"ca.crt"};
+  authorities.contents = {{"ca.crt", {resources::Content::certificates}}};
   Referenced extra = secret;
   extra.keys = {"SMTP_RELAY_MAX_RECIPIENTS"};
   extra.environment = {{"SMTP_RELAY_MAX_RECIPIENTS", "200"}};

@@ -14,6 +14,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using Kind = api::KeyReference::Kind;
 
 class PlanTest : public ::testing::Test {
  protected:
@@ -59,6 +60,14 @@ class PlanTest : public ::testing::Test {
     }
     return {};
   }
+  /// A Secret with these keys, of whose values nothing is known. The reference stays good.
+  Referenced& add_secret(const std::string& name, std::set<std::string> keys) {
+    auto& secret = world.references[{Kind::secret, {"mail", name}}];
+    secret.exists = true;
+    secret.resource_version = "1";
+    secret.keys = std::move(keys);
+    return secret;
+  }
   World world = example();
 };
 
@@ -97,7 +106,7 @@ TEST_F(PlanTest, NamesTheKeyThatIsMissingAndThoseThatAreThere) {
 }
 
 TEST_F(PlanTest, RefusesAnAuthorityThatIsNoCertificate) {
-  authorities_of(world).certificates = {};
+  authorities_of(world).contents = {};
   finds(
     "SecretsResolved", "InvalidCertificate",
     "key 'ca.crt' of ConfigMap mail/authorities is not a list of certificates in PEM"
@@ -120,7 +129,97 @@ TEST_F(PlanTest, ReportsASmarthostThatIsNoHost) {
   world.relay.spec.smarthosts[0].host = "not a host";
   const auto findings = plan().findings;
   ASSERT_FALSE(findings.empty());
-  EXPECT_THAT(findings[0].message, HasSubstr("spec.smarthosts[0].host"));
+  EXPECT_THAT(
+    findings[0].message, AllOf(
+                           HasSubstr("spec.smarthosts[0].host: 'not a host' is not accepted"),
+                           ::testing::Not(HasSubstr("JSON array"))
+                         )
+  );
+}
+
+TEST_F(PlanTest, ReportsADestinationWhoseProviderIsNotThere) {
+  world.relay.spec.delivery.destinations.emplace_back().providers = {"big"};
+  finds("ConfigValid", "InvalidSettings", "spec.delivery.destinations: there is no provider 'big'");
+}
+
+TEST_F(PlanTest, ReportsASmarthostOfTheEnvironmentBesideThoseOfTheResource) {
+  environment_of(world).environment = {{"SMTP_RELAY_SMARTHOST", "other.test:25"}};
+  finds("ConfigValid", "InvalidSettings", "smarthost, smarthosts: only one of them");
+}
+
+TEST_F(PlanTest, RefusesAKeyThatDoesNotSignMail) {
+  world.relay.spec.dkim = {{"a.test", "s1", {Kind::secret, "dkim", "private.key"}}};
+  auto& secret = add_secret("dkim", {"private.key"});
+  finds(
+    "SecretsResolved", "InvalidKey",
+    "spec.dkim[s1._domainkey.a.test].secretRef: key 'private.key' of Secret mail/dkim is not a private key"
+  );
+  secret.contents["private.key"] = {resources::Content::signing_key};
+  EXPECT_THAT(plan().findings, IsEmpty());
+}
+
+TEST_F(PlanTest, RefusesACertificateWithTheKeyOfAnother) {
+  world.relay.spec.smarthosts[0].tls.client_certificate = "client";
+  auto& secret = add_secret("client", {"tls.crt", "tls.key"});
+  secret.contents["tls.crt"] = {resources::Content::certificates};
+  finds("SecretsResolved", "InvalidKey", "key 'tls.key' of Secret mail/client is not the private key of");
+  secret.contents["tls.key"] = {resources::Content::key_of_certificate};
+  EXPECT_THAT(plan().findings, IsEmpty());
+}
+
+TEST_F(PlanTest, RefusesARedactionKeyThatIsTooShort) {
+  world.relay.spec.redaction_key = api::KeyReference{Kind::secret, "log", "key"};
+  auto& secret = add_secret("log", {"key"});
+  finds(
+    "SecretsResolved", "InvalidKey", "spec.logging.keySecretRef: key 'key' of Secret mail/log is too short"
+  );
+  secret.contents["key"] = {resources::Content::redaction_key};
+  EXPECT_THAT(plan().findings, IsEmpty());
+}
+
+TEST_F(PlanTest, NamesAMissingKeyOnceHoweverManyFieldsNameIt) {
+  world.relay.spec.smarthosts.push_back({"second", "second.test"});
+  world.relay.spec.smarthosts[1].tls.ca = world.relay.spec.smarthosts[0].tls.ca;
+  authorities_of(world).keys = {};
+  finds("SecretsResolved", "ConfigMapKeyMissing", "ConfigMap mail/authorities has no key 'ca.crt'");
+}
+
+TEST_F(PlanTest, NeedsTheKeysOfAnAuthentication) {
+  world.relay.spec.passwd_client.reset();
+  world.relay.spec.smarthosts[0].auth = api::Auth{"Plain", "user"};
+  add_secret("user", {"username"});
+  finds("SecretsResolved", "SecretKeyMissing", "Secret mail/user has no key 'password'; its keys: username");
+}
+
+TEST_F(PlanTest, NeedsTrustAnchorsInTheirConfigMap) {
+  world.relay.spec.delivery.trust_anchors = "anchors";
+  finds("SecretsResolved", "ConfigMapNotFound", "ConfigMap mail/anchors does not exist");
+  auto& anchors = world.references[{Kind::config_map, {"mail", "anchors"}}];
+  anchors.exists = true;
+  finds("SecretsResolved", "ConfigMapKeyMissing", "ConfigMap mail/anchors has no key");
+  anchors.keys = {"corp.ds"};
+  EXPECT_THAT(
+    data()[plan().settings_key].get<std::string>(),
+    HasSubstr("/etc/smtp-relay/refs/configmap-anchors/corp.ds")
+  );
+}
+
+TEST_F(PlanTest, RollsPodsWhenTrustAnchorsChange) {
+  world.relay.spec.delivery.trust_anchors = "anchors";
+  auto& anchors = world.references[{Kind::config_map, {"mail", "anchors"}}];
+  anchors.exists = true;
+  anchors.keys = {"corp.ds"};
+  anchors.content_hash = "1";
+  const auto before = plan();
+  anchors.content_hash = "2";
+  const auto after = plan();
+  EXPECT_EQ(after.reload, before.reload) << "relays read them at their start alone";
+  EXPECT_NE(after.apply[2].desired, before.apply[2].desired);
+}
+
+TEST_F(PlanTest, DeliversByMxWhereNoSmarthostIsNamed) {
+  world.relay.spec.smarthosts.clear();
+  EXPECT_THAT(plan().findings, IsEmpty());
 }
 
 TEST_F(PlanTest, ChecksTheEnvironmentThatWouldWinOverTheSettings) {
@@ -134,7 +233,7 @@ TEST_F(PlanTest, ChecksTheEnvironmentThatWouldWinOverTheSettings) {
 TEST_F(PlanTest, RefusesVariablesOfSettingsThatThePodReliesOn) {
   for (const std::string name :
        {"LISTEN", "HTTP_LISTEN", "METRICS_LISTEN", "ADMIN_LISTEN", "SPOOL_PATH", "POD_ANNOTATIONS",
-        "PASSWD_CLIENT", "SMARTHOST_CA"}) {
+        "PASSWD_CLIENT", "MX_CA", "DNS_TRUST_ANCHORS", "LOG_REDACTION_KEY"}) {
     const bool is_address = name.ends_with("LISTEN");
     environment_of(world).environment = {{"SMTP_RELAY_" + name, is_address ? "127.0.0.1:1" : "/tmp/x"}};
     finds("ConfigValid", "InvalidSettings", "ConfigMaps of spec.envFrom: SMTP_RELAY_" + name + ": ports");
@@ -214,7 +313,7 @@ TEST_F(PlanTest, KeepsTheSettingsOfPodsWithOtherCredentialsUntilTheyAreReplaced)
   carry_out(1);
   EXPECT_TRUE(plan().keeps_former_settings);
   EXPECT_EQ(data()[former], settings) << "they would send to other.test without a password";
-  EXPECT_THAT(data()[present].get<std::string>(), HasSubstr("other.test:587"));
+  EXPECT_THAT(data()[present].get<std::string>(), HasSubstr("other.test"));
   carry_out(2);
   EXPECT_FALSE(plan().keeps_former_settings);
   EXPECT_THAT(data(), SizeIs(1));
@@ -244,7 +343,7 @@ TEST_F(PlanTest, ChangesThePlaceOfTheSettingsWithTheNamesOfWhatIsMountedAlone) {
   secret_of(world).resource_version = "8";
   world.relay.spec.smarthosts[0].host = "other.test";
   EXPECT_EQ(plan().settings_key, before);
-  world.relay.spec.smarthosts[0].ca->key = "other.crt";
+  world.relay.spec.smarthosts[0].tls.ca->key = "other.crt";
   EXPECT_NE(plan().settings_key, before);
 }
 

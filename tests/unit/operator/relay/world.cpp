@@ -18,6 +18,26 @@ TEST(World, KnowsWhatAResourceNames) {
   EXPECT_EQ(keys_of(world.relay).size(), 2U);
 }
 
+TEST(World, KnowsAllThatOutgoingMailNames) {
+  auto world = example();
+  auto& spec = world.relay.spec;
+  spec.passwd_client.reset();
+  spec.env_from.clear();
+  spec.smarthosts[0].auth = api::Auth{"Plain", "user"};
+  spec.smarthosts[0].tls.client_certificate = "client";
+  spec.delivery.trust_anchors = "anchors";
+  spec.dkim.emplace_back().key.name = "dkim";
+  spec.redaction_key = api::KeyReference{api::KeyReference::Kind::secret, "log", "key"};
+  std::set<std::string> names;
+  for (const auto& reference : references_of(world.relay)) names.insert(reference.to_text());
+  EXPECT_EQ(
+    names, (std::set<std::string>{
+             "Secret mail/user", "Secret mail/client", "Secret mail/dkim", "Secret mail/log",
+             "ConfigMap mail/authorities", "ConfigMap mail/anchors"
+           })
+  );
+}
+
 TEST(World, OfAResourceThatNamesNothingIsEmpty) {
   api::SmtpRelay relay;
   relay.spec.smarthosts = {{"primary", "smtp.test"}};

@@ -8,6 +8,7 @@
 #include "operator/resources/daemon_set.hpp"
 #include "operator/resources/relay_settings.hpp"
 #include "operator/resources/service_account.hpp"
+#include "operator/resources/volumes.hpp"
 #include "relay/config/load.hpp"
 #include "tests/support/yaml.hpp"
 
@@ -22,6 +23,11 @@ api::SmtpRelay resource(const std::string& name) {
   auto parsed = api::parse_smtp_relay(relay::test::read_yaml(golden(name, "smtprelay")));
   EXPECT_TRUE(parsed) << parsed.error().context;
   return *parsed;
+}
+
+/// The one ConfigMap with trust anchors, where a resource names one.
+TrustAnchors anchors(const api::SmtpRelay& relay) {
+  return relay.spec.delivery.trust_anchors.empty() ? TrustAnchors{} : TrustAnchors{"corp.ds", "lab.ds"};
 }
 
 class Golden : public ::testing::TestWithParam<std::string> {
@@ -39,23 +45,27 @@ class Golden : public ::testing::TestWithParam<std::string> {
 
 TEST_P(Golden, ServiceAccount) { compare("service-account", service_account(relay)); }
 
-TEST_P(Golden, ConfigMap) { compare("config-map", config_map(relay, relay_settings(relay))); }
+TEST_P(Golden, ConfigMap) {
+  const auto key = settings_key(relay.spec, anchors(relay));
+  compare("config-map", config_map(relay, key, relay_settings(relay, anchors(relay))));
+}
 
 TEST_P(Golden, DaemonSet) {
   const auto image = relay.spec.image.empty() ? "ghcr.io/buildinglink/email/smtp:1" : relay.spec.image;
   const auto hash = relay.spec.env_from.empty() ? "" : "0123456789abcdef";
-  const auto settings = relay::config::load({relay_settings(relay), "relay.json", {}}).settings;
+  const auto settings =
+    relay::config::load({relay_settings(relay, anchors(relay)), "relay.json", {}}).settings;
   const auto drain_time = settings.lame_duck + settings.session_drain_timeout;
-  compare("daemon-set", daemon_set({relay, image, "/var/lib/smtp-relay", hash, drain_time}));
+  compare("daemon-set", daemon_set({relay, image, "/var/lib/smtp-relay", hash, drain_time, anchors(relay)}));
 }
 
 TEST_P(Golden, SettingsAreAcceptedByTheRelay) {
-  const auto loaded = relay::config::load({relay_settings(relay), "relay.json", {}});
+  const auto loaded = relay::config::load({relay_settings(relay, anchors(relay)), "relay.json", {}});
   for (const auto& fault : loaded.faults) ADD_FAILURE() << fault.to_text();
 }
 
 INSTANTIATE_TEST_SUITE_P(
-  Resources, Golden, ::testing::Values("minimal", "full", "empty-dir"),
+  Resources, Golden, ::testing::Values("minimal", "full", "empty-dir", "mx"),
   [](const auto& each) { return each.param == "empty-dir" ? "emptyDir" : each.param; }
 );
 
