@@ -16,6 +16,12 @@ def certificate():
     return made.stdout
 
 
+def signing_key(bits):
+    made = subprocess.run(["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{bits}"],
+                          capture_output=True, text=True, check=True)
+    return made.stdout
+
+
 def test_a_missing_secret_is_named_and_waited_for(mail):
     mail.operator()
     mail.apply(**SECRET)
@@ -56,6 +62,36 @@ def test_an_authority_must_be_certificates(mail):
     mail.wait_for_condition("SecretsResolved", "False", "InvalidCertificate")
     mail.api.patch(f"{CORE}/configmaps/authorities", {"data": {"ca.crt": certificate()}})
     mail.wait_for_children()
+
+
+def test_a_signing_key_must_be_one_and_is_mounted_where_the_settings_say(mail):
+    mail.secret("dkim", **{"private.key": signing_key(512)})
+    mail.operator()
+    mail.apply(dkim=[{"domain": "a.test", "selector": "s1", "secretRef": {"name": "dkim"}}])
+    message = mail.wait_for_condition("SecretsResolved", "False", "InvalidKey")
+    assert "spec.dkim[s1._domainkey.a.test].secretRef" in message
+    assert not any(mail.child(kind) for kind in CHILDREN)
+    mail.api.patch(f"{CORE}/secrets/dkim", {"stringData": {"private.key": signing_key(1024)}})
+    mail.wait_for_children()
+    pod = mail.child("DaemonSet")["spec"]["template"]["spec"]
+    folder = "/etc/smtp-relay/refs/secret-dkim"
+    assert f"{folder}/private.key" in mail.settings()
+    mounts = {mount["mountPath"]: mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes[mounts[folder]]["secret"]["secretName"] == "dkim"
+
+
+def test_trust_anchors_replace_pods_when_they_change(mail):
+    template = lambda: mail.child("DaemonSet")["spec"]["template"]  # noqa: E731
+    mail.config_map("anchors", **{"corp.ds": "corp.test. IN DS 1 8 2 00"})
+    mail.operator()
+    mail.apply(delivery={"trustAnchorsConfigMapRef": {"name": "anchors"}})
+    mail.wait_for_children()
+    before = template()
+    mail.api.patch(f"{CORE}/configmaps/anchors", {"data": {"corp.ds": "corp.test. IN DS 2 8 2 00"}})
+    wait_until(lambda: template() != before, 5, "another content")
+    mail.api.patch(f"{CORE}/configmaps/anchors", {"data": {"lab.ds": "lab.test. IN DS 1 8 2 00"}})
+    wait_until(lambda: "/etc/smtp-relay/refs/configmap-anchors/lab.ds" in mail.settings(), 5, "another file")
 
 
 def test_no_secret_reaches_log_status_or_children(mail):
@@ -110,7 +146,7 @@ def test_an_invalid_smarthost_keeps_the_last_good_configuration(mail):
     stays_true(lambda: mail.child("ConfigMap")["data"] == before, 1, "the last good settings")
     mail.apply(smarthosts=[{"name": "primary", "host": "other.test"}])
     mail.wait_for_condition("ConfigValid", "True", "Accepted")
-    wait_until(lambda: "other.test:587" in mail.settings(), 5, "the new settings")
+    wait_until(lambda: "other.test" in mail.settings(), 5, "the new settings")
 
 
 def test_what_the_server_refuses_is_reported_and_not_tried_for_ever(mail):
@@ -136,7 +172,7 @@ def test_what_the_server_refuses_changes_nothing_for_running_pods(mail):
     stays_true(lambda: (mail.child("ConfigMap")["data"], mail.child("DaemonSet")["spec"]) == before, 2,
                "settings and template as before")
     mail.apply(smarthosts=[{"name": "primary", "host": "other.test"}])
-    wait_until(lambda: "other.test:587" in mail.settings(), 5, "the new settings, once they are accepted")
+    wait_until(lambda: "other.test" in mail.settings(), 5, "the new settings, once they are accepted")
 
 
 def test_quantities_in_other_words_are_no_drift(mail):

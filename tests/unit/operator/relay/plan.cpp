@@ -193,8 +193,8 @@ TEST_F(PlanTest, NeedsTheKeysOfAnAuthentication) {
 
 TEST_F(PlanTest, NeedsTrustAnchorsInTheirConfigMap) {
   world.relay.spec.delivery.trust_anchors = "anchors";
-  finds("SecretsResolved", "ConfigMapNotFound", "ConfigMap mail/anchors does not exist");
   auto& anchors = world.references[{Kind::config_map, {"mail", "anchors"}}];
+  finds("SecretsResolved", "ConfigMapNotFound", "ConfigMap mail/anchors does not exist");
   anchors.exists = true;
   finds("SecretsResolved", "ConfigMapKeyMissing", "ConfigMap mail/anchors has no key");
   anchors.keys = {"corp.ds"};
