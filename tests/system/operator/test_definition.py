@@ -227,6 +227,15 @@ def test_no_smarthost_is_needed(mail):
     assert mail.apply(smarthosts=[])["spec"]["smarthosts"] == []
 
 
+@pytest.mark.parametrize("name", ["minimal", "full", "empty-dir", "mx"])
+def test_golden_resources_are_accepted_as_they_are(mail, plane, name):
+    """Strictly: no field of theirs is unknown."""
+    text = (world.ROOT / f"tests/golden/{name}.smtprelay.yaml").read_text()
+    servers = ("uid:", "resourceVersion:", "generation:")
+    text = "\n".join(line for line in text.splitlines() if not line.strip().startswith(servers))
+    assert "created" in plane.kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", input=text)
+
+
 def test_unknown_fields_are_reported(mail, plane):
     manifest = copy.deepcopy(relay())
     manifest["spec"]["smarthost"] = "smtp.test"

@@ -82,7 +82,9 @@ def test_a_signing_key_must_be_one_and_is_mounted_where_the_settings_say(mail):
 
 
 def test_trust_anchors_replace_pods_when_they_change(mail):
-    template = lambda: mail.child("DaemonSet")["spec"]["template"]  # noqa: E731
+    def template():
+        return mail.child("DaemonSet")["spec"]["template"]
+
     mail.config_map("anchors", **{"corp.ds": "corp.test. IN DS 1 8 2 00"})
     mail.operator()
     mail.apply(delivery={"trustAnchorsConfigMapRef": {"name": "anchors"}})
