@@ -20,6 +20,7 @@ using net::Awaitable;
 using nlohmann::ordered_json;
 
 constexpr std::size_t kTokenOctets = 32;
+constexpr std::size_t kShownDestinations = 100;
 constexpr std::size_t kDefaultPage = 100;
 
 Response as_json(const ordered_json& document, unsigned status = 200) {
@@ -40,7 +41,7 @@ Awaitable<std::string> listed(engine::Engine& engine, std::string cursor, std::s
   using Answer = std::function<void(std::string)>;
   std::function<void(Answer)> start = [&engine, cursor = std::move(cursor), limit](Answer answer) {
     net::asio::post(engine.workers(), [&engine, cursor, limit, answer = std::move(answer)] {
-      answer(as_json(engine::list_queue(engine.store(), cursor, limit)).body);
+      answer(as_json(engine::list_queue(engine.store(), {}, cursor, limit)).body);
     });
   };
   return net::answered_by<std::string>(std::move(start));
@@ -62,26 +63,29 @@ ordered_json destination_facts(const queue::DestinationState& state, SteadyTime 
 Awaitable<std::string> described(Subject& subject, engine::Engine& engine) {
   using Answer = std::function<void(std::string)>;
   std::function<void(Answer)> start = [&subject, &engine](Answer answer) {
-    engine.describe([&subject, answer = std::move(answer
-                               )](const std::vector<queue::DestinationState>& states, std::size_t in_flight) {
-      using metrics::Gauge;
-      const auto number = [&](Gauge gauge) {
-        return static_cast<std::uint64_t>(subject.metrics.read(gauge));
-      };
-      ordered_json facts{
-        {"ready", !unready_reason(subject)},
-        {"reason", unready_reason(subject).value_or("")},
-        {"drained", subject.state.is_drained()},
-        {"waiting", number(Gauge::queue_messages)},
-        {"waiting_bytes", number(Gauge::queue_octets)},
-        {"failed", number(Gauge::failed_messages)},
-        {"in_flight", in_flight},
-        {"destinations", ordered_json::array()},
-      };
-      for (const auto& state : states)
-        facts["destinations"].push_back(destination_facts(state, subject.clock.steady()));
-      answer(as_json(facts).body);
-    });
+    engine.dispatcher().describe(
+      kShownDestinations,
+      [&subject, answer = std::move(answer
+                 )](const std::vector<queue::DestinationState>& states, std::size_t in_flight) {
+        using metrics::Gauge;
+        const auto number = [&](Gauge gauge) {
+          return static_cast<std::uint64_t>(subject.metrics.read(gauge));
+        };
+        ordered_json facts{
+          {"ready", !unready_reason(subject)},
+          {"reason", unready_reason(subject).value_or("")},
+          {"drained", subject.state.is_drained()},
+          {"waiting", number(Gauge::queue_messages)},
+          {"waiting_bytes", number(Gauge::queue_octets)},
+          {"failed", number(Gauge::failed_messages)},
+          {"in_flight", in_flight},
+          {"destinations", ordered_json::array()},
+        };
+        for (const auto& state : states)
+          facts["destinations"].push_back(destination_facts(state, subject.clock.steady()));
+        answer(as_json(facts).body);
+      }
+    );
   };
   return net::answered_by<std::string>(std::move(start));
 }

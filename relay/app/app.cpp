@@ -92,8 +92,8 @@ class App {
           settings_, files_, read_default_gateways(), log_,
           [this](oauth::Account account, std::shared_ptr<net::TlsClient> tls) {
             return std::make_shared<const oauth::TokenSource>(
-              oauth::TokenSource::Services{scheduler_.context(), resolver_, clock_, jitter_, log_}, std::move(tls),
-              std::move(account)
+              oauth::TokenSource::Services{scheduler_.context(), resolver_, clock_, jitter_, log_},
+              std::move(tls), std::move(account)
             );
           }
         ),

@@ -62,12 +62,18 @@ Response node(const Subject& subject) {
   return {200, facts.dump() + "\n", "application/json"};
 }
 
+std::vector<metrics::Depth> depths_of(Subject& subject) {
+  auto* engine = subject.engine.load();
+  return engine == nullptr ? std::vector<metrics::Depth>{} : engine->depths();
+}
+
 Response metrics_of(Subject& subject) {
   using metrics::Gauge;
   subject.metrics.set(Gauge::ready, unready_reason(subject) ? 0 : 1);
   subject.metrics.set(Gauge::draining, subject.state.is_drained() || subject.state.is_stopping() ? 1 : 0);
   subject.metrics.set(Gauge::log_records_dropped, static_cast<double>(subject.log.dropped()));
-  return {200, metrics::exposition(subject.metrics, kVersion), "text/plain; version=0.0.4; charset=utf-8"};
+  const auto text = metrics::exposition(subject.metrics, depths_of(subject), kVersion);
+  return {200, text, "text/plain; version=0.0.4; charset=utf-8"};
 }
 
 bool is_read(const Request& request) { return request.method == "GET" || request.method == "HEAD"; }

@@ -8,16 +8,20 @@ namespace {
 bool has_same_routes(const config::Settings& a, const config::Settings& b) {
   const auto before = config::all_smarthosts(a);
   const auto after = config::all_smarthosts(b);
-  return std::equal(before.begin(), before.end(), after.begin(), after.end(), [](const auto& x, const auto& y) {
-    return x.name == y.name && x.priority == y.priority && x.recipient_domains == y.recipient_domains &&
-           x.sender_domains == y.sender_domains;
-  });
+  return std::equal(
+    before.begin(), before.end(), after.begin(), after.end(),
+    [](const auto& x, const auto& y) {
+      return x.name == y.name && x.priority == y.priority && x.recipient_domains == y.recipient_domains &&
+             x.sender_domains == y.sender_domains;
+    }
+  );
 }
 
 }  // namespace
 
 Live::Live(
-  config::Settings settings, const Files& files, Networks hidden, log::Sink& log, PlanMaker::MakeToken make_token
+  config::Settings settings, const Files& files, Networks hidden, log::Sink& log,
+  PlanMaker::MakeToken make_token
 )
     : settings_(std::move(settings)), hidden_(std::move(hidden)), maker_(log, std::move(make_token)) {
   rules_ = make_rules();

@@ -9,6 +9,7 @@
 #include "relay/app/plan_maker.hpp"
 #include "relay/config/load.hpp"
 #include "relay/engine/context.hpp"
+#include "relay/queue/scheduler.hpp"
 #include "relay/session/serve.hpp"
 
 namespace relay::app {

@@ -53,16 +53,16 @@ outbound::DomainRule to_outbound(const config::DestinationRule& from) {
 std::chrono::sys_days day_of(const std::string& date) {
   const auto parts = split(date, '-');
   if (parts.size() != 3) return {};
-  const auto number = [](std::string_view text) { return static_cast<unsigned>(parse_number(text).value_or(1)); };
+  const auto number = [](std::string_view text) {
+    return static_cast<unsigned>(parse_number(text).value_or(1));
+  };
   return std::chrono::year{static_cast<int>(number(parts[0]))} / std::chrono::month{number(parts[1])} /
          std::chrono::day{number(parts[2])};
 }
 
 outbound::Source to_outbound(const config::Source& from) {
-  return {
-    from.name,   from.pool,           *IpAddress::parse(from.address), from.weight, from.helo_name,
-    from.messages_a_day, day_of(from.warm_up_from)
-  };
+  return {from.name,      from.pool,           *IpAddress::parse(from.address), from.weight,
+          from.helo_name, from.messages_a_day, day_of(from.warm_up_from)};
 }
 
 route::SmarthostRule to_route(const config::Smarthost& from) {
@@ -73,9 +73,9 @@ route::SmarthostRule to_route(const config::Smarthost& from) {
 bool is_same(const outbound::Smarthost& a, const outbound::Smarthost& b) {
   const auto& x = a.host.next_hop;
   const auto& y = b.host.next_hop;
-  return x.endpoint == y.endpoint && x.policy.tls == y.policy.tls && x.policy.credentials == y.policy.credentials &&
-         x.policy.helo_name == y.policy.helo_name && a.host.tls == b.host.tls && a.token == b.token &&
-         a.host.server_name == b.host.server_name;
+  return x.endpoint == y.endpoint && x.policy.tls == y.policy.tls &&
+         x.policy.credentials == y.policy.credentials && x.policy.helo_name == y.policy.helo_name &&
+         a.host.tls == b.host.tls && a.token == b.token && a.host.server_name == b.host.server_name;
 }
 
 bool is_same(const outbound::MxSettings& a, const outbound::MxSettings& b) {
@@ -231,25 +231,31 @@ std::shared_ptr<const dkim::Key> PlanMaker::key_for(const config::DkimKey& from,
   if (known.pem == pem && !pem.empty()) return known.key;
   auto parsed = dkim::Key::parse(pem);
   if (!parsed) {
-    log_.write(log::error("dkim_key")
-                 .with("path", from.key)
-                 .with("domain", from.domain)
-                 .with("error", pem.empty() ? "there is no such file, or it is empty" : parsed.error().context)
-                 .with("message", known.key ? "the last good key stays in force" : "its signature is left out"));
+    log_.write(
+      log::error("dkim_key")
+        .with("path", from.key)
+        .with("domain", from.domain)
+        .with("error", pem.empty() ? "there is no such file, or it is empty" : parsed.error().context)
+        .with("message", known.key ? "the last good key stays in force" : "its signature is left out")
+    );
     known.pem = pem;
     return known.key;
   }
   known = {pem, std::move(*parsed)};
   const bool is_short = known.key->algorithm() == dkim::Algorithm::rsa_sha256 && known.key->bits() < 2048;
-  log_.write(log::Record(is_short ? log::warning("dkim_key") : log::info("dkim_key"))
-               .with("domain", from.domain)
-               .with("selector", from.selector)
-               .with("record", known.key->dns_record())
-               .with("message", is_short ? "a key below 2048 bits may count for nothing" : "publish this record"));
+  log_.write(
+    log::Record(is_short ? log::warning("dkim_key") : log::info("dkim_key"))
+      .with("domain", from.domain)
+      .with("selector", from.selector)
+      .with("record", known.key->dns_record())
+      .with("message", is_short ? "a key below 2048 bits may count for nothing" : "publish this record")
+  );
   return known.key;
 }
 
-std::shared_ptr<const dkim::Rules> PlanMaker::make_rules(const config::Settings& settings, const Files& files) {
+std::shared_ptr<const dkim::Rules> PlanMaker::make_rules(
+  const config::Settings& settings, const Files& files
+) {
   auto rules = std::make_shared<dkim::Rules>();
   for (const auto& from : settings.dkim) {
     dkim::Rule rule;

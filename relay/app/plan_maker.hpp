@@ -16,15 +16,18 @@ namespace relay::app {
 /// Thread: the control thread.
 class PlanMaker {
  public:
-  using MakeToken = std::function<std::shared_ptr<const oauth::TokenSource>(
-    oauth::Account account, std::shared_ptr<net::TlsClient> tls
-  )>;
+  using MakeToken = std::function<
+    std::shared_ptr<const oauth::TokenSource>(oauth::Account account, std::shared_ptr<net::TlsClient> tls)>;
   /// @param make_token  outlives the plans, as does what it refers to
   PlanMaker(log::Sink& log, MakeToken make_token) : log_(log), make_token_(std::move(make_token)) {}
 
-  [[nodiscard]] std::shared_ptr<const outbound::Plan> make(const config::Settings& settings, const Files& files);
+  [[nodiscard]] std::shared_ptr<const outbound::Plan> make(
+    const config::Settings& settings, const Files& files
+  );
   /// Null when nothing is signed.
-  [[nodiscard]] std::shared_ptr<const dkim::Rules> make_rules(const config::Settings& settings, const Files& files);
+  [[nodiscard]] std::shared_ptr<const dkim::Rules> make_rules(
+    const config::Settings& settings, const Files& files
+  );
 
  private:
   struct Secured {  // a TLS client, and what it was made from
@@ -55,9 +58,9 @@ class PlanMaker {
 
   log::Sink& log_;
   MakeToken make_token_;
-  std::map<std::string, Secured> secured_;     // by smarthost, or `mx`
-  std::map<std::string, Tokens> tokens_;       // by smarthost
-  std::map<std::string, SignedWith> keys_;     // by path
+  std::map<std::string, Secured> secured_;  // by smarthost, or `mx`
+  std::map<std::string, Tokens> tokens_;    // by smarthost
+  std::map<std::string, SignedWith> keys_;  // by path
   std::shared_ptr<const outbound::Plan> last_;
 };
 

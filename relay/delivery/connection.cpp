@@ -70,7 +70,8 @@ class Driver {
   /// How the connection ended: a failure, or nothing.
   /// @param without_tls  the host offers TLS and cannot do it, and nothing demands it
   Awaitable<std::optional<smtp::HopFailure>> run(bool without_tls) {
-    auto target = co_await pool_.services().routes.resolve(route_, host_);
+    auto& routes = pool_.services().routes;
+    auto target = co_await routes.resolve(route_, host_);
     if (!target) {
       verdict_ = std::move(target.error().verdict);
       co_return failure_at(smtp::Stage::connect, std::move(target.error().error));
@@ -299,7 +300,9 @@ Awaitable<Ending> connect_and_send(Pool& pool, std::shared_ptr<const Route> rout
       driver = std::make_unique<Driver>(pool, route, host, tried);
       failure = co_await driver->run(true);
     }
-    ending = {std::move(failure), driver->verdict(), driver->peer(), driver->was_ready(), driver->was_of_use()};
+    ending = {
+      std::move(failure), driver->verdict(), driver->peer(), driver->was_ready(), driver->was_of_use()
+    };
     has_verdict = has_verdict && ending.verdict;
     if (ending.failure && ending.failure->credentials_refused)
       pool.services().routes.credentials_refused(*route, host, driver->target());
@@ -314,7 +317,9 @@ Awaitable<Ending> connect_and_send(Pool& pool, std::shared_ptr<const Route> rout
 }  // namespace
 
 Awaitable<void> run_connection(Pool& pool, Tried tried) {
-  auto route = co_await pool.services().routes.find(pool.destination());
+  auto& routes = pool.services().routes;
+  const auto destination = pool.destination();
+  auto route = co_await routes.find(destination);
   Ending ending;
   if (route) ending = co_await connect_and_send(pool, *route, tried);
   else if (route.error().verdict) pool.judge_all(*route.error().verdict);

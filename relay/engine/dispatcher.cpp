@@ -84,6 +84,7 @@ void Dispatcher::withdraw(const std::vector<Place>& places) {
 }
 
 void Dispatcher::accepted(Accepted message) {
+  depths_.add(message.places);
   on_thread([this, message = std::move(message)]() mutable {
     for (auto& place : message.places) {
       // What is not in the window is read from disk in its time: holding on to its content would help nobody.
@@ -98,6 +99,7 @@ void Dispatcher::accepted(Accepted message) {
 void Dispatcher::finished(
   const Attempt& attempt, std::size_t shard, const std::optional<queue::Item>& again
 ) {
+  if (!again) depths_.remove(attempt.place.queue);
   on_thread([this, queue = attempt.place.queue, id = attempt.id(), shard, again] {
     scheduler_.finished(queue, id, shard);
     if (again) scheduler_.admit(queue, *again, now());
@@ -231,7 +233,8 @@ std::optional<Dispatcher::KeptFresh> Dispatcher::take_fresh(
   const queue::QueueName& queue, const QueueId& id
 ) {
   const auto [first, last] = fresh_.equal_range(id);
-  const auto found = std::find_if(first, last, [&](const auto& entry) { return entry.second.queue == queue; });
+  const auto found =
+    std::find_if(first, last, [&](const auto& entry) { return entry.second.queue == queue; });
   if (found == last) return std::nullopt;
   auto kept = std::move(found->second);
   fresh_.erase(found);
@@ -261,10 +264,8 @@ void Dispatcher::begin(step::Start start) {
   start.items.clear();
   net::asio::post(
     context_.workers,
-    [this, start = std::move(start), provider,
-     tasks = std::make_shared<std::vector<Task>>(std::move(tasks))]() mutable {
-      prepare(start, std::move(*tasks), provider);
-    }
+    [this, start = std::move(start), provider, tasks = std::make_shared<std::vector<Task>>(std::move(tasks))](
+    ) mutable { prepare(start, std::move(*tasks), provider); }
   );
 }
 
@@ -310,9 +311,7 @@ void Dispatcher::prepare(const step::Start& start, std::vector<Task> tasks, cons
     shippers_[start.shard]->ship(start.queue.destination, std::move(ready), start.max_connections);
 }
 
-void Dispatcher::begin(const step::Resolve& resolve) {
-  tasks_.spawn(resolve_provider(resolve.destination));
-}
+void Dispatcher::begin(const step::Resolve& resolve) { tasks_.spawn(resolve_provider(resolve.destination)); }
 
 net::Awaitable<void> Dispatcher::resolve_provider(Destination destination) {
   auto answer = co_await providers_.provider(destination);
@@ -380,7 +379,8 @@ bool Dispatcher::is_in_its_queue(const Attempt& attempt) const {
   const auto& envelope = attempt.stored.envelope;
   const auto routes = context_.limits.limits()->routes;
   return std::all_of(attempt.pending.begin(), attempt.pending.end(), [&](std::uint32_t index) {
-    return routes->route(envelope.reverse_path, envelope.recipients[index]) == attempt.place.queue.destination;
+    return routes->route(envelope.reverse_path, envelope.recipients[index]) ==
+           attempt.place.queue.destination;
   });
 }
 
@@ -428,8 +428,10 @@ void Dispatcher::postpone(const Attempt& attempt, std::size_t shard) {
   };
   const auto last = "waits for others of its recipients to leave the queue that it belongs to";
   context_.committer.submit(
-    {{spool::remove(spool::Family::due, key_of(attempt.place)), put_place(place, last, attempt.sender_was_warned)},
-     spool::Sync::no, std::move(done)}
+    {{spool::remove(spool::Family::due, key_of(attempt.place)),
+      put_place(place, last, attempt.sender_was_warned)},
+     spool::Sync::no,
+     std::move(done)}
   );
 }
 

@@ -11,6 +11,7 @@
 
 #include "relay/delivery/ports.hpp"
 #include "relay/engine/admission.hpp"
+#include "relay/engine/depths.hpp"
 #include "relay/engine/settlement.hpp"
 #include "relay/net/task_group.hpp"
 #include "relay/queue/scheduler.hpp"
@@ -96,6 +97,7 @@ class Dispatcher {
     std::vector<Place> places, std::optional<Wish> wish, std::function<void(std::vector<bool>)> answer
   );
   /// @param limit  destinations at most
+  [[nodiscard]] Depths& depths() { return depths_; }
   void describe(
     std::size_t limit, std::function<void(std::vector<queue::DestinationState>, std::size_t in_flight)> answer
   );
@@ -158,6 +160,7 @@ class Dispatcher {
   std::unordered_multimap<QueueId, KeptFresh, queue::QueueIdHash> fresh_;
   std::unordered_map<QueueId, Wish, queue::QueueIdHash> wishes_;   // for messages in flight
   std::unordered_set<QueueId, queue::QueueIdHash> in_quarantine_;  // on their way there
+  Depths depths_;
   std::size_t pauses_ = 0;
   std::size_t connections_ = 0;  // that are ready
 };

@@ -27,17 +27,9 @@ Engine::Engine(const Parts& parts)
       shards_(parts.shards),
       clock_(parts.clock),
       committer_(parts.store, parts.durable, parts.metrics.shard(parts.shards.size())),
-      context_{
-        parts.store,
-        committer_,
-        clock_,
-        parts.limits,
-        parts.shapes,
-        parts.log,
-        parts.metrics,
-        parts.metrics.shard(parts.shards.size()),
-        workers_
-      },
+      context_{parts.store,  committer_, clock_,        parts.limits,
+               parts.shapes, parts.log,  parts.metrics, parts.metrics.shard(parts.shards.size()),
+               workers_},
       admission_(context_, parts.spool_path),
       leftovers_(committer_),
       memory_(parts.content_memory),
@@ -53,8 +45,7 @@ Engine::Engine(const Parts& parts)
       std::make_unique<Intake>(context_, dispatcher_, admission_, leftovers_, memory_, parts.metrics.shard(i))
     );
     outboxes_.push_back(std::make_unique<Outbox>(
-      context_,
-      Outbox::Services{*shards_[i], i, parts.routes, dispatcher_, admission_, shares_, reports_}
+      context_, Outbox::Services{*shards_[i], i, parts.routes, dispatcher_, admission_, shares_, reports_}
     ));
     shippers.push_back(outboxes_.back().get());
   }
@@ -72,11 +63,16 @@ Engine::~Engine() {
 void Engine::measure() {
   admission_.measure();
   leftovers_.retry();
+  dispatcher_.describe(metrics::kMaxDestinations, [this](const auto& states, std::size_t) {
+    dispatcher_.depths().note_ages(states, clock_.now());
+  });
 }
 
 void Engine::start() {
   admission_.measure();
-  admission_.start_with(store_.usage());
+  const auto usage = store_.usage();
+  admission_.start_with(usage);
+  dispatcher_.depths().start_with(usage.by_queue);
   dispatcher_.start(store_.queues());
 }
 

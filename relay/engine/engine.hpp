@@ -54,6 +54,7 @@ class Engine {
   /// Next hops or their credentials changed: all mail that waits for one is due at once.
   void hurry_all() { dispatcher_.hurry_all(); }
   [[nodiscard]] Dispatcher& dispatcher() { return dispatcher_; }
+  [[nodiscard]] std::vector<metrics::Depth> depths() { return dispatcher_.depths().top(); }
   [[nodiscard]] const Context& context() const { return context_; }
   [[nodiscard]] Admission& admission() { return admission_; }
 

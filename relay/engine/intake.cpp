@@ -102,7 +102,8 @@ class Intake::Message : public session::IncomingMessage {
     auto operations = content_operations(last_chunk);
     auto accepted = std::make_shared<Accepted>();
     accepted->id = id_;
-    accepted->places = new_places(*limits->routes, envelope, id_, lane_of(envelope, *limits), context.clock.now());
+    accepted->places =
+      new_places(*limits->routes, envelope, id_, lane_of(envelope, *limits), context.clock.now());
     auto& fresh = accepted->fresh;
     fresh = {{envelope, chunks_}, is_whole ? intake_.memory_.keep(std::move(last_chunk)) : nullptr};
     auto records = accept_operations(id_, fresh.stored, accepted->places);

@@ -37,8 +37,7 @@ class Outbox::Destination : public delivery::Reporter {
       : outbox_(outbox),
         destination_(destination),
         pool_(
-          outbox.services_.thread.context(), destination,
-          {outbox.tasks_, outbox.services_.routes, *this}
+          outbox.services_.thread.context(), destination, {outbox.tasks_, outbox.services_.routes, *this}
         ) {}
 
   [[nodiscard]] delivery::Pool& pool() { return pool_; }
@@ -209,7 +208,8 @@ delivery::Job Outbox::make_job(Dispatched dispatched) {
     message.recipients.push_back(envelope.recipients[index]);
     if (!envelope.dsn.recipients.empty()) message.dsn.recipients.push_back(envelope.dsn.of(index));
   }
-  job.open_content = [this, id, top, chunks = attempt.stored.chunks, content = std::move(dispatched.content)] {
+  job.open_content = [this, id, top, chunks = attempt.stored.chunks,
+                      content = std::move(dispatched.content)] {
     return content ? content_in_memory(top, content) : content_in_spool(context_, id, top, chunks);
   };
   if (!attempt.signature.empty() && !attempt.signature_is_stored) counters_.add(Counter::signatures);

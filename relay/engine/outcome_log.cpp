@@ -68,9 +68,7 @@ void log_outcome(
   const Context& context, metrics::Shard& counters, const Ended& ended, const Settlement& settlement
 ) {
   const auto age = context.clock.now() - ended.attempt.place.item.arrival;
-  counters.observe(
-    metrics::Duration::delivery_attempt, ended.waited + ended.peer.connecting + ended.sending
-  );
+  counters.observe(metrics::Duration::delivery_attempt, ended.waited + ended.peer.connecting + ended.sending);
   if (ended.outcome.may_be_duplicated) counters.add(Counter::possible_duplicates_out);
   for (std::size_t i = 0; i < ended.outcome.recipients.size(); ++i) {
     const auto& recipient = ended.outcome.recipients[i];
@@ -84,7 +82,8 @@ void log_outcome(
     const auto bounce_class = dsn::classify({recipient.reply, recipient.stage});
     const bool has_failed = recipient.disposition == Disposition::failed;
     counters.add(
-      has_failed ? metrics::Refusal::failed : metrics::Refusal::deferred, static_cast<std::size_t>(bounce_class)
+      has_failed ? metrics::Refusal::failed : metrics::Refusal::deferred,
+      static_cast<std::size_t>(bounce_class)
     );
   }
 }

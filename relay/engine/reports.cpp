@@ -22,7 +22,8 @@ mail::DsnRequest request_of(const Attempt& attempt) {
 dsn::FloodLimits limits_of(const queue::Rate& rate) {
   const auto hours = std::max(std::chrono::duration<double, std::ratio<3600>>(rate.per).count(), 1e-6);
   dsn::FloodLimits limits;
-  limits.reports_per_hour = static_cast<unsigned>(std::clamp(static_cast<double>(rate.count) / hours, 1.0, 1e9));
+  limits.reports_per_hour =
+    static_cast<unsigned>(std::clamp(static_cast<double>(rate.count) / hours, 1.0, 1e9));
   limits.burst = static_cast<unsigned>(std::clamp<std::uint64_t>(rate.count / 5, 1, 1000));
   return limits;
 }
@@ -61,8 +62,7 @@ Reports::Reports(const Context& context) : context_(context) {}
 
 bool Reports::is_delay_due(const Attempt& attempt) const {
   if (attempt.sender_was_warned) return false;
-  const auto warn_after =
-    context_.shapes.shape(attempt.place.queue.destination, attempt.provider).warn_after;
+  const auto warn_after = context_.shapes.shape(attempt.place.queue.destination, attempt.provider).warn_after;
   return warn_after.count() > 0 && context_.clock.now() - attempt.place.item.arrival >= warn_after;
 }
 
@@ -89,11 +89,11 @@ Result<Reported> Reports::report(
 ) {
   const auto& envelope = attempt.stored.envelope;
   const auto request = request_of(attempt);
-  const auto notices = dsn::decide(
-    {envelope.reverse_path, request, outcome, dsn::Handover::to_next_hop, is_delay_due(attempt)}
-  );
+  const auto notices =
+    dsn::decide({envelope.reverse_path, request, outcome, dsn::Handover::to_next_hop, is_delay_due(attempt)});
   Reported reported;
-  for (std::size_t i = 0; i < attempt.pending.size(); ++i) reported.is_closed.push_back(closes(attempt, i, notices));
+  for (std::size_t i = 0; i < attempt.pending.size(); ++i)
+    reported.is_closed.push_back(closes(attempt, i, notices));
   if (notices.empty()) return reported;
 
   const auto limits = context_.limits.limits();
@@ -110,9 +110,14 @@ Result<Reported> Reports::report(
   report.to = envelope.reverse_path;
   report.now = now;
   report.max_returned = settings.max_returned.count;
-  report.original = {*content,           envelope.size + envelope.received.size(),
-                     attempt.id().to_text(), envelope.dsn.envelope_id,
-                     envelope.dsn.ret,   envelope.arrival};
+  report.original = {
+    *content,
+    envelope.size + envelope.received.size(),
+    attempt.id().to_text(),
+    envelope.dsn.envelope_id,
+    envelope.dsn.ret,
+    envelope.arrival
+  };
   for (const auto& notice : notices) {
     report.recipients.push_back(recipient_report(
       attempt, notice, outcome.recipients[notice.recipient], remote_mta, now,
@@ -125,7 +130,9 @@ Result<Reported> Reports::report(
   own.recipients = {envelope.reverse_path};
   own.arrival = now;
   own.smtputf8 = dsn::needs_smtputf8(report);
-  auto stored = own_message(context_, id, std::move(own), dsn::make_report(report), slot(envelope.reverse_path.to_text()));
+  auto stored = own_message(
+    context_, id, std::move(own), dsn::make_report(report), slot(envelope.reverse_path.to_text())
+  );
   reported.operations = std::move(stored.operations);
   reported.messages.push_back(std::move(stored.message));
   return reported;

@@ -4,16 +4,16 @@
 #include <mutex>
 
 #include "relay/dsn/flood_gate.hpp"
-#include "relay/engine/settlement.hpp"
 #include "relay/engine/context.hpp"
+#include "relay/engine/settlement.hpp"
 
 namespace relay::engine {
 
 /// What the sender of an attempt is told.
 struct Reported {
-  std::vector<Accepted> messages;   ///< announced before the batch is written, accepted behind it
-  spool::Operations operations;     ///< that make them
-  std::vector<bool> is_closed;      ///< as Terms::is_closed
+  std::vector<Accepted> messages;  ///< announced before the batch is written, accepted behind it
+  spool::Operations operations;    ///< that make them
+  std::vector<bool> is_closed;     ///< as Terms::is_closed
   bool sender_is_warned = false;
   std::vector<std::string> actions;  ///< `failed`, `delayed`, ... of each report, for the log
 };
@@ -38,7 +38,7 @@ class Reports {
 
   Context context_;
   std::mutex mutex_;
-  queue::Rate rate_;                       // of gate_, under mutex_
+  queue::Rate rate_;                      // of gate_, under mutex_
   std::unique_ptr<dsn::FloodGate> gate_;  // under mutex_
 };
 

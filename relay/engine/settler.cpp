@@ -61,9 +61,7 @@ void Settler::prepare(const Shared& record) {
                          .with("error", done.error().message())
                          .with("message", "an outcome waits to be recorded"));
     services_.admission.note_read_failure(done.error());
-    later([this, record] {
-      net::asio::post(context_.workers, [this, record] { prepare(record); });
-    });
+    later([this, record] { net::asio::post(context_.workers, [this, record] { prepare(record); }); });
   });
 }
 
@@ -82,15 +80,9 @@ void Settler::write(const Shared& record) {
   auto& [ended, reported, settlement, holds_pause] = *record;
   const auto& attempt = ended.attempt;
   const auto shape = context_.shapes.shape(attempt.place.queue.destination, attempt.provider);
-  Terms terms{
-    shape.retry,
-    context_.clock.now(),
-    std::uniform_real_distribution<double>(0, 1)(random_),
-    hop_of(ended.peer),
-    reported.is_closed,
-    reported.sender_is_warned,
-    reported.operations
-  };
+  Terms terms{shape.retry,        context_.clock.now(), std::uniform_real_distribution<double>(0, 1)(random_),
+              hop_of(ended.peer), reported.is_closed,   reported.sender_is_warned,
+              reported.operations};
   settlement = engine::settle(attempt, ended.outcome, terms);
   log_outcome(context_, services_.counters, ended, settlement);
   log_reports(context_, services_.counters, attempt, reported);

@@ -43,16 +43,6 @@ std::uint64_t Registry::total(Refusal refusal, std::size_t bounce_class) const {
   return sum;
 }
 
-void Registry::set(std::vector<Depth> depths) {
-  const std::scoped_lock lock(mutex_);
-  depths_ = std::move(depths);
-}
-
-std::vector<Registry::Depth> Registry::depths() const {
-  const std::scoped_lock lock(mutex_);
-  return depths_;
-}
-
 Shard::Histogram Registry::total(Duration duration) const {
   Shard::Histogram sum;
   for (const auto& shard : shards_) {

@@ -10,7 +10,6 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -88,10 +87,25 @@ enum class Duration : std::uint8_t {
 
 /// Why recipients were refused, as dsn::BounceClass has it and in that order: the values of a label.
 inline constexpr std::array<std::string_view, 19> kBounceClasses{
-  "invalid_recipient", "invalid_domain", "inactive_mailbox", "mailbox_full",   "message_too_large",
-  "content_rejected",  "authentication_failed", "blocklisted", "rate_limited", "greylisted",
-  "relaying_denied",   "policy",         "protocol_error",   "tls",            "dns",
-  "network",           "expired",        "routing_loop",     "other"
+  "invalid_recipient",
+  "invalid_domain",
+  "inactive_mailbox",
+  "mailbox_full",
+  "message_too_large",
+  "content_rejected",
+  "authentication_failed",
+  "blocklisted",
+  "rate_limited",
+  "greylisted",
+  "relaying_denied",
+  "policy",
+  "protocol_error",
+  "tls",
+  "dns",
+  "network",
+  "expired",
+  "routing_loop",
+  "other"
 };
 enum class Refusal : std::uint8_t { deferred, failed };
 
@@ -136,8 +150,15 @@ class Shard {
   std::array<std::array<Cell, kBounceClasses.size()>, 2> refusals_{};
 };
 
-/// Values of the label `destination` at a time.
+/// Values of the label `destination` at a time; the rest stands under `other`.
 inline constexpr std::size_t kMaxDestinations = 50;
+
+/// What waits for one destination.
+struct Depth {
+  std::string destination;
+  std::uint64_t messages = 0;
+  double oldest_seconds = 0;  ///< age of the oldest that is known
+};
 
 /// All shards' counters and the gauges. Lives as long as any thread that counts.
 class Registry {
@@ -158,21 +179,9 @@ class Registry {
   [[nodiscard]] Shard::Histogram total(Duration duration) const;
   [[nodiscard]] std::uint64_t total(Refusal refusal, std::size_t bounce_class) const;
 
-  /// What waits for one destination, by its name or its provider's.
-  struct Depth {
-    std::string destination;
-    std::uint64_t messages = 0;
-    double oldest_seconds = 0;  ///< age of the oldest that is known
-  };
-  /// At most kMaxDestinations, the rest under `other`: who sets them sees to it. Thread: any.
-  void set(std::vector<Depth> depths);
-  [[nodiscard]] std::vector<Depth> depths() const;
-
  private:
   std::vector<std::unique_ptr<Shard>> shards_;
   std::array<std::atomic<double>, static_cast<std::size_t>(Gauge::count)> gauges_{};
-  mutable std::mutex mutex_;
-  std::vector<Depth> depths_;  // under mutex_
 };
 
 }  // namespace relay::metrics

@@ -162,7 +162,9 @@ void add_counters(const Registry& registry, std::vector<MetricFamily>& families)
 }
 
 void add_refusals(const Registry& registry, std::vector<MetricFamily>& families) {
-  MetricFamily family{std::string(kPrefix) + std::string(kRefusals), std::string(kRefusalsHelp), MetricType::Counter, {}};
+  MetricFamily family{
+    std::string(kPrefix) + std::string(kRefusals), std::string(kRefusalsHelp), MetricType::Counter, {}
+  };
   for (const auto& [refusal, result] :
        {std::pair{Refusal::deferred, "deferred"}, std::pair{Refusal::failed, "failed"}}) {
     for (std::size_t i = 0; i < kBounceClasses.size(); ++i) {
@@ -175,10 +177,12 @@ void add_refusals(const Registry& registry, std::vector<MetricFamily>& families)
   families.push_back(std::move(family));
 }
 
-void add_depths(const Registry& registry, std::vector<MetricFamily>& families) {
-  MetricFamily messages{std::string(kPrefix) + std::string(kDepth), std::string(kDepthHelp), MetricType::Gauge, {}};
+void add_depths(const std::vector<Depth>& depths, std::vector<MetricFamily>& families) {
+  MetricFamily messages{
+    std::string(kPrefix) + std::string(kDepth), std::string(kDepthHelp), MetricType::Gauge, {}
+  };
   MetricFamily ages{std::string(kPrefix) + std::string(kAge), std::string(kAgeHelp), MetricType::Gauge, {}};
-  for (const auto& depth : registry.depths()) {
+  for (const auto& depth : depths) {
     ClientMetric metric;
     metric.label = {{"destination", depth.destination}};
     metric.gauge.value = static_cast<double>(depth.messages);
@@ -232,11 +236,13 @@ void append_rows(std::string& table, std::span<const Row> rows, std::string_view
 
 }  // namespace
 
-std::string exposition(const Registry& registry, const std::string& version) {
+std::string exposition(
+  const Registry& registry, const std::vector<Depth>& depths, const std::string& version
+) {
   std::vector<MetricFamily> families;
   add_counters(registry, families);
   add_refusals(registry, families);
-  add_depths(registry, families);
+  add_depths(depths, families);
   add_gauges(registry, families);
   add_durations(registry, families);
   ClientMetric build;
@@ -255,13 +261,17 @@ std::string metrics_page() {
   append_rows(page, kCounters, "counter");
   append_rows(page, kGauges, "gauge");
   append_rows(page, kDurations, "histogram");
-  const auto add = [&](std::string_view name, std::string_view label, std::string_view kind, std::string_view help) {
-    page += "| `" + std::string(kPrefix) + std::string(name) + "{" + std::string(label) + "}` | " + std::string(kind) +
-            " | " + std::string(help) + " |\n";
-  };
+  const auto add =
+    [&](std::string_view name, std::string_view label, std::string_view kind, std::string_view help) {
+      page += "| `" + std::string(kPrefix) + std::string(name) + "{" + std::string(label) + "}` | " +
+              std::string(kind) + " | " + std::string(help) + " |\n";
+    };
   std::string classes;
   for (const auto name : kBounceClasses) classes += (classes.empty() ? "" : ", ") + std::string(name);
-  add(kRefusals, "class,result", "counter", std::string(kRefusalsHelp) + " Result: deferred, failed. Class: " + classes + ".");
+  add(
+    kRefusals, "class,result", "counter",
+    std::string(kRefusalsHelp) + " Result: deferred, failed. Class: " + classes + "."
+  );
   add(kDepth, "destination", "gauge", kDepthHelp);
   add(kAge, "destination", "gauge", kAgeHelp);
   page += "| `smtp_relay_build_info{version}` | gauge | The program's version; always 1. |\n";

@@ -33,7 +33,7 @@ struct TlsaRecord {
   std::uint8_t usage = 0;     ///< 2 DANE-TA, 3 DANE-EE; no other counts in SMTP (RFC 7672 section 3.1.3)
   std::uint8_t selector = 0;  ///< 0 certificate, 1 its public key
   std::uint8_t matching = 0;  ///< 0 whole, 1 SHA-256, 2 SHA-512
-  std::string data;  ///< octets, at least one
+  std::string data;           ///< octets, at least one
   friend auto operator<=>(const TlsaRecord&, const TlsaRecord&) = default;
 };
 

@@ -9,10 +9,10 @@ namespace relay::outbound {
 class Shapes : public queue::ShapeSource {
  public:
   explicit Shapes(const PlanSource& plans) : plans_(plans) {}
-  [[nodiscard]] queue::Shape shape(
-    const route::Destination& destination, const std::string& provider
+  [[nodiscard]] queue::Shape shape(const route::Destination& destination, const std::string& provider)
+    const override;
+  [[nodiscard]] std::optional<queue::ProviderShape> provider_shape(const std::string& provider
   ) const override;
-  [[nodiscard]] std::optional<queue::ProviderShape> provider_shape(const std::string& provider) const override;
 
  private:
   const PlanSource& plans_;

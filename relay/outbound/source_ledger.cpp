@@ -44,7 +44,9 @@ const Source* SourceLedger::choose(
   const std::vector<Source>& sources, const std::string& pool, std::chrono::sys_days today, double chance
 ) const {
   const auto has_pool = [&](std::string_view name) {
-    return std::any_of(sources.begin(), sources.end(), [&](const Source& source) { return source.pool == name; });
+    return std::any_of(sources.begin(), sources.end(), [&](const Source& source) {
+      return source.pool == name;
+    });
   };
   const auto wanted = has_pool(pool) ? std::string_view(pool) : kDefaultPool;
   std::vector<const Source*> able;

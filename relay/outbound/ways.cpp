@@ -93,7 +93,9 @@ Found Ways::find_smarthosts(const Plan& plan, const route::Destination& destinat
   for (const auto member : plan.routes->order(destination, [this] { return chance(); }))
     route->hosts.push_back(plan.smarthosts[member].host);
   if (route->hosts.empty())
-    return waits({Errc::not_found, Fate::transient, "no smarthost of the settings is called " + destination.name});
+    return waits(
+      {Errc::not_found, Fate::transient, "no smarthost of the settings is called " + destination.name}
+    );
   route->generation = generation(destination);
   route->idle_time = plan.idle_time;
   return route;
@@ -165,8 +167,7 @@ Awaitable<Resolved> Ways::resolve_smarthost(std::shared_ptr<const Route> route, 
   const auto& chosen = route->hosts[host];
   delivery::Target target;
   target.policy = chosen.next_hop.policy;
-  target.demand.server_name =
-    chosen.server_name.empty() ? chosen.next_hop.endpoint.host : chosen.server_name;
+  target.demand.server_name = chosen.server_name.empty() ? chosen.next_hop.endpoint.host : chosen.server_name;
   target.demand.verify = net::Verify::certificate;
   const auto plan = services_.plans.plan();
   const auto* smarthost = smarthost_of(*plan, chosen);
@@ -193,7 +194,8 @@ Awaitable<Resolved> Ways::resolve_mx(std::shared_ptr<const Route> route, std::si
   if (addresses->records.empty()) co_return refused(route::MxRefusal::no_address, name);
   delivery::Target target;
   for (const auto& address : addresses->records) {
-    if (!route::is_forbidden_target(address, plan->mx.own, plan->mx.allowed)) target.addresses.push_back(address);
+    if (!route::is_forbidden_target(address, plan->mx.own, plan->mx.allowed))
+      target.addresses.push_back(address);
   }
   if (target.addresses.empty()) co_return refused(route::MxRefusal::forbidden_target, name);
   auto facts = co_await facts_of(plan, route, name, std::move(*addresses));
@@ -304,7 +306,8 @@ void Ways::credentials_refused(const Route& route, std::size_t host, const deliv
 }
 
 void Ways::tls_tried(
-  const Route& route, std::size_t host, const delivery::Target& target, const std::optional<net::TlsFault>& fault
+  const Route& route, std::size_t host, const delivery::Target& target,
+  const std::optional<net::TlsFault>& fault
 ) {
   if (services_.observer == nullptr || !route.hosts[host].is_mx) return;
   services_.observer->tried(route.domain, route.hosts[host].next_hop.endpoint.host, target, fault);

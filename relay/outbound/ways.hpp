@@ -36,11 +36,12 @@ class Ways : public delivery::RouteSource, public delivery::ProviderSource {
   Ways(Services services, SourceLedger ledger);
 
   [[nodiscard]] net::Awaitable<Found> find(route::Destination destination) override;
-  [[nodiscard]] net::Awaitable<Resolved> resolve(std::shared_ptr<const delivery::Route> route, std::size_t host) override;
-  [[nodiscard]] std::uint64_t generation(const route::Destination& destination) const override;
-  void credentials_refused(
-    const delivery::Route& route, std::size_t host, const delivery::Target& target
+  [[nodiscard]] net::Awaitable<Resolved> resolve(
+    std::shared_ptr<const delivery::Route> route, std::size_t host
   ) override;
+  [[nodiscard]] std::uint64_t generation(const route::Destination& destination) const override;
+  void credentials_refused(const delivery::Route& route, std::size_t host, const delivery::Target& target)
+    override;
   bool may_send(const delivery::Target& target) override;
   void tls_tried(
     const delivery::Route& route, std::size_t host, const delivery::Target& target,
@@ -54,9 +55,7 @@ class Ways : public delivery::RouteSource, public delivery::ProviderSource {
  private:
   [[nodiscard]] Found find_smarthosts(const Plan& plan, const route::Destination& destination);
   net::Awaitable<Found> find_mx(std::shared_ptr<const Plan> plan, std::string domain);
-  net::Awaitable<Resolved> resolve_smarthost(
-    std::shared_ptr<const delivery::Route> route, std::size_t host
-  );
+  net::Awaitable<Resolved> resolve_smarthost(std::shared_ptr<const delivery::Route> route, std::size_t host);
   net::Awaitable<Resolved> resolve_mx(std::shared_ptr<const delivery::Route> route, std::size_t host);
   net::Awaitable<Result<HostFacts>> facts_of(
     std::shared_ptr<const Plan> plan, std::shared_ptr<const delivery::Route> route, std::string host,
@@ -71,7 +70,7 @@ class Ways : public delivery::RouteSource, public delivery::ProviderSource {
 
   Services services_;
   mutable std::mutex mutex_;
-  SourceLedger ledger_;   // under mutex_
+  SourceLedger ledger_;  // under mutex_
   std::mt19937 random_;  // under mutex_
 };
 
