@@ -45,10 +45,12 @@ bool ReplyParser::take_line(std::string_view line) {
   auto text = line.substr(std::min<std::size_t>(4, line.size()));
   const auto status = EnhancedStatus::parse_prefix(text);
   if (status) text = trimmed(text.substr(std::min(text.find(' '), text.size())));
-  // A status that contradicts the code is not a status (RFC 2034 section 4).
-  if (status && status->status_class == *code / 100) reply_.status = status;
+  // A status that contradicts the code is not a status (RFC 2034 section 4), nor is that of a line before.
+  const auto fits = [&](const auto& given) { return given && given->status_class == *code / 100; };
+  if (fits(status)) reply_.status = status;
+  else if (!fits(reply_.status)) reply_.status.reset();
   reply_.code = static_cast<std::uint16_t>(*code);
-  if (std::exchange(has_lines_, true)) reply_.text += '\n';
+  if (std::exchange(has_lines_, true) && reply_.text.size() < kMaxReplyText) reply_.text += '\n';
   reply_.text += printable(text, kMaxReplyText - std::min(kMaxReplyText, reply_.text.size()));
   return separator == ' ';
 }
