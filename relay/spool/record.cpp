@@ -2,6 +2,7 @@
 
 #include <array>
 #include <nlohmann/json.hpp>
+#include <utility>
 #include <xxhash.h>
 
 namespace relay::spool {
@@ -29,16 +30,29 @@ std::string to_cbor(const json& fields) {
 }
 
 std::int64_t ms(WallTime time) { return time.time_since_epoch().count(); }
+
+/// nlohmann::json takes a fraction for a number too, and what does not fit it cuts.
+template <class Number>
+Number number_of(const json& value) {
+  const auto fits = [&] {
+    return value.is_number_unsigned() ? std::in_range<Number>(value.get<std::uint64_t>())
+                                      : std::in_range<Number>(value.get<std::int64_t>());
+  };
+  if (!value.is_number_integer() || !fits()) throw json::other_error::create(599, "number", nullptr);
+  return value.get<Number>();
+}
+
 WallTime time_of(const json& fields, const char* key) {
-  return WallTime{milliseconds{fields.at(key).get<std::int64_t>()}};
+  return WallTime{milliseconds{number_of<std::int64_t>(fields.at(key))}};
 }
 
 /// Runs a reader over the fields; a missing or mistyped field makes the record corrupt.
 template <class Reader>
 auto parse(std::string_view payload, const char* what, Reader reader) -> Result<decltype(reader(json{}))> {
-  const auto fields = json::from_cbor(payload, true, false);
-  if (!fields.is_object()) return corrupt(std::string(what) + " is no CBOR map");
   try {
+    // Throws all the same when an array says that it is longer than any can be.
+    const auto fields = json::from_cbor(payload, true, false);
+    if (!fields.is_object()) return corrupt(std::string(what) + " is no CBOR map");
     return reader(fields);
   } catch (const json::exception&) {
     return corrupt(std::string(what) + " lacks a field");
@@ -77,15 +91,22 @@ void add_dsn(json& fields, const mail::DsnRequest& dsn) {
 
 mail::DsnRequest dsn_of(const json& fields, std::size_t recipients) {
   mail::DsnRequest dsn;
-  dsn.ret = static_cast<mail::Ret>(fields.value("ret", std::uint8_t{0}));
+  dsn.ret = static_cast<mail::Ret>(number_of<std::uint8_t>(fields.value("ret", json(0))));
   dsn.envelope_id = fields.value("envid", std::string());
   if (!fields.contains("notify")) return dsn;
   for (std::size_t i = 0; i < recipients; ++i) {
     dsn.recipients.push_back(
-      {notify_of(fields.at("notify").at(i).get<unsigned>()), fields.at("orcpt").at(i).get<std::string>()}
+      {notify_of(number_of<unsigned>(fields.at("notify").at(i))), fields.at("orcpt").at(i).get<std::string>()}
     );
   }
   return dsn;
+}
+
+std::vector<std::uint32_t> share_of(const json& fields) {
+  std::vector<std::uint32_t> share;
+  for (const auto& index : fields.value("share", json::array()))
+    share.push_back(number_of<std::uint32_t>(index));
+  return share;
 }
 
 mail::Address address_of(const json& value) {
@@ -148,14 +169,14 @@ Result<StoredEnvelope> parse_envelope(std::string_view payload) {
     auto& envelope = stored.envelope;
     envelope.reverse_path = address_of(fields.at("from"));
     for (const auto& recipient : fields.at("to")) envelope.recipients.push_back(address_of(recipient));
-    envelope.body = static_cast<mail::Body>(fields.at("body").get<std::uint8_t>());
+    envelope.body = static_cast<mail::Body>(number_of<std::uint8_t>(fields.at("body")));
     envelope.origin = {
       fields.at("client").get<std::string>(), fields.at("helo").get<std::string>(),
       fields.at("esmtp").get<bool>()
     };
     envelope.arrival = time_of(fields, "arrival");
-    envelope.size = fields.at("size").get<std::uint64_t>();
-    stored.chunks = fields.at("chunks").get<std::uint32_t>();
+    envelope.size = number_of<std::uint64_t>(fields.at("size"));
+    stored.chunks = number_of<std::uint32_t>(fields.at("chunks"));
     envelope.received = fields.at("received").get<std::string>();
     envelope.smtputf8 = fields.value("smtputf8", false);
     envelope.dsn = dsn_of(fields, envelope.recipients.size());
@@ -180,11 +201,11 @@ Result<Waiting> parse_waiting(std::string_view payload) {
   return parse(payload, "a queue entry", [](const json& fields) {
     return Waiting{
       time_of(fields, "arrival"),
-      fields.at("size").get<std::uint64_t>(),
-      fields.at("attempts").get<std::uint32_t>(),
+      number_of<std::uint64_t>(fields.at("size")),
+      number_of<std::uint32_t>(fields.at("attempts")),
       fields.at("last").get<std::string>(),
-      WallTime{milliseconds{fields.value("at", std::int64_t{0})}},
-      fields.value("share", std::vector<std::uint32_t>{}),
+      fields.contains("at") ? time_of(fields, "at") : WallTime{},
+      share_of(fields),
       fields.value("warned", false)
     };
   });
@@ -221,8 +242,8 @@ std::string to_payload(const Failed& failed) {
 Result<Failed> parse_failed(std::string_view payload) {
   return parse(payload, "a failed message", [](const json& fields) {
     return Failed{
-      time_of(fields, "arrival"), fields.at("size").get<std::uint64_t>(), time_of(fields, "at"),
-      fields.at("recipients").get<std::uint32_t>()
+      time_of(fields, "arrival"), number_of<std::uint64_t>(fields.at("size")), time_of(fields, "at"),
+      number_of<std::uint32_t>(fields.at("recipients"))
     };
   });
 }

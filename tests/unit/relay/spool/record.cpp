@@ -100,5 +100,22 @@ TEST(Records, WithForeignPayloadsAreCorruptNotFatal) {
   }
 }
 
+TEST(Records, WithAnArrayLongerThanAnyAreCorruptNotFatal) {
+  const auto read = parse_failed("\xa1\x61\x61\x9b\x0f\xff\xff\xff\xff\xff\xff\xff");
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, Errc::corrupt);
+}
+
+TEST(Records, WithNumbersOutOfRangeAreCorrupt) {
+  // {"arrival": 1, "size": ..., "at": 3, "recipients": ...}, as a number, a fraction and more than 32 bits.
+  const auto with = [](std::string size, std::string recipients) {
+    return parse_failed("\xa4garrival\x01\x64size" + size + "\x62\x61t\x03jrecipients" + recipients);
+  };
+  EXPECT_TRUE(with("\x02", "\x04"));
+  EXPECT_FALSE(with("\x21", "\x04")) << "-2";
+  EXPECT_FALSE(with("\xf9\x7e" + std::string(1, '\0'), "\x04")) << "not a number";
+  EXPECT_FALSE(with("\x02", "\x1b" + std::string("\0\0\0\1\0\0\0\0", 8)));
+}
+
 }  // namespace
 }  // namespace relay::spool
