@@ -5,6 +5,7 @@
 
 #include "relay/base/text.hpp"
 #include "relay/config/object_tables.hpp"
+#include "relay/mail/utf8.hpp"
 
 namespace relay::config {
 namespace {
@@ -48,6 +49,11 @@ void apply_environment(const Sources& sources, Loaded& loaded) {
   for (const auto& [name, value] : sources.environment) {
     if (!name.starts_with(kEnvironmentPrefix)) continue;
     const auto where = "environment: " + printable(name, 100);
+    // As a JSON file cannot hold it, so that print() can write whatever was loaded.
+    if (!mail::is_utf8(value)) {
+      loaded.faults.push_back({where, "'" + printable(value, 200) + "' is not accepted (not UTF-8)"});
+      continue;
+    }
     const auto* row = find_setting(lower(std::string_view(name).substr(kEnvironmentPrefix.size())));
     if (row != nullptr && row->environment_name() == name) apply(*row, value, where, loaded);
     else loaded.faults.push_back({where, "unknown setting"});

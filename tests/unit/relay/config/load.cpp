@@ -113,6 +113,13 @@ TEST(Settings, SurviveFilesThatAreNoObject) {
   }
 }
 
+TEST(Settings, RefuseWhatCannotBePrinted) {
+  EXPECT_THAT(
+    text(load({std::nullopt, "", {{"SMTP_RELAY_SPOOL_PATH", "/\xff"}}})),
+    HasSubstr("environment: SMTP_RELAY_SPOOL_PATH: '/?' is not accepted (not UTF-8)")
+  );
+}
+
 TEST(Settings, PrintAsTheyAreRead) {
   auto first = load({std::nullopt, "", kMinimal});
   const auto printed = print(first.settings);
