@@ -56,8 +56,8 @@ Object read_object(
     return object;
   }
   for (const auto& [key, item] : value.items()) {
-    const auto found = std::find_if(fields.begin(), fields.end(), [&key = key](const auto& field) {
-      return field.doc.key == key;
+    const auto found = std::find_if(fields.begin(), fields.end(), [&wanted = key](const auto& field) {
+      return field.doc.key == wanted;
     });
     const auto at = where + "." + printable(key, 100);
     if (found == fields.end()) {
