@@ -3,7 +3,7 @@
 # `su` leaves out the folders of root's programs.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 .NOTPARALLEL:
-.PHONY: help demo test build check lint fmt docs image deploy undeploy cluster-up cluster-down clean
+.PHONY: help demo test fuzz build check lint fmt docs image deploy undeploy cluster-up cluster-down clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,8 +13,11 @@ demo: ## The relay's main job, shown on a three-node Kubernetes that it starts o
 	@hack/demo/run
 
 test: ## All tests, with a summary; hack/test --list shows the stages, hack/test STAGE runs one
-	@hack/install-deps build lint test image cluster
+	@hack/install-deps build lint test fuzz image cluster
 	@hack/test
+
+fuzz: ## A minute of libFuzzer for each target under tests/fuzz; hack/fuzz SECONDS TARGET... runs some for longer
+	@hack/fuzz
 
 build: ## smtp-relay, smtp-relay-operator and relayctl, in build/bin
 	@hack/build programs
@@ -50,4 +53,4 @@ cluster-down: ## Stop it; hack/cluster/down clean forgets its state as well
 	@hack/cluster/down
 
 clean: ## Forget the build, but not a cluster's state, nor the programs it consists of
-	@rm -rf build/release build/dev build/asan build/tsan build/tidy build/bin build/test
+	@rm -rf build/release build/dev build/asan build/tsan build/fuzz build/tidy build/bin build/test

@@ -7,7 +7,9 @@ target_compile_options(project_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Werror
   # g++ 12 sees a mismatch inside Asio's awaitable frames, and at -O2 an overlap in std::string's operator+
   # (GCC bug 105651), where there is none.
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete -Wno-restrict>)
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete -Wno-restrict>
+  # clang++ sees libstdc++ use what it deprecates.
+  $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations>)
 target_link_libraries(project_options INTERFACE Threads::Threads)
 # Boost as it was before it had modules of its own, shared with cpprestsdk; Asio without its deprecated names.
 target_compile_definitions(project_options INTERFACE BOOST_ASIO_NO_DEPRECATED _GLIBCXX_ASSERTIONS)
@@ -19,12 +21,18 @@ target_link_options(project_options INTERFACE -Wl,-z,relro,-z,now -Wl,--as-neede
 
 if(SANITIZE)
   # g++ 12 takes what the sanitizers insert into std::regex for reads of unset members.
-  target_compile_options(project_options INTERFACE -Wno-maybe-uninitialized)
+  target_compile_options(project_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 endif()
 if(SANITIZE STREQUAL "address")
   # vptr: cpprestsdk's own types have another identity inside its library than outside, and it says so of each.
   target_compile_options(project_options INTERFACE
     -fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(project_options INTERFACE -fsanitize=address,undefined)
+elseif(SANITIZE STREQUAL "fuzzer")
+  # float-cast-overflow: numbers of JSON and CBOR may be of any size.
+  target_compile_options(project_options INTERFACE
+    -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow -fno-sanitize=vptr -fno-sanitize-recover=all
+    -fno-omit-frame-pointer)
   target_link_options(project_options INTERFACE -fsanitize=address,undefined)
 elseif(SANITIZE STREQUAL "thread")
   target_compile_options(project_options INTERFACE -fsanitize=thread -fno-omit-frame-pointer)

@@ -64,3 +64,7 @@ target_link_libraries(transcripts PRIVATE relay_session test_support)
 add_test(NAME transcript COMMAND transcripts --gtest_brief=1)
 add_dependencies(threaded transcripts)
 set_tests_properties(transcript PROPERTIES LABELS "transcript;threaded" TIMEOUT 300 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+
+if(SANITIZE STREQUAL "fuzzer")
+  include(tests/fuzz/targets.cmake)
+endif()

@@ -1,0 +1,95 @@
+/// smtp::DataDecoder and DotStuffer. Input: a line of cuts, then what follows DATA.
+
+#include "relay/smtp/data_decoder.hpp"
+
+#include <algorithm>
+
+#include "tests/fuzz/input.hpp"
+
+namespace relay::smtp {
+namespace {
+
+using fuzz::require;
+
+struct Decoded {
+  std::string content;
+  std::size_t taken = 0;
+  bool is_done = false;
+  bool met_bare_line_ending = false;
+  std::uint64_t longest_line = 0;
+  friend bool operator==(const Decoded&, const Decoded&) = default;
+};
+
+class Decoding {
+ public:
+  explicit Decoding(LineEnding line_ending) : decoder_(line_ending) {}
+  void feed(std::string_view piece) {
+    if (decoder_.is_done()) return;
+    decoded_.taken += decoder_.feed(piece, decoded_.content);
+  }
+  Decoded finish() {
+    decoded_.is_done = decoder_.is_done();
+    decoded_.met_bare_line_ending = decoder_.met_bare_line_ending();
+    decoded_.longest_line = decoder_.longest_line();
+    return std::move(decoded_);
+  }
+
+ private:
+  DataDecoder decoder_;
+  Decoded decoded_;
+};
+
+Decoded decode(std::string_view octets, LineEnding line_ending) {
+  Decoding decoding(line_ending);
+  decoding.feed(octets);
+  return decoding.finish();
+}
+
+std::uint64_t longest_line(std::string_view content) {
+  std::size_t longest = 0;
+  while (!content.empty()) {
+    const auto end = std::min(content.find("\r\n"), content.size());
+    longest = std::max(longest, end);
+    content.remove_prefix(std::min(end + 2, content.size()));
+  }
+  return longest;
+}
+
+/// What is sent on ends where it should and nowhere else.
+void check_stuffing(std::string content, std::string_view cuts) {
+  DotStuffer stuffer;
+  std::string sent;
+  fuzz::in_pieces(content, cuts, [&](std::string_view piece) { stuffer.feed(piece, sent); });
+  sent += stuffer.terminator();
+  if (!content.empty() && !content.ends_with("\r\n")) content += "\r\n";
+  for (const auto line_ending : {LineEnding::crlf, LineEnding::lf_or_crlf}) {
+    const auto received = decode(sent, line_ending);
+    require(received.is_done && received.taken == sent.size(), "the end of data is the end of what is sent");
+    require(received.content == content && !received.met_bare_line_ending, "what is sent arrives unchanged");
+  }
+}
+
+void check(std::string_view octets, std::string_view cuts, LineEnding line_ending) {
+  const auto whole = decode(octets, line_ending);
+  Decoding decoding(line_ending);
+  fuzz::in_pieces(octets, cuts, [&](std::string_view piece) { decoding.feed(piece); });
+  require(decoding.finish() == whole, "content is the same however it is cut");
+  require(whole.is_done || whole.taken == octets.size(), "all is taken up to the end of data");
+  require(fuzz::has_only_crlf(whole.content), "content has CRLF line ends only");
+  require(whole.longest_line == longest_line(whole.content), "the longest line is that of the content");
+  const auto end = octets.find("\r\n.\r\n");
+  require(end == octets.npos || (whole.is_done && whole.taken <= end + 5), "CRLF dot CRLF ends the data");
+  check_stuffing(whole.content, cuts);
+}
+
+}  // namespace
+}  // namespace relay::smtp
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using relay::smtp::LineEnding;
+  relay::fuzz::InputView input(data, size);
+  const auto cuts = input.line();
+  for (const auto line_ending : {LineEnding::crlf, LineEnding::lf_or_crlf})
+    relay::smtp::check(input.rest(), cuts, line_ending);
+  return 0;
+}

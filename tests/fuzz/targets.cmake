@@ -1,0 +1,28 @@
+# fuzz_target(reply_parser DEPENDS relay/smtp): tests/fuzz/reply_parser.cpp as build/fuzz/fuzz_reply_parser.
+#
+# SOURCES    single files of modules that need more than the target does (RocksDB, Asio)
+# LIBRARIES  what these need
+function(fuzz_target name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;LIBRARIES" ${ARGN})
+  string(REPLACE "/" "_" dependencies "${arg_DEPENDS}")
+  list(TRANSFORM arg_SOURCES PREPEND ${CMAKE_SOURCE_DIR}/)
+  add_executable(fuzz_${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/${name}.cpp ${arg_SOURCES})
+  target_link_libraries(fuzz_${name} PRIVATE project_options ${dependencies} ${arg_LIBRARIES})
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  add_dependencies(fuzz fuzz_${name})
+endfunction()
+
+add_custom_target(fuzz)
+
+fuzz_target(command_line DEPENDS relay/smtp)
+fuzz_target(data_decoder DEPENDS relay/smtp)
+fuzz_target(dns_answers DEPENDS relay/base SOURCES relay/net/dns_rdata.cpp relay/net/dns_answer.cpp)
+fuzz_target(dsn_text DEPENDS relay/mail)
+fuzz_target(passwd_client DEPENDS relay/sasl SOURCES relay/route/passwd_client.cpp)
+fuzz_target(proxy_header DEPENDS relay/smtp)
+fuzz_target(reply_parser DEPENDS relay/smtp)
+fuzz_target(settings DEPENDS relay/smtp LIBRARIES nlohmann_json::nlohmann_json
+  SOURCES relay/config/load.cpp relay/config/object_tables.cpp relay/config/objects.cpp relay/config/reference.cpp
+    relay/config/values.cpp)
+fuzz_target(spool_record DEPENDS relay/mail LIBRARIES nlohmann_json::nlohmann_json PkgConfig::XXHASH
+  SOURCES relay/spool/keys.cpp relay/spool/record.cpp)
