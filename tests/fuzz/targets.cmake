@@ -16,7 +16,9 @@ add_custom_target(fuzz)
 
 fuzz_target(command_line DEPENDS relay/smtp)
 fuzz_target(data_decoder DEPENDS relay/smtp)
+fuzz_target(dkim_headers DEPENDS relay/dkim)
 fuzz_target(dns_answers DEPENDS relay/base SOURCES relay/net/dns_rdata.cpp relay/net/dns_answer.cpp)
+fuzz_target(dsn_report DEPENDS relay/dsn)
 fuzz_target(dsn_text DEPENDS relay/mail)
 fuzz_target(passwd_client DEPENDS relay/sasl SOURCES relay/route/passwd_client.cpp)
 fuzz_target(proxy_header DEPENDS relay/smtp)
@@ -26,3 +28,4 @@ fuzz_target(settings DEPENDS relay/smtp LIBRARIES nlohmann_json::nlohmann_json
     relay/config/values.cpp)
 fuzz_target(spool_record DEPENDS relay/mail LIBRARIES nlohmann_json::nlohmann_json PkgConfig::XXHASH
   SOURCES relay/spool/keys.cpp relay/spool/record.cpp)
+fuzz_target(sts_policy DEPENDS relay/sts relay/mail SOURCES relay/tlsrpt/record.cpp)
