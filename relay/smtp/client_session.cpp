@@ -114,8 +114,9 @@ std::string ClientSession::without_secrets(std::string text) const {
 }
 
 ClientStep ClientSession::on_reply(Reply reply) {
-  // A challenge (334) is for the mechanism, whole, and goes into no log.
-  if (reply.code != 334) reply.text = without_secrets(std::move(reply.text));
+  // A challenge is for the mechanism, whole, and goes into no log.
+  const bool is_challenge = stage_ == Stage::auth && reply.code == 334;
+  if (!is_challenge) reply.text = without_secrets(std::move(reply.text));
   switch (stage_) {
     case Stage::connect:
     case Stage::banner: return on_banner(reply);

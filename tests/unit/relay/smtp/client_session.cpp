@@ -299,6 +299,17 @@ TEST(Auth, ShowsNoReplyThatQuotesTheCredentials) {
   }
 }
 
+TEST(Auth, ShowsNoReplyThatQuotesTheCredentialsAsAChallengeThatIsNone) {
+  Exchange hop(with(TlsMode::implicit, kCredentials));
+  hop.open(true);
+  hop.says("220 hop\r\n");
+  hop.says(kEhloTls);
+  hop.says("235 ok\r\n");
+  hop.send({"b@d"});
+  hop.says("334 cGFzczp3b3Jk\r\n250 ok\r\n503 no\r\n");
+  EXPECT_THAT(hop.outcomes().back().recipients.front().reply.to_line(), Not(HasSubstr("cGFzczp3b3Jk")));
+}
+
 TEST(Auth, TemporarilyRefusedIsNotABadPassword) {
   Exchange hop(with(TlsMode::implicit, kCredentials));
   hop.open(true);
