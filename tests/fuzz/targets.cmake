@@ -14,6 +14,7 @@ endfunction()
 
 add_custom_target(fuzz)
 
+fuzz_target(client_session DEPENDS relay/smtp)
 fuzz_target(command_line DEPENDS relay/smtp)
 fuzz_target(data_decoder DEPENDS relay/smtp)
 fuzz_target(dkim_headers DEPENDS relay/dkim)
@@ -23,6 +24,7 @@ fuzz_target(dsn_text DEPENDS relay/mail)
 fuzz_target(passwd_client DEPENDS relay/sasl SOURCES relay/route/passwd_client.cpp)
 fuzz_target(proxy_header DEPENDS relay/smtp)
 fuzz_target(reply_parser DEPENDS relay/smtp)
+fuzz_target(server_session DEPENDS relay/smtp)
 fuzz_target(settings DEPENDS relay/smtp LIBRARIES nlohmann_json::nlohmann_json
   SOURCES relay/config/load.cpp relay/config/object_tables.cpp relay/config/objects.cpp relay/config/reference.cpp
     relay/config/values.cpp)
