@@ -55,6 +55,19 @@ std::uint64_t longest_line(std::string_view content) {
   return longest;
 }
 
+/// How many octets there are up to the end of data, its line end included; npos when there is none.
+std::size_t end_of_data(std::string_view octets, LineEnding line_ending) {
+  // Data begins at the start of a line.
+  const auto text = "\r\n" + std::string(octets);
+  auto end = std::string::npos;
+  for (const std::string_view dot_line : {"\r\n.\r\n", "\n.\n", "\n.\r\n"}) {
+    if (line_ending == LineEnding::crlf && !dot_line.starts_with('\r')) continue;
+    const auto at = text.find(dot_line);
+    if (at != std::string::npos) end = std::min(end, at + dot_line.size() - 2);
+  }
+  return end;
+}
+
 /// What is sent on ends where it should and nowhere else.
 void check_stuffing(std::string content, std::string_view cuts) {
   DotStuffer stuffer;
@@ -77,8 +90,9 @@ void check(std::string_view octets, std::string_view cuts, LineEnding line_endin
   require(whole.is_done || whole.taken == octets.size(), "all is taken up to the end of data");
   require(fuzz::has_only_crlf(whole.content), "content has CRLF line ends only");
   require(whole.longest_line == longest_line(whole.content), "the longest line is that of the content");
-  const auto end = octets.find("\r\n.\r\n");
-  require(end == octets.npos || (whole.is_done && whole.taken <= end + 5), "CRLF dot CRLF ends the data");
+  const auto end = end_of_data(octets, line_ending);
+  require(whole.is_done == (end != octets.npos), "the data ends where a line holds one dot, and only there");
+  if (whole.is_done) require(whole.taken == end, "nothing is taken behind the end of data");
   check_stuffing(whole.content, cuts);
 }
 

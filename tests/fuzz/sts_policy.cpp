@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "relay/sts/policy.hpp"
 #include "relay/base/network.hpp"
+#include "relay/sts/policy.hpp"
 #include "relay/sts/record.hpp"
 #include "relay/tlsrpt/record.hpp"
 #include "tests/fuzz/input.hpp"
