@@ -86,12 +86,13 @@ void Dispatcher::withdraw(const std::vector<Place>& places) {
 void Dispatcher::accepted(Accepted message) {
   depths_.add(message.places);
   on_thread([this, message = std::move(message)]() mutable {
+    const bool is_new = !message.fresh.stored.envelope.recipients.empty();
     for (auto& place : message.places) {
       // What is not in the window is read from disk in its time: holding on to its content would help nobody.
       const bool is_in_memory = scheduler_.admit(place.queue, place.item, now());
-      const bool is_new = message.fresh.stored.envelope.recipients.empty() == false;
-      if (is_in_memory && is_new)
-        fresh_.emplace(message.id, KeptFresh{place.queue, std::move(place.share), message.fresh});
+      if (!is_in_memory || !is_new) continue;
+      auto fresh = message.places.size() == 1 ? std::move(message.fresh) : message.fresh;
+      fresh_.emplace(message.id, KeptFresh{place.queue, std::move(place.share), std::move(fresh)});
     }
   });
 }

@@ -12,7 +12,8 @@ constexpr std::size_t kWindowPerPermit = 16;
 constexpr std::size_t kMinWindow = 20;
 
 /// A due time further ahead was written by a clock that has since been set back.
-milliseconds longest_wait(const RetrySchedule& retry) { return 2 * retry.max; }
+/// No retry is that far ahead, but a report may be that must not flood its receiver.
+milliseconds longest_wait(const RetrySchedule& retry) { return std::max(2 * retry.max, retry.max_age); }
 
 template <class Time>
 void consider(std::optional<Time>& earliest, std::optional<Time> other) {
