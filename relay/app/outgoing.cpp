@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "relay/app/text_file.hpp"
+#include "relay/route/targets.hpp"
 #include "relay/tlspolicy/https_fetcher.hpp"
 
 namespace relay::app {
@@ -33,7 +34,11 @@ class Outgoing::Policies : public tlspolicy::PolicyFetcher {
  public:
   Policies(net::Resolver& resolver, const outbound::PlanSource& plans) : resolver_(resolver), plans_(plans) {}
   net::Awaitable<Result<std::string>> fetch_policy(std::string domain) override {
-    tlspolicy::HttpsPolicyFetcher fetcher(resolver_, plans_.plan()->mx.tls_client);
+    const auto plan = plans_.plan();
+    const auto is_forbidden = [plan](const IpAddress& address) {
+      return route::is_forbidden_target(address, plan->mx.own, plan->mx.allowed);
+    };
+    tlspolicy::HttpsPolicyFetcher fetcher(resolver_, plan->mx.tls_client, is_forbidden);
     auto text = co_await fetcher.fetch_policy(std::move(domain));
     co_return text;
   }

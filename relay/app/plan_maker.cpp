@@ -78,9 +78,11 @@ bool is_same(const outbound::Smarthost& a, const outbound::Smarthost& b) {
          a.host.tls == b.host.tls && a.token == b.token && a.host.server_name == b.host.server_name;
 }
 
-bool is_same(const outbound::MxSettings& a, const outbound::MxSettings& b) {
-  return a.tls == b.tls && a.tls_client == b.tls_client && a.policy.helo_name == b.policy.helo_name &&
-         a.allowed == b.allowed;
+bool is_same_mx(const outbound::Plan& before, const outbound::Plan& after) {
+  const auto& a = before.mx;
+  const auto& b = after.mx;
+  return before.rules == after.rules && before.sources == after.sources && a.own == b.own && a.tls == b.tls &&
+         a.tls_client == b.tls_client && a.policy.helo_name == b.policy.helo_name && a.allowed == b.allowed;
 }
 
 }  // namespace
@@ -149,7 +151,8 @@ outbound::Smarthost PlanMaker::make_smarthost(
   made.name = made.host.name = from.name;
   const auto version =
     from.tls_min_version == config::TlsVersion::tls1_3 ? net::TlsVersion::tls1_3 : net::TlsVersion::tls1_2;
-  made.host.tls = tls_for(from.name, {from.ca, from.client_certificate, from.client_key, version}, files);
+  made.host.tls =
+    tls_for("smarthost/" + from.name, {from.ca, from.client_certificate, from.client_key, version}, files);
   auto& hop = made.host.next_hop;
   hop.endpoint = {from.host, static_cast<std::uint16_t>(from.port)};
   hop.policy.helo_name = settings.hostname;
@@ -168,12 +171,13 @@ outbound::Smarthost PlanMaker::make_smarthost(
   made.host.messages_per_connection = from.messages_per_connection;
   made.max_connections = static_cast<std::size_t>(from.max_connections);
   made.message_rate = from.message_rate;
+  made.generation = made.host.generation = ++last_generation_;
   if (!last_) return made;
   const auto before = std::find_if(last_->smarthosts.begin(), last_->smarthosts.end(), [&](const auto& one) {
     return one.name == made.name;
   });
-  if (before != last_->smarthosts.end())
-    made.generation = before->generation + (is_same(*before, made) ? 0 : 1);
+  if (before != last_->smarthosts.end() && is_same(*before, made))
+    made.generation = made.host.generation = before->generation;
   return made;
 }
 
@@ -218,7 +222,7 @@ std::shared_ptr<const outbound::Plan> PlanMaker::make(const config::Settings& se
   plan->mx_retry_initial = settings.mx_retry_initial_delay;
   plan->warn_after = settings.retry_warn_after;
   plan->idle_time = settings.connection_idle_time;
-  if (last_) plan->generation = last_->generation + (is_same(last_->mx, plan->mx) ? 0 : 1);
+  if (last_) plan->generation = last_->generation + (is_same_mx(*last_, *plan) ? 0 : 1);
   last_ = plan;
   return plan;
 }

@@ -62,6 +62,7 @@ class PlanMaker {
   std::map<std::string, Tokens> tokens_;    // by smarthost
   std::map<std::string, SignedWith> keys_;  // by path
   std::shared_ptr<const outbound::Plan> last_;
+  std::uint64_t last_generation_ = 0;  // of a smarthost: no two different ones have the same
 };
 
 /// Whether connections to the hosts of these plans are another thing: then mail that waits is due at once.

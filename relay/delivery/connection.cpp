@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <openssl/rand.h>
 
 #include "relay/base/text.hpp"
@@ -58,14 +59,26 @@ Awaitable<Result<Stream>> connect(const Target& target, const Host& host, Peer& 
   co_return std::move(stream);
 }
 
+/// Two entries of the settings may name one host.
+std::string key_of(const Host& host) { return host.name + "/" + host.next_hop.endpoint.to_text(); }
+
 /// One connection to one host. Steps of a smtp::ClientSession become reads and writes; their results are its
 /// events.
 class Driver {
  public:
-  Driver(Pool& pool, std::shared_ptr<const Route> route, std::size_t host, const Tried& tried)
-      : pool_(pool), route_(std::move(route)), host_(host), tried_(tried) {
+  /// @param was_ready  set once it is ready for mail; outlives it
+  Driver(
+    Pool& pool, std::shared_ptr<const Route> route, std::size_t host, const Tried& tried, bool& was_ready
+  )
+      : pool_(pool), route_(std::move(route)), host_(host), tried_(tried), was_ready_(was_ready) {
     peer_.name = this->host().next_hop.endpoint.to_text();
   }
+  /// An exception has ended it in the middle: what it had was not answered.
+  ~Driver() {
+    if (job_) pool_.give_back(std::move(*job_), tried_);
+  }
+  Driver(const Driver&) = delete;
+  Driver& operator=(const Driver&) = delete;
 
   /// How the connection ended: a failure, or nothing.
   /// @param without_tls  the host offers TLS and cannot do it, and nothing demands it
@@ -77,7 +90,9 @@ class Driver {
       co_return failure_at(smtp::Stage::connect, std::move(target.error().error));
     }
     target_ = std::move(*target);
-    if (without_tls) target_.policy.tls = smtp::TlsMode::none;
+    // What the domain demands may be known by now, and was not a moment ago.
+    if (without_tls && target_.policy.tls == smtp::TlsMode::opportunistic)
+      target_.policy.tls = smtp::TlsMode::none;
     if (target_.policy.credentials) target_.policy.nonce = make_nonce();
     peer_.source = target_.source_name;
     auto stream = co_await connect(target_, host(), peer_);
@@ -103,7 +118,6 @@ class Driver {
     }
   }
 
-  [[nodiscard]] bool was_ready() const { return was_ready_; }
   [[nodiscard]] bool was_of_use() const { return was_of_use_; }
   [[nodiscard]] const Peer& peer() const { return peer_; }
   [[nodiscard]] const Target& target() const { return target_; }
@@ -172,9 +186,7 @@ class Driver {
     job_.reset();
     was_of_use_ = was_of_use_ || judged_any(outcome);
     const auto sending = steady_clock::now() - begun_;
-    pool_.attempted(
-      std::move(job), std::move(outcome), peer_, sending, *route_, host().next_hop.endpoint.host, tried_
-    );
+    pool_.attempted(std::move(job), std::move(outcome), peer_, sending, *route_, key_of(host()), tried_);
     ++peer_.messages_before;
     peer_.connecting = {};
   }
@@ -253,6 +265,7 @@ class Driver {
   std::shared_ptr<const Route> route_;
   std::size_t host_;
   const Tried& tried_;
+  bool& was_ready_;
   Target target_;
   std::optional<mail::Reply> verdict_;
   std::optional<smtp::ClientSession> session_;
@@ -265,7 +278,6 @@ class Driver {
   steady_clock::time_point begun_ = steady_clock::now();  // the connection, then each message
   std::uint64_t messages_ = 0;
   bool has_tried_tls_ = false;
-  bool was_ready_ = false;
   bool was_of_use_ = false;  // a message was judged
 };
 
@@ -273,10 +285,10 @@ class Driver {
 std::vector<std::size_t> hosts_to_try(const Pool& pool, const Route& route, const Tried& tried) {
   std::vector<std::size_t> hosts;
   for (std::size_t i = 0; i < route.hosts.size(); ++i) {
-    if (!tried.contains(route.hosts[i].next_hop.endpoint.host)) hosts.push_back(i);
+    if (!tried.contains(key_of(route.hosts[i]))) hosts.push_back(i);
   }
   std::stable_partition(hosts.begin(), hosts.end(), [&](std::size_t i) {
-    return !pool.is_avoided(route.hosts[i].next_hop.endpoint.host);
+    return !pool.is_avoided(key_of(route.hosts[i]));
   });
   return hosts;
 }
@@ -290,46 +302,62 @@ struct Ending {
   bool was_of_use = false;
 };
 
-Awaitable<Ending> connect_and_send(Pool& pool, std::shared_ptr<const Route> route, const Tried& tried) {
-  Ending ending;
-  bool has_verdict = true;
+Awaitable<void> connect_and_send(
+  Pool& pool, std::shared_ptr<const Route> route, const Tried& tried, Ending& ending
+) {
+  bool has_verdict = !route->has_more_hosts;
   for (const auto host : hosts_to_try(pool, *route, tried)) {
-    auto driver = std::make_unique<Driver>(pool, route, host, tried);
+    auto driver = std::make_unique<Driver>(pool, route, host, tried, ending.was_ready);
     auto failure = co_await driver->run(false);
     if (driver->may_go_without_tls(failure)) {
-      driver = std::make_unique<Driver>(pool, route, host, tried);
+      driver = std::make_unique<Driver>(pool, route, host, tried, ending.was_ready);
       failure = co_await driver->run(true);
     }
-    ending = {
-      std::move(failure), driver->verdict(), driver->peer(), driver->was_ready(), driver->was_of_use()
-    };
+    ending.failure = std::move(failure);
+    ending.verdict = driver->verdict();
+    ending.peer = driver->peer();
+    ending.was_of_use = driver->was_of_use();
     has_verdict = has_verdict && ending.verdict;
     if (ending.failure && ending.failure->credentials_refused)
       pool.services().routes.credentials_refused(*route, host, driver->target());
     if (ending.was_ready || !ending.failure) break;
-    pool.avoid(route->hosts[host].next_hop.endpoint.host);
+    pool.avoid(key_of(route->hosts[host]));
     if (route->hosts.size() > 1) pool.services().reporter.host_failed(*ending.failure, ending.peer);
   }
   if (!has_verdict) ending.verdict.reset();
-  co_return ending;
+}
+
+Awaitable<void> find_and_send(Pool& pool, const Tried& tried, Ending& ending) {
+  auto& routes = pool.services().routes;
+  const auto destination = pool.destination();
+  auto route = co_await routes.find(destination);
+  if (!route) {
+    ending.verdict = std::move(route.error().verdict);
+    ending.failure = failure_at(smtp::Stage::connect, std::move(route.error().error));
+    co_return;
+  }
+  const auto found = *route;
+  co_await connect_and_send(pool, found, tried, ending);
 }
 
 }  // namespace
 
 Awaitable<void> run_connection(Pool& pool, Tried tried) {
-  auto& routes = pool.services().routes;
-  const auto destination = pool.destination();
-  auto route = co_await routes.find(destination);
   Ending ending;
-  if (route) ending = co_await connect_and_send(pool, *route, tried);
-  else if (route.error().verdict) pool.judge_all(*route.error().verdict);
-  else ending.failure = failure_at(smtp::Stage::connect, std::move(route.error().error));
+  std::exception_ptr thrown;
+  try {
+    co_await find_and_send(pool, tried, ending);
+  } catch (const std::exception& error) {
+    thrown = std::current_exception();
+    ending.failure = failure_at(smtp::Stage::connect, {Errc::unavailable, Fate::transient, error.what()});
+  }
   if (ending.was_ready) pool.services().reporter.connection_closed();
   // That no other host takes what one has deferred says nothing of the destination.
   if (ending.verdict && tried.empty()) pool.judge_all(*ending.verdict);
   else if (ending.failure && tried.empty())
     pool.services().reporter.hop_failed(*ending.failure, ending.peer, ending.was_of_use);
   pool.connection_ended(tried, !ending.was_ready);
+  if (thrown) std::rethrow_exception(thrown);  // for the log
 }
 
 }  // namespace relay::delivery

@@ -31,13 +31,17 @@ void Pool::start(std::vector<Job> jobs, std::size_t max_connections) {
   open_connections();
 }
 
-/// One more connection for each fresh job that neither an idle nor an opening one will take.
+/// One more connection for each fresh job that neither an idle nor an opening one will take. Those for jobs that a
+/// host has deferred do not count.
 void Pool::open_connections() {
-  while (jobs_[kNone].size() > idle_.size() + opening_for_fresh_ && connections_ < max_connections_) {
+  const auto limit = std::max<std::size_t>(max_connections_, 1);
+  while (jobs_[kNone].size() > idle_.size() + opening_for_fresh_ && connections_ - fallbacks() < limit)
     open_connection(kNone);
-  }
-  // Jobs without any connection wait for ever otherwise.
-  if (connections_ == 0 && !jobs_[kNone].empty()) open_connection(kNone);
+}
+
+std::size_t Pool::fallbacks() const {
+  const auto fresh = serving_.find(kNone);
+  return connections_ - (fresh == serving_.end() ? 0 : fresh->second);
 }
 
 void Pool::open_connection(const Tried& tried) {
@@ -81,13 +85,15 @@ void Pool::attempted(
 ) {
   const bool has_more_hosts = tried.size() + 1 < std::min(route.hosts.size(), kMaxHostsAMessage);
   note_answers(job, outcome);
-  if (!has_more_hosts || is_stopped_ || !may_offer_again(outcome))
-    return answer(std::move(job), std::move(outcome), peer, sending);
-  keep_deferred(job, outcome);
   auto next = tried;
   next.insert(host);
+  const bool is_served = serving_.contains(next);
+  const bool may_serve = is_served || fallbacks() < kMaxHostsAMessage - 1;
+  if (!has_more_hosts || !may_serve || is_stopped_ || !may_offer_again(outcome))
+    return answer(std::move(job), std::move(outcome), peer, sending);
+  keep_deferred(job, outcome);
   jobs_[next].push_back(std::move(job));
-  if (serving_[next] == 0) open_connection(next);
+  if (!is_served) open_connection(next);
 }
 
 void Pool::answer(Job job, smtp::MessageOutcome outcome, const Peer& peer, std::chrono::nanoseconds sending) {
@@ -122,7 +128,7 @@ void Pool::connection_ended(const Tried& tried, bool came_to_nothing) {
   if (came_to_nothing && is_last) return_jobs(tried);
   // It ended for a reason of its own while jobs wait: another one takes its place.
   if (!came_to_nothing && is_last && !tried.empty() && !jobs_[tried].empty()) open_connection(tried);
-  if (!came_to_nothing) open_connections();
+  if (!came_to_nothing || !tried.empty()) open_connections();
   if (jobs_[tried].empty()) jobs_.erase(tried);
 }
 

@@ -73,6 +73,7 @@ class Pool {
 
  private:
   [[nodiscard]] std::size_t waiting() const;
+  [[nodiscard]] std::size_t fallbacks() const;
   void open_connections();
   void open_connection(const Tried& tried);
   void return_jobs(const Tried& tried);

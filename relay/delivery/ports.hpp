@@ -41,7 +41,8 @@ struct Job {
 
 /// One host of a destination.
 struct Host {
-  std::string name;  ///< of a smarthost, in the settings
+  std::string name;              ///< of a smarthost, in the settings
+  std::uint64_t generation = 0;  ///< of a smarthost
   route::NextHop next_hop;
   std::shared_ptr<net::TlsClient> tls;
   std::string server_name;  ///< of its certificate; empty: the host's name
@@ -55,9 +56,10 @@ struct Route {
   std::vector<Host> hosts;       ///< in the order to try them; at least one
   std::uint64_t generation = 0;  ///< connections of an older one take no further message
   milliseconds idle_time{};
-  std::string provider;    ///< whose mail servers these are; empty when nobody said
-  std::string domain;      ///< of recipients; empty for a smarthost
-  bool is_secure = false;  ///< the DNS validated which hosts these are (DNSSEC)
+  std::string provider;         ///< whose mail servers these are; empty when nobody said
+  std::string domain;           ///< of recipients; empty for a smarthost
+  bool is_secure = false;       ///< the DNS validated which hosts these are (DNSSEC)
+  bool has_more_hosts = false;  ///< there are others, behind these
 };
 
 /// How one host is to be connected to.

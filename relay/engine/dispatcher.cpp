@@ -255,6 +255,10 @@ void Dispatcher::begin(step::Start start) {
       continue;
     }
     auto dispatched = fresh_attempt(start.queue, item, std::move(*kept));
+    if (!is_in_its_queue(dispatched.attempt)) {
+      reroute(dispatched.attempt, start.shard);
+      continue;
+    }
     dispatched.attempt.provider = provider;
     dispatched.attempt.has_signature = true;
     ready.push_back(std::move(dispatched));
@@ -303,7 +307,7 @@ void Dispatcher::prepare(const step::Start& start, std::vector<Task> tasks, cons
     }
     dispatched.attempt.provider = provider;
     if (dispatched.attempt.pending.empty()) conclude(dispatched.attempt, start.shard);
-    else if (!task.fresh && !is_in_its_queue(dispatched.attempt)) reroute(dispatched.attempt, start.shard);
+    else if (!is_in_its_queue(dispatched.attempt)) reroute(dispatched.attempt, start.shard);
     else if (auto made = sign(context_, dispatched); !made)
       unreadable({start.queue, task.item, start.shard}, made.error());
     else ready.push_back(std::move(dispatched));
@@ -315,7 +319,13 @@ void Dispatcher::prepare(const step::Start& start, std::vector<Task> tasks, cons
 void Dispatcher::begin(const step::Resolve& resolve) { tasks_.spawn(resolve_provider(resolve.destination)); }
 
 net::Awaitable<void> Dispatcher::resolve_provider(Destination destination) {
-  auto answer = co_await providers_.provider(destination);
+  delivery::ProviderSource::Answer answer{"", kMoment};
+  try {
+    answer = co_await providers_.provider(destination);
+  } catch (const std::exception& error) {
+    // Without an answer nothing of it would ever start again.
+    context_.log.write(log::error("exception").with("in", "provider lookup").with("error", error.what()));
+  }
   scheduler_.resolved(destination, answer.provider, now().steady + answer.valid_for);
   plan();
 }
@@ -385,9 +395,21 @@ bool Dispatcher::is_in_its_queue(const Attempt& attempt) const {
   });
 }
 
+/// Others of its recipients may be on their way to the same queue: one after the other.
+void Dispatcher::reroute(const Attempt& attempt, std::size_t shard) {
+  if (!attempt.is_divided()) return move(attempt, shard);
+  shares_.enter(attempt.id(), [this, attempt, shard] {
+    net::asio::post(context_.workers, [this, attempt, shard] { move(attempt, shard); });
+  });
+}
+
+void Dispatcher::leave(const Attempt& attempt) {
+  if (attempt.is_divided()) shares_.leave(attempt.id());
+}
+
 /// Gives its recipients places where the present routes lead. A queue holds a message once: while others of its
 /// recipients wait there already, these stay where they are and ask again later.
-void Dispatcher::reroute(const Attempt& attempt, std::size_t shard) {
+void Dispatcher::move(const Attempt& attempt, std::size_t shard) {
   const auto& envelope = attempt.stored.envelope;
   auto split = context_.limits.limits()->routes->split(envelope, attempt.pending);
   std::vector<Place> places;
@@ -409,6 +431,7 @@ void Dispatcher::reroute(const Attempt& attempt, std::size_t shard) {
   for (const auto& place : places) operations.push_back(put_place(place, "", attempt.sender_was_warned));
   announce(places);
   auto done = [this, attempt, shard, places](const Result<void>& result) {
+    leave(attempt);
     if (!result) {
       withdraw(places);
       return in_a_moment([this, attempt, shard] { put_back(attempt, shard); });
@@ -424,6 +447,7 @@ void Dispatcher::postpone(const Attempt& attempt, std::size_t shard) {
   place.item.scheduled = now().wall;
   place.item.key.due = now().wall + kPostponed;
   auto done = [this, attempt, shard, item = place.item](const Result<void>& result) {
+    leave(attempt);
     if (!result) return in_a_moment([this, attempt, shard] { put_back(attempt, shard); });
     finished(attempt, shard, item);
   };
@@ -484,26 +508,36 @@ void Dispatcher::quarantine(const InFlight& message, const std::string& why) {
   });
 }
 
+/// Behind what is being settled of others of its recipients.
 void Dispatcher::set_aside(const InFlight& message) {
-  net::asio::post(context_.workers, [this, message = message]() mutable {
-    const auto& id = message.item.key.id;
-    if (message.item.size == 0) {  // its place in the queue was damaged: the envelope may know
-      if (const auto stored = context_.store.envelope(id)) message.item.size = stored->envelope.size;
-    }
-    auto operations = context_.store.quarantine(id);
-    if (!operations) {
-      index_unreadable(operations.error());
-      return quarantine_failed(message, operations.error());
-    }
-    if (operations->empty()) return forget(message);
-    auto done = [this, message](const Result<void>& result) {
-      if (!result) return quarantine_failed(message, result.error());
-      context_.committer_counters.add(Counter::spool_quarantined);
-      admission_.remove_waiting(1, message.item.size);
-      forget(message);
-    };
-    context_.committer.submit({std::move(*operations), spool::Sync::yes, std::move(done)});
+  shares_.enter(message.item.key.id, [this, message] {
+    net::asio::post(context_.workers, [this, message] { set_aside_now(message); });
   });
+}
+
+void Dispatcher::set_aside_now(InFlight message) {
+  const auto& id = message.item.key.id;
+  if (message.item.size == 0) {  // its place in the queue was damaged: the envelope may know
+    if (const auto stored = context_.store.envelope(id)) message.item.size = stored->envelope.size;
+  }
+  auto operations = context_.store.quarantine(id);
+  if (!operations) {
+    shares_.leave(id);
+    index_unreadable(operations.error());
+    return quarantine_failed(message, operations.error());
+  }
+  if (operations->empty()) {
+    shares_.leave(id);
+    return forget(message);
+  }
+  auto done = [this, message](const Result<void>& result) {
+    shares_.leave(message.item.key.id);
+    if (!result) return quarantine_failed(message, result.error());
+    context_.committer_counters.add(Counter::spool_quarantined);
+    admission_.remove_waiting(1, message.item.size);
+    forget(message);
+  };
+  context_.committer.submit({std::move(*operations), spool::Sync::yes, std::move(done)});
 }
 
 /// It stays in flight until it is recorded; what fails until restart is found again then.
@@ -514,6 +548,8 @@ void Dispatcher::quarantine_failed(const InFlight& message, const Error& error) 
 void Dispatcher::forget(const InFlight& message) {
   on_thread([this, message] {
     in_quarantine_.erase(message.item.key.id);
+    depths_.remove(message.queue);
+    forget_fresh(message.queue, message.item.key.id);
     scheduler_.finished(message.queue, message.item.key.id, message.shard);
   });
 }

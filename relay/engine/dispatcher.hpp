@@ -13,6 +13,7 @@
 #include "relay/engine/admission.hpp"
 #include "relay/engine/depths.hpp"
 #include "relay/engine/settlement.hpp"
+#include "relay/engine/shares.hpp"
 #include "relay/net/task_group.hpp"
 #include "relay/queue/scheduler.hpp"
 
@@ -98,6 +99,8 @@ class Dispatcher {
   );
   /// @param limit  destinations at most
   [[nodiscard]] Depths& depths() { return depths_; }
+  /// Changes of one message's places follow one another by it.
+  [[nodiscard]] Shares& shares() { return shares_; }
   void describe(
     std::size_t limit, std::function<void(std::vector<queue::DestinationState>, std::size_t in_flight)> answer
   );
@@ -141,9 +144,12 @@ class Dispatcher {
   void conclude(const Attempt& attempt, std::size_t shard);
   [[nodiscard]] bool is_in_its_queue(const Attempt& attempt) const;
   void reroute(const Attempt& attempt, std::size_t shard);
+  void move(const Attempt& attempt, std::size_t shard);
+  void leave(const Attempt& attempt);
   void postpone(const Attempt& attempt, std::size_t shard);
   void quarantine(const InFlight& message, const std::string& why);
   void set_aside(const InFlight& message);
+  void set_aside_now(InFlight message);
   void quarantine_failed(const InFlight& message, const Error& error);
   void forget(const InFlight& message);
 
@@ -161,6 +167,7 @@ class Dispatcher {
   std::unordered_map<QueueId, Wish, queue::QueueIdHash> wishes_;   // for messages in flight
   std::unordered_set<QueueId, queue::QueueIdHash> in_quarantine_;  // on their way there
   Depths depths_;
+  Shares shares_;
   std::size_t pauses_ = 0;
   std::size_t connections_ = 0;  // that are ready
 };

@@ -45,7 +45,8 @@ Engine::Engine(const Parts& parts)
       std::make_unique<Intake>(context_, dispatcher_, admission_, leftovers_, memory_, parts.metrics.shard(i))
     );
     outboxes_.push_back(std::make_unique<Outbox>(
-      context_, Outbox::Services{*shards_[i], i, parts.routes, dispatcher_, admission_, shares_, reports_}
+      context_,
+      Outbox::Services{*shards_[i], i, parts.routes, dispatcher_, admission_, dispatcher_.shares(), reports_}
     ));
     shippers.push_back(outboxes_.back().get());
   }

@@ -76,7 +76,6 @@ class Engine {
   Leftovers leftovers_;
   ContentMemory memory_;
   std::unique_ptr<Jitter> jitter_;
-  Shares shares_;
   Reports reports_;
   Dispatcher dispatcher_;
   std::vector<std::unique_ptr<Intake>> intakes_;

@@ -174,7 +174,9 @@ void Outbox::ship(
     auto& pool = at(destination).pool();
     if (is_stopped_) pool.stop();
     std::vector<delivery::Job> jobs;
-    for (auto& dispatched : *shared) jobs.push_back(make_job(std::move(dispatched)));
+    for (auto& dispatched : *shared) {
+      if (auto job = make_job(std::move(dispatched))) jobs.push_back(std::move(*job));
+    }
     pool.start(std::move(jobs), max_connections);
   });
 }
@@ -190,7 +192,8 @@ void Outbox::settle(Attempt attempt, smtp::MessageOutcome outcome) {
   net::asio::post(services_.thread.context(), [this, shared] { settler_.settle(std::move(*shared)); });
 }
 
-delivery::Job Outbox::make_job(Dispatched dispatched) {
+/// Nothing when it is in delivery to this destination already: a queue holds a message once.
+std::optional<delivery::Job> Outbox::make_job(Dispatched dispatched) {
   auto& attempt = dispatched.attempt;
   const auto& envelope = attempt.stored.envelope;
   const auto id = attempt.id();
@@ -214,7 +217,12 @@ delivery::Job Outbox::make_job(Dispatched dispatched) {
   };
   if (!attempt.signature.empty() && !attempt.signature_is_stored) counters_.add(Counter::signatures);
   const auto destination = attempt.place.queue.destination;
-  taken_.emplace(TakenKey{destination, id}, Taken{std::move(attempt), context_.clock.clock().steady()});
+  const TakenKey key{destination, id};
+  if (taken_.contains(key)) {
+    services_.dispatcher.put_back(attempt, services_.shard);
+    return std::nullopt;
+  }
+  taken_.emplace(key, Taken{std::move(attempt), context_.clock.clock().steady()});
   return job;
 }
 

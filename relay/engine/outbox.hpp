@@ -45,7 +45,7 @@ class Outbox : public Shipper {
   using TakenKey = std::pair<route::Destination, QueueId>;
   Destination& at(const route::Destination& destination);
   void forget_idle();
-  [[nodiscard]] delivery::Job make_job(Dispatched dispatched);
+  [[nodiscard]] std::optional<delivery::Job> make_job(Dispatched dispatched);
   Taken take(const route::Destination& destination, const QueueId& id);
 
   Context context_;

@@ -159,7 +159,10 @@ WallTime Reports::slot(const std::string& victim) {
     rate_ = rate;
     gate_ = std::make_unique<dsn::FloodGate>(limits_of(rate));
   }
-  return gate_->slot(victim, context_.clock.now());
+  // A place further ahead than this would be taken for one by a clock that was set back, and be due at once.
+  constexpr std::chrono::hours kFurthest{24 * 4};
+  const auto now = context_.clock.now();
+  return std::min(gate_->slot(victim, now), now + milliseconds{kFurthest});
 }
 
 }  // namespace relay::engine

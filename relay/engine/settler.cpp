@@ -46,10 +46,10 @@ void Settler::settle(Ended ended) {
 
 /// On a worker. What cannot be read now is read in a moment: the outcome is known and must not be forgotten.
 void Settler::prepare(const Shared& record) {
-  auto& [ended, reported, settlement, holds_pause] = *record;
+  auto& [ended, reported, settlement, holds_pause, is_gone] = *record;
   Result<void> done;
-  if (ended.attempt.is_divided()) done = read_others(ended.attempt);
-  if (done && services_.reports.is_wanted(ended.attempt, ended.outcome)) {
+  if (ended.attempt.is_divided()) done = read_others(*record);
+  if (done && !is_gone && services_.reports.is_wanted(ended.attempt, ended.outcome)) {
     auto made = services_.reports.report(ended.attempt, ended.outcome, ended.peer.name);
     if (made) reported = std::move(*made);
     else done = tl::unexpected(std::move(made.error()));
@@ -66,7 +66,10 @@ void Settler::prepare(const Shared& record) {
 }
 
 /// What was recorded of the message's other recipients meanwhile.
-Result<void> Settler::read_others(Attempt& attempt) const {
+Result<void> Settler::read_others(Record& record) const {
+  auto& attempt = record.ended.attempt;
+  const auto stored = context_.store.envelope(attempt.id());
+  record.is_gone = !stored && stored.error().code == Errc::not_found;
   auto results = context_.store.results(attempt.id());
   // Damaged results are found by the next attempt, or by nobody: they count as they were.
   if (results) attempt.settled_before = std::move(*results);
@@ -77,8 +80,9 @@ Result<void> Settler::read_others(Attempt& attempt) const {
 }
 
 void Settler::write(const Shared& record) {
-  auto& [ended, reported, settlement, holds_pause] = *record;
+  auto& [ended, reported, settlement, holds_pause, is_gone] = *record;
   const auto& attempt = ended.attempt;
+  if (is_gone) return recorded(*record);
   const auto shape = context_.shapes.shape(attempt.place.queue.destination, attempt.provider);
   Terms terms{shape.retry,        context_.clock.now(), std::uniform_real_distribution<double>(0, 1)(random_),
               hop_of(ended.peer), reported.is_closed,   reported.sender_is_warned,
@@ -109,10 +113,11 @@ void Settler::not_recorded(const Shared& record, const Error& error) {
   if (!std::exchange(record->holds_pause, true)) services_.dispatcher.pause();
   if (error.fate != Fate::terminal) return later([this, record] { submit(record); });
   --unrecorded_;  // until restart: what was delivered may be delivered once more then
+  leave(*record);
 }
 
 void Settler::recorded(const Record& record) {
-  const auto& [ended, reported, settlement, holds_pause] = record;
+  const auto& [ended, reported, settlement, holds_pause, is_gone] = record;
   --unrecorded_;
   if (holds_pause) services_.dispatcher.unpause();
   const auto size = ended.attempt.place.item.size;
@@ -126,9 +131,13 @@ void Settler::recorded(const Record& record) {
     services_.dispatcher.accepted(message);
   }
   services_.dispatcher.finished(ended.attempt, ended.shard, settlement.again);
-  if (ended.attempt.is_divided()) {
-    net::asio::post(context_.workers, [this, id = ended.attempt.id()] { services_.shares.leave(id); });
-  }
+  leave(record);
+}
+
+void Settler::leave(const Record& record) {
+  const auto& attempt = record.ended.attempt;
+  if (!attempt.is_divided()) return;
+  net::asio::post(context_.workers, [this, id = attempt.id()] { services_.shares.leave(id); });
 }
 
 }  // namespace relay::engine

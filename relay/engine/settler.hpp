@@ -44,14 +44,16 @@ class Settler {
     Reported reported;
     Settlement settlement;
     bool holds_pause = false;
+    bool is_gone = false;  // set aside meanwhile: nothing of it is left to settle
   };
   using Shared = std::shared_ptr<Record>;
   void prepare(const Shared& record);
-  [[nodiscard]] Result<void> read_others(Attempt& attempt) const;
+  [[nodiscard]] Result<void> read_others(Record& record) const;
   void write(const Shared& record);
   void submit(const Shared& record);
   void not_recorded(const Shared& record, const Error& error);
   void recorded(const Record& record);
+  void leave(const Record& record);
   template <class Action>
   void later(Action action);
 

@@ -10,7 +10,7 @@ namespace {
 using net::Awaitable;
 using Answer = std::function<void(Result<std::string>)>;
 
-constexpr web::Limits kLimits{std::chrono::seconds{20}, 64U << 10U};
+const web::Limits kLimits{std::chrono::seconds{20}, 64U << 10U};
 
 }  // namespace
 

@@ -46,6 +46,7 @@ struct DomainRule {
   std::optional<milliseconds> warn_after;
   std::optional<MxTls> tls;
   std::string source_pool;
+  friend bool operator==(const DomainRule&, const DomainRule&) = default;
 };
 
 struct ProviderRule {
@@ -63,6 +64,7 @@ struct Source {
   /// Warm-up: messages on the first day, the second...; behind the last there is no limit. Empty: none.
   std::vector<std::uint64_t> messages_a_day;
   std::chrono::sys_days warm_up_from{};
+  friend bool operator==(const Source&, const Source&) = default;
 };
 
 /// Delivery by MX.

@@ -14,46 +14,50 @@ net::TlsDemand by_certificate(const HostFacts& facts) {
 TlsTerms dane_terms(const HostFacts& facts) {
   TlsTerms terms;
   terms.policy = "dane";
-  terms.demand.server_name = facts.tlsa_base;
-  if (net::count_usable(*facts.tlsa) == 0) {
-    terms.mode = smtp::TlsMode::encrypted;
-    return terms;
-  }
   terms.mode = smtp::TlsMode::required;
+  terms.demand.server_name = facts.tlsa_base;
   terms.demand.verify = net::Verify::dane;
   terms.demand.names = {facts.tlsa_base, facts.host, facts.domain};  // RFC 7672 section 3.2.2
   terms.demand.tlsa = *facts.tlsa;
   return terms;
 }
 
+/// What MTA-STS and the setting demand.
+Result<TlsTerms> other_terms(const HostFacts& facts, bool asks_domain) {
+  TlsTerms terms;
+  terms.demand.server_name = facts.host;
+  const bool has_policy = facts.policy && facts.policy->mode != sts::Mode::none;
+  const bool is_enforced = asks_domain && has_policy && facts.policy->mode == sts::Mode::enforce;
+  if (asks_domain && has_policy) terms.policy = "sts";
+  if (is_enforced && !sts::matches(*facts.policy, facts.host)) {
+    return transient(
+      Errc::not_permitted, "the MTA-STS policy of " + facts.domain + " does not name the host " + facts.host
+    );
+  }
+  if (is_enforced || facts.tls == MxTls::required) {
+    terms.mode = smtp::TlsMode::required;
+    terms.demand = by_certificate(facts);
+  }
+  return terms;
+}
+
 }  // namespace
 
 Result<TlsTerms> tls_terms(const HostFacts& facts) {
-  TlsTerms terms;
-  terms.demand.server_name = facts.host;
   if (facts.tls == MxTls::none) {
+    TlsTerms terms;
     terms.mode = smtp::TlsMode::none;
+    terms.demand.server_name = facts.host;
     return terms;
   }
-  if (facts.tls != MxTls::opportunistic && facts.tlsa && !facts.tlsa->empty()) return dane_terms(facts);
-  const bool has_policy = facts.policy && facts.policy->mode != sts::Mode::none;
-  if (facts.tls != MxTls::opportunistic && has_policy) {
-    terms.policy = "sts";
-    const bool is_enforced = facts.policy->mode == sts::Mode::enforce;
-    if (is_enforced && !sts::matches(*facts.policy, facts.host)) {
-      return transient(
-        Errc::not_permitted, "the MTA-STS policy of " + facts.domain + " does not name the host " + facts.host
-      );
-    }
-    if (is_enforced) {
-      terms.mode = smtp::TlsMode::required;
-      terms.demand = by_certificate(facts);
-      return terms;
-    }
-  }
-  if (facts.tls == MxTls::required) {
-    terms.mode = smtp::TlsMode::required;
-    terms.demand = by_certificate(facts);
+  const bool asks_domain = facts.tls != MxTls::opportunistic;
+  const bool has_tlsa = asks_domain && facts.tlsa;
+  if (has_tlsa && net::count_usable(*facts.tlsa) > 0) return dane_terms(facts);
+  auto terms = other_terms(facts, asks_domain);
+  // Records that prove nothing still say that there is TLS.
+  if (terms && has_tlsa && terms->mode == smtp::TlsMode::opportunistic) {
+    terms->mode = smtp::TlsMode::encrypted;
+    terms->policy = "dane";
   }
   return terms;
 }

@@ -120,7 +120,8 @@ Awaitable<Found> Ways::find_mx(std::shared_ptr<const Plan> plan, std::string dom
   std::vector<std::string> names;
   for (const auto& host : *hosts) names.push_back(host.name);
   route->provider = route::site_of(names, site_rules(*plan));
-  if (names.size() > kMaxHosts) names.resize(kMaxHosts);
+  route->has_more_hosts = names.size() > kMaxHosts;
+  if (route->has_more_hosts) names.resize(kMaxHosts);
   for (const auto& name : names) {
     delivery::Host host;
     host.next_hop = {{name, plan->mx.port}, plan->mx.policy};
@@ -140,9 +141,12 @@ Awaitable<Found> Ways::find_mx(std::shared_ptr<const Plan> plan, std::string dom
 std::uint64_t Ways::generation(const route::Destination& destination) const {
   const auto plan = services_.plans.plan();
   if (destination.name.starts_with("mx/")) return plan->generation;
-  std::uint64_t sum = 0;
-  for (const auto member : plan->routes->members(destination)) sum += plan->smarthosts[member].generation + 1;
-  return sum;
+  std::uint64_t mixed = 0;
+  for (const auto member : plan->routes->members(destination)) {
+    const auto& smarthost = plan->smarthosts[member];
+    mixed = mixed * 31 + std::hash<std::string>{}(smarthost.name) + smarthost.generation;
+  }
+  return mixed;
 }
 
 Awaitable<delivery::ProviderSource::Answer> Ways::provider(route::Destination destination) {
@@ -171,7 +175,9 @@ Awaitable<Resolved> Ways::resolve_smarthost(std::shared_ptr<const Route> route, 
   target.demand.verify = net::Verify::certificate;
   const auto plan = services_.plans.plan();
   const auto* smarthost = smarthost_of(*plan, chosen);
-  if (smarthost != nullptr && smarthost->token != nullptr) {
+  if (smarthost == nullptr || smarthost->generation != chosen.generation)
+    co_return waits({Errc::cancelled, Fate::transient, "the settings changed a moment ago"});
+  if (smarthost->token != nullptr) {
     const auto source = smarthost->token;
     auto token = co_await source->token();
     if (!token) co_return waits(std::move(token.error()));
@@ -231,7 +237,8 @@ Awaitable<Result<HostFacts>> Ways::facts_of(
     auto found = co_await find_tlsa(std::move(addresses), facts);
     if (!found) co_return tl::unexpected(std::move(found.error()));
   }
-  if (asks_domain && !facts.tlsa) facts.policy = co_await services_.sts.policy_for(facts.domain);
+  const bool has_dane = facts.tlsa && net::count_usable(*facts.tlsa) > 0;
+  if (asks_domain && !has_dane) facts.policy = co_await services_.sts.policy_for(facts.domain);
   co_return facts;
 }
 
@@ -250,7 +257,8 @@ Awaitable<Result<void>> Ways::find_tlsa(net::AddressAnswer addresses, HostFacts&
   if (!is_secure) co_return Result<void>{};
   bases.push_back(facts.host);
   for (const auto& base : bases) {
-    auto answer = co_await services_.resolver.tlsa("_25._tcp." + base, timeout);
+    const auto name = "_25._tcp." + base;
+    auto answer = co_await services_.resolver.tlsa(name, timeout);
     if (!answer) co_return tl::unexpected(std::move(answer.error()));
     if (answer->status != net::DnsStatus::found || !answer->is_secure) continue;
     facts.tlsa = std::move(answer->records);
@@ -271,9 +279,20 @@ Result<void> Ways::choose_source(
   const auto day = today();
   const auto fraction = chance();
   const std::scoped_lock lock(mutex_);
-  const auto* source = ledger_.choose(plan.sources, pool, day, fraction);
+  // Only those of a family that the host has.
+  std::vector<Source> fitting;
+  std::copy_if(plan.sources.begin(), plan.sources.end(), std::back_inserter(fitting), [&](const Source& one) {
+    return std::any_of(target.addresses.begin(), target.addresses.end(), [&](const IpAddress& address) {
+      return address.is_v4() == one.address.is_v4();
+    });
+  });
+  if (fitting.empty()) return transient(Errc::unavailable, "no source has an address of the host's family");
+  const auto* source = ledger_.choose(fitting, pool, day, fraction);
   if (source == nullptr)
     return transient(Errc::unavailable, "every source has sent what its warm-up allows today");
+  std::erase_if(target.addresses, [&](const IpAddress& address) {
+    return address.is_v4() != source->address.is_v4();
+  });
   target.source = source->address;
   target.source_name = source->name;
   if (!source->helo_name.empty()) target.policy.helo_name = source->helo_name;
@@ -286,7 +305,7 @@ bool Ways::may_send(const delivery::Target& target) {
   const auto source = std::find_if(plan->sources.begin(), plan->sources.end(), [&](const Source& one) {
     return one.name == target.source_name;
   });
-  if (source == plan->sources.end()) return true;
+  if (source == plan->sources.end()) return false;  // it was taken out of the settings
   const std::scoped_lock lock(mutex_);
   return ledger_.take(*source, today());
 }

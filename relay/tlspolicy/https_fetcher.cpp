@@ -31,6 +31,7 @@ net::Awaitable<Result<std::string>> HttpsPolicyFetcher::fetch_policy(std::string
   web::Limits limits;
   limits.timeout = kFetchTimeout;
   limits.max_body = sts::kMaxPolicyOctets;
+  limits.is_forbidden = is_forbidden_;
   auto response = co_await web::fetch(resolver_, tls_, std::move(request), limits);
   if (!response) {
     auto error = std::move(response.error());

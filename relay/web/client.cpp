@@ -109,7 +109,10 @@ class Exchange {
 
   /// To one address after the other, each with its share of the time that is left.
   Awaitable<Result<void>> connect() {
-    auto addresses = co_await resolver_.lookup(request_.host, left());
+    const bool is_strangers = limits_.is_forbidden && !IpAddress::parse(request_.host);
+    auto name = is_strangers ? request_.host + "." : request_.host;
+    auto addresses = co_await resolver_.lookup(std::move(name), left());
+    if (addresses && limits_.is_forbidden) std::erase_if(*addresses, limits_.is_forbidden);
     if (!addresses) co_return tl::unexpected(std::move(addresses.error()));
     auto untried = static_cast<milliseconds::rep>(addresses->size());
     Result<void> done = transient(Errc::connection_failed, "no address to connect to");
