@@ -18,14 +18,24 @@ Result<void> address(OwnerOf<Member>& object, std::string_view text) {
   });
 }
 
+bool is_date(std::string_view text) {
+  const auto parts = split(text, '-');
+  if (text.size() != 10 || parts.size() != 3 || parts[0].size() != 4 || parts[1].size() != 2) return false;
+  const auto year = parse_number(parts[0]);
+  const auto month = parse_number(parts[1]);
+  const auto day = parse_number(parts[2]);
+  if (!year || !month || !day) return false;
+  return std::chrono::year_month_day{
+    std::chrono::year{static_cast<int>(*year)}, std::chrono::month{static_cast<unsigned>(*month)},
+    std::chrono::day{static_cast<unsigned>(*day)}
+  }.ok();
+}
+
 /// `2026-11-25`, or nothing.
 template <auto Member>
 Result<void> date(OwnerOf<Member>& object, std::string_view text) {
   return checked<Member>(object, text, [](const std::string& value) {
-    if (value.empty()) return true;
-    const auto parts = split(value, '-');
-    return value.size() == 10 && parts.size() == 3 && parse_number(parts[0]) &&
-           parse_number(parts[1]).value_or(13) <= 12 && parse_number(parts[2]).value_or(32) <= 31;
+    return value.empty() || is_date(value);
   });
 }
 
@@ -388,14 +398,20 @@ std::string wrong_with(const Smarthost& smarthost) {
   return {};
 }
 
-std::string wrong_with(const DkimKey&) { return {}; }
+std::string wrong_with(const DkimKey& key) {
+  if (key.domain.empty() || key.selector.empty()) return "needs a domain and a selector";
+  return {};
+}
 
 std::string wrong_with(const DestinationRule& rule) {
   if (rule.domains.empty() && rule.providers.empty()) return "needs domains or providers";
   return {};
 }
 
-std::string wrong_with(const Provider&) { return {}; }
+std::string wrong_with(const Provider& provider) {
+  if (provider.mx.empty()) return "needs at least one name in mx";
+  return {};
+}
 
 std::string wrong_with(const Source& source) {
   if (source.messages_a_day.empty() != source.warm_up_from.empty())

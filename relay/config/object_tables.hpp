@@ -41,10 +41,12 @@ Result<void> set_objects(Settings& settings, std::string_view text) {
   using Object = typename List::value_type;
   auto read = read_objects(fields_of<Object>(), text);
   if (!read) return tl::unexpected(std::move(read.error()));
+  std::string faults;
   for (std::size_t i = 0; i < read->size(); ++i) {
     if (const auto wrong = wrong_with((*read)[i]); !wrong.empty())
-      return permanent(Errc::invalid_argument, "[" + std::to_string(i) + "]: " + wrong);
+      faults += (faults.empty() ? "[" : "; [") + std::to_string(i) + "]: " + wrong;
   }
+  if (!faults.empty()) return permanent(Errc::invalid_argument, std::move(faults));
   settings.*Member = std::move(*read);
   return {};
 }
