@@ -7,6 +7,9 @@
 namespace relay::app {
 namespace {
 
+/// Where the TLS client of delivery by MX is kept: no smarthost can be called so.
+constexpr const char* kMx = "mx/";
+
 smtp::ClientTimeouts timeouts_of(const config::Settings& s) {
   return {s.banner_timeout, s.command_timeout, s.data_init_timeout, s.data_block_timeout, s.data_end_timeout};
 }
@@ -188,7 +191,7 @@ outbound::MxSettings PlanMaker::make_mx(const config::Settings& settings, const 
   mx.policy.timeouts = timeouts_of(settings);
   mx.tls = to_outbound(settings.mx_tls);
   mx.max_connections = static_cast<std::size_t>(settings.mx_max_connections);
-  mx.tls_client = tls_for("mx", {settings.mx_ca, "", "", net::TlsVersion::tls1_2}, files);
+  mx.tls_client = tls_for(kMx, {settings.mx_ca, "", "", net::TlsVersion::tls1_2}, files);
   mx.connect_timeout = settings.connect_timeout;
   mx.messages_per_connection = settings.messages_per_connection;
   mx.allowed = settings.mx_allowed_networks;

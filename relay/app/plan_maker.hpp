@@ -58,7 +58,7 @@ class PlanMaker {
 
   log::Sink& log_;
   MakeToken make_token_;
-  std::map<std::string, Secured> secured_;  // by smarthost, or `mx`
+  std::map<std::string, Secured> secured_;  // by smarthost, or `mx/`
   std::map<std::string, Tokens> tokens_;    // by smarthost
   std::map<std::string, SignedWith> keys_;  // by path
   std::shared_ptr<const outbound::Plan> last_;

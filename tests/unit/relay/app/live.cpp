@@ -21,6 +21,12 @@ policy::Standing standing(const Live& live, const char* client) {
   return policy::standing(live.rules()->access, *IpAddress::parse(client));
 }
 
+std::shared_ptr<const oauth::TokenSource> no_token(oauth::Account, std::shared_ptr<net::TlsClient>) {
+  return nullptr;
+}
+/// Files with this passwd.client.
+Files passwords(const std::string& text) { return {{"/etc/exim4/passwd.client", text}}; }
+
 class LiveTest : public ::testing::Test {
  protected:
   test::QuietLog log;
@@ -33,7 +39,7 @@ TEST_F(LiveTest, NeverLetsHiddenAddressesRelay) {
        {"SMTP_RELAY_HIDDEN_SOURCES", "10.9.0.0/16"},
        {"SMTP_RELAY_HOST_ADDRESSES", "10.1.40.60"}}
     ),
-    {}, {*Cidr::parse("10.140.1.1/32")}, log
+    {}, {*Cidr::parse("10.140.1.1/32")}, log, no_token
   );
   EXPECT_EQ(standing(live, "10.1.40.70"), policy::Standing::allowed);
   for (const auto* hidden : {"10.1.40.50", "10.9.1.1", "10.1.40.60", "10.140.1.1"}) {
@@ -42,42 +48,96 @@ TEST_F(LiveTest, NeverLetsHiddenAddressesRelay) {
 }
 
 TEST_F(LiveTest, PutsChangedCredentialsInForceAndSaysSo) {
-  Live live(settings(), {"smtp.example.net:user:old", ""}, {}, log);
-  const auto before = live.hop();
-  EXPECT_FALSE(live.apply(settings(), {"smtp.example.net:user:old", ""}));
-  EXPECT_TRUE(live.apply(settings(), {"smtp.example.net:user:new", ""}));
-  EXPECT_EQ(live.hop()->next_hop.policy.credentials->password, "new");
-  EXPECT_GT(live.hop()->generation, before->generation)
+  Live live(settings(), passwords("smtp.example.net:user:old"), {}, log, no_token);
+  const auto before = live.plan();
+  EXPECT_FALSE(live.apply(settings(), passwords("smtp.example.net:user:old")));
+  EXPECT_TRUE(live.apply(settings(), passwords("smtp.example.net:user:new")));
+  const auto& after = live.plan()->smarthosts[0];
+  EXPECT_EQ(after.host.next_hop.policy.credentials->password, "new");
+  EXPECT_GT(after.generation, before->smarthosts[0].generation)
     << "connections with the old ones take no further message";
-  EXPECT_EQ(before->next_hop.policy.credentials->password, "old") << "a snapshot never changes";
+  EXPECT_EQ(before->smarthosts[0].host.next_hop.policy.credentials->password, "old")
+    << "a snapshot never changes";
 }
 
-TEST_F(LiveTest, ChangesRulesWithoutTouchingTheHop) {
-  Live live(settings(), {}, {}, log);
+TEST_F(LiveTest, ChangesRulesWithoutTouchingNextHops) {
+  Live live(settings(), {}, {}, log, no_token);
   EXPECT_FALSE(live.apply(settings({{"SMTP_RELAY_ALLOWED_NETWORKS", "192.168.0.0/16"}}), {}));
   EXPECT_EQ(standing(live, "10.1.40.70"), policy::Standing::not_listed);
   EXPECT_EQ(standing(live, "192.168.1.1"), policy::Standing::allowed);
 }
 
 TEST_F(LiveTest, LeavesSettingsThatNeedARestartAlone) {
-  Live live(settings(), {}, {}, log);
+  Live live(settings(), {}, {}, log, no_token);
   (void)live.apply(settings({{"SMTP_RELAY_LISTEN", "127.0.0.1:9"}, {"SMTP_RELAY_LAME_DUCK", "7s"}}), {});
   EXPECT_EQ(live.settings().listen.front().port, 2525);
   EXPECT_EQ(live.settings().lame_duck, std::chrono::seconds{7});
 }
 
-TEST_F(LiveTest, KeepsTheLastGoodAuthoritiesWhenAFileIsBroken) {
-  Live live(settings(), {}, {}, log);
-  const auto good = live.hop()->tls;
-  (void)live.apply(settings({{"SMTP_RELAY_SMARTHOST_CA", "/nonexistent/ca.pem"}}), {});
-  EXPECT_EQ(live.hop()->tls, good);
-  EXPECT_EQ(log.records("smarthost_ca").size(), 1U);
+TEST_F(LiveTest, HurriesMailWhenItsRouteChanges) {
+  const auto with = [](const char* smarthosts) {
+    return settings({{"SMTP_RELAY_SMARTHOST", ""}, {"SMTP_RELAY_SMARTHOSTS", smarthosts}});
+  };
+  const auto* one = R"([{"name": "a", "host": "a.test"}])";
+  Live live(with(one), {}, {}, log, no_token);
+  EXPECT_FALSE(live.apply(with(one), {}));
+  EXPECT_TRUE(live.apply(with(R"([{"name": "a", "host": "a.test", "recipient_domains": "b.test"}])"), {}));
+  EXPECT_TRUE(live.apply(with(R"([{"name": "a", "host": "a.test", "sender_domains": "b.test"}])"), {}));
+  EXPECT_TRUE(live.apply(with(one), {}));
+  EXPECT_TRUE(live.apply(with(R"([{"name": "a", "host": "a.test"}, {"name": "b", "host": "b.test"}])"), {}));
+  EXPECT_TRUE(live.apply(with(one), {})) << "one fewer";
+  EXPECT_TRUE(live.apply(settings({{"SMTP_RELAY_SMARTHOST", ""}}), {})) << "by MX from now on";
+  EXPECT_TRUE(live.apply(settings(), {}));
+  EXPECT_FALSE(live.apply(settings({{"SMTP_RELAY_DELIVERY_CONNECTIONS", "3"}}), {})) << "a limit is no route";
+}
+
+TEST_F(LiveTest, GivesTheEngineTheRoutesOfThePlan) {
+  Live live(settings(), {}, {}, log, no_token);
+  EXPECT_EQ(live.limits()->routes, live.plan()->routes);
+  (void)live.apply(settings({{"SMTP_RELAY_SMARTHOST", ""}}), {});
+  EXPECT_EQ(live.limits()->routes, live.plan()->routes);
+  EXPECT_TRUE(live.limits()->routes->smarthosts().empty());
+}
+
+TEST_F(LiveTest, GivesTheEngineItsLimits) {
+  const Live live(
+    settings(
+      {{"SMTP_RELAY_BULK_SENDERS", "news@example.org,*.lists.test"},
+       {"SMTP_RELAY_BOUNCE_FROM", "bounces@example.org"},
+       {"SMTP_RELAY_BOUNCE_MAX_SIZE", "2Ki"},
+       {"SMTP_RELAY_BOUNCE_RATE", "3/1m"},
+       {"SMTP_RELAY_DEAD_LETTER_MAX_AGE", "1h"},
+       {"SMTP_RELAY_SPOOL_MAX_SIZE", "1Gi"},
+       {"SMTP_RELAY_SPOOL_MIN_FREE_PERCENT", "7"}}
+    ),
+    {}, {}, log, no_token
+  );
+  const auto limits = live.limits();
+  EXPECT_EQ(limits->hostname, "node1");
+  EXPECT_EQ(limits->bulk_senders, (std::vector<std::string>{"news@example.org", "*.lists.test"}));
+  EXPECT_EQ(limits->reports.from.to_text(), "bounces@example.org");
+  EXPECT_EQ(limits->reports.max_returned.count, 2048U);
+  EXPECT_EQ(limits->reports.rate, (queue::Rate{3, std::chrono::minutes{1}}));
+  EXPECT_EQ(limits->dead_letter_max_age, std::chrono::hours{1});
+  EXPECT_EQ(limits->spool_max_size.count, 1U << 30U);
+  EXPECT_EQ(limits->spool_min_free_percent, 7U);
+  EXPECT_EQ(limits->signing, nullptr) << "nothing is signed";
 }
 
 TEST_F(LiveTest, TellsOfBadLinesWithoutTheirWords) {
-  const Live live(settings(), {"smtp.example.net:canary-user-without-password\n", ""}, {}, log);
+  const Live live(
+    settings(), passwords("smtp.example.net:canary-user-without-password\n"), {}, log, no_token
+  );
   ASSERT_EQ(log.records("passwd_client").size(), 1U);
   EXPECT_EQ(log.text().find("canary"), std::string::npos);
+}
+
+TEST(Schedule, HasTheLimitsOfTheSettings) {
+  const auto limits = schedule_of(
+    settings({{"SMTP_RELAY_DELIVERY_MESSAGES_TOTAL", "11"}, {"SMTP_RELAY_DELIVERY_CONNECTIONS_TOTAL", "12"}})
+  );
+  EXPECT_EQ(limits.max_in_flight, 11U);
+  EXPECT_EQ(limits.max_connections_total, 12U);
 }
 
 }  // namespace
