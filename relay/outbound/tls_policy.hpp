@@ -14,7 +14,8 @@ struct HostFacts {
   std::string domain;
   std::string host;
   MxTls tls = MxTls::policy;
-  /// TLSA records behind a chain of secure answers (MX, host, TLSA); nothing: DANE is not for this host.
+  /// TLSA records behind a chain of secure answers (MX, host, TLSA); nothing: DANE is not for this host. Empty: there
+  /// are some, and none can be read.
   std::optional<std::vector<net::TlsaRecord>> tlsa;
   std::string tlsa_base;              ///< the name that they stand under, without `_25._tcp.`
   std::optional<sts::Policy> policy;  ///< MTA-STS
@@ -27,7 +28,8 @@ struct TlsTerms {
 };
 
 /// DANE counts before MTA-STS (RFC 8461 section 2), and both before the setting's own demand. TLSA records of
-/// which none is usable demand encryption, and nothing of the certificate (RFC 7672 section 2.2).
+/// which none is usable demand encryption, and nothing of the certificate (RFC 7672 section 2.2) unless the setting
+/// does.
 /// Errors: not_permitted, transient: MTA-STS is enforced and does not name this host (RFC 8461 section 5).
 [[nodiscard]] Result<TlsTerms> tls_terms(const HostFacts& facts);
 
