@@ -66,6 +66,27 @@ TEST_F(SchedulerTest, ResumesAtOnceWhenToldSo) {
   EXPECT_EQ(total(starts()), 1U) << "a probe first";
 }
 
+TEST_F(SchedulerTest, HurriesAllDestinationsButTheSuspended) {
+  const Destination other{"smarthost/other"};
+  const Destination held{"smarthost/held"};
+  for (const auto& queue : {kQueue, QueueName{other, Lane::bulk}, QueueName{held, Lane::normal}})
+    accept(1, queue);
+  put_back(starts());
+  for (const auto& destination : {kHop, other, held}) scheduler().hop_failed(destination, "refused", now);
+  scheduler().suspend(held, std::nullopt);
+  EXPECT_TRUE(starts().empty());
+  scheduler().hurry_all(now);
+  const auto begun = starts();
+  EXPECT_EQ(total_of(begun, kHop), 1U);
+  EXPECT_EQ(total_of(begun, other), 1U) << "whichever lane it is in";
+  EXPECT_EQ(total_of(begun, held), 0U) << "a person's word stands";
+}
+
+TEST_F(SchedulerTest, HurriesAllWhileThereIsNothing) {
+  scheduler().hurry_all(now);
+  EXPECT_TRUE(starts().empty());
+}
+
 TEST_F(SchedulerTest, DoesNotGrowWhereAFurtherConnectionIsRefused) {
   scheduler().connection_ready(kHop, 1);
   scheduler().hop_failed(kHop, "421 too many connections", now);

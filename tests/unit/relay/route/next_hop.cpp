@@ -16,8 +16,8 @@ TEST(Smarthost, CarriesTheCredentialsOfItsHost) {
   );
 }
 
-TEST(Smarthost, KeepsItsQueueWhenTheHostChanges) {
-  EXPECT_EQ(smarthost_destination().name, "smarthost/default");
+TEST(Destination, OfUnroutedMailIsANameThatOldSpoolsHold) {
+  EXPECT_EQ(kUnroutedDestination, "smarthost/default");
 }
 
 }  // namespace
