@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "relay/outbound/a_label.hpp"
 #include "relay/route/domain_pattern.hpp"
 
 namespace relay::outbound {
@@ -40,8 +41,9 @@ const DomainRule* rule_for(const Plan& plan, const std::string& domain, const st
 
 queue::Shape Shapes::shape(const route::Destination& destination, const std::string& provider) const {
   const auto plan = plans_.plan();
-  const auto domain = route::mx_domain(destination);
+  auto domain = route::mx_domain(destination);
   if (domain.empty()) return smarthost_shape(*plan, destination);
+  domain = a_label(domain).value_or(domain);  // as rules name it
   queue::Shape shape;
   shape.retry = plan->retry;
   shape.retry.initial = plan->mx_retry_initial;

@@ -1,9 +1,8 @@
 #include "relay/outbound/ways.hpp"
 
 #include <algorithm>
-#include <idn2.h>
 
-#include "relay/base/text.hpp"
+#include "relay/outbound/a_label.hpp"
 #include "relay/route/mx.hpp"
 #include "relay/route/targets.hpp"
 
@@ -26,18 +25,6 @@ tl::unexpected<NoRoute> waits(Error error) { return tl::unexpected(NoRoute{std::
 tl::unexpected<NoRoute> refused(route::MxRefusal refusal, const std::string& domain) {
   auto reply = route::refusal_reply(refusal, domain);
   return tl::unexpected(NoRoute{{Errc::name_not_found, Fate::permanent, reply.text}, std::move(reply)});
-}
-
-/// The A-label form of a domain (RFC 5891), which DNS and TLS know; nothing when it has none.
-std::optional<std::string> to_ascii(const std::string& domain) {
-  if (std::all_of(domain.begin(), domain.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; }))
-    return domain;
-  char* output = nullptr;
-  const int failed = idn2_to_ascii_8z(domain.c_str(), &output, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
-  if (failed != IDN2_OK) return std::nullopt;
-  std::string ascii(output);
-  idn2_free(output);
-  return ascii;
 }
 
 route::MxSet to_set(const net::MxAnswer& answer) {
@@ -102,7 +89,7 @@ Found Ways::find_smarthosts(const Plan& plan, const route::Destination& destinat
 }
 
 Awaitable<Found> Ways::find_mx(std::shared_ptr<const Plan> plan, std::string domain) {
-  const auto ascii = to_ascii(domain);
+  const auto ascii = a_label(domain);
   if (!ascii || ascii->empty()) co_return refused(route::MxRefusal::no_such_domain, domain);
   auto answer = co_await services_.resolver.mx(*ascii, plan->mx.connect_timeout);
   if (!answer && answer.error().fate == Fate::permanent)
