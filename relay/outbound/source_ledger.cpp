@@ -8,7 +8,17 @@ namespace {
 
 constexpr std::string_view kDefaultPool = "default";
 
+bool has_pool(const std::vector<Source>& sources, std::string_view pool) {
+  return std::any_of(sources.begin(), sources.end(), [&](const Source& source) {
+    return source.pool == pool;
+  });
+}
+
 }  // namespace
+
+bool has_sources(const std::vector<Source>& sources, const std::string& pool) {
+  return has_pool(sources, pool) || has_pool(sources, kDefaultPool);
+}
 
 std::optional<std::uint64_t> allowance(const Source& source, std::chrono::sys_days today) {
   if (source.messages_a_day.empty()) return std::nullopt;
@@ -43,12 +53,7 @@ bool SourceLedger::take(const Source& source, std::chrono::sys_days today) {
 const Source* SourceLedger::choose(
   const std::vector<Source>& sources, const std::string& pool, std::chrono::sys_days today, double chance
 ) const {
-  const auto has_pool = [&](std::string_view name) {
-    return std::any_of(sources.begin(), sources.end(), [&](const Source& source) {
-      return source.pool == name;
-    });
-  };
-  const auto wanted = has_pool(pool) ? std::string_view(pool) : kDefaultPool;
+  const auto wanted = has_pool(sources, pool) ? std::string_view(pool) : kDefaultPool;
   std::vector<const Source*> able;
   std::uint64_t sum = 0;
   for (const auto& source : sources) {

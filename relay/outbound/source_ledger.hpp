@@ -33,6 +33,8 @@ class SourceLedger {
   std::map<std::string, std::uint64_t> sent_;
 };
 
+/// Whether choose() has any source to choose from, able or not.
+[[nodiscard]] bool has_sources(const std::vector<Source>& sources, const std::string& pool);
 /// Messages that a source may send on a day: nothing for as many as come.
 [[nodiscard]] std::optional<std::uint64_t> allowance(const Source& source, std::chrono::sys_days today);
 

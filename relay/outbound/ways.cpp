@@ -260,9 +260,9 @@ Awaitable<Result<void>> Ways::find_tlsa(net::AddressAnswer addresses, HostFacts&
 Result<void> Ways::choose_source(
   const Plan& plan, const std::string& domain, const std::string& provider, delivery::Target& target
 ) {
-  if (plan.sources.empty()) return {};
   const auto* rule = domain.empty() ? nullptr : rule_for(plan, domain, provider);
   const auto pool = rule != nullptr ? rule->source_pool : std::string();
+  if (!has_sources(plan.sources, pool)) return {};  // the system chooses
   const auto day = today();
   const auto fraction = chance();
   const std::scoped_lock lock(mutex_);
