@@ -65,6 +65,11 @@ class NameServer {
     names_[name].records[type].push_back(rdata);
     return *this;
   }
+  /// The RRSIG that goes with the records of `type`; see signed_zone.hpp.
+  void sign(const std::string& name, int type, const std::string& rrsig) {
+    const std::lock_guard lock(mutex_);
+    names_[name].signatures[type] = rrsig;
+  }
   /// All questions for `name` are answered with this rcode from now on; below 0: not at all.
   void fail(const std::string& name, int rcode) {
     const std::lock_guard lock(mutex_);
@@ -80,9 +85,11 @@ class NameServer {
 
  private:
   static constexpr int kCname = 5;
+  static constexpr int kRrsig = 46;
   static constexpr int kNxdomain = 3;
   struct Name {
     std::map<int, std::vector<std::string>> records;
+    std::map<int, std::string> signatures;
     int rcode = 0;
     std::map<int, int> rcodes;
   };
@@ -124,12 +131,16 @@ class NameServer {
       if (known.rcodes.contains(type)) rcode = known.rcodes[type];
       const int given = known.records.contains(type) ? type : kCname;
       if (rcode == 0 && known.records.contains(given)) {
-        for (const auto& rdata : known.records[given]) {
-          records += std::string("\xc0\x0c", 2) + octets16(static_cast<std::size_t>(given)) +
+        auto all = known.records[given];
+        const bool is_signed = known.signatures.contains(given);
+        if (is_signed) all.push_back(known.signatures[given]);
+        for (const auto& rdata : all) {
+          const int shown = is_signed && ++count == all.size() ? kRrsig : given;
+          records += std::string("\xc0\x0c", 2) + octets16(static_cast<std::size_t>(shown)) +
                      std::string("\0\1\0\0\0", 5) + static_cast<char>(ttl_.load()) + octets16(rdata.size()) +
                      rdata;
-          ++count;
         }
+        count = all.size();
       }
     }
     if (rcode < 0) return {};
