@@ -39,6 +39,30 @@ TEST(SettingsTable, KeepsTheNamesThatOthersDependOn) {
   }
 }
 
+TEST(SettingsTable, IsSearchedByKey) {
+  ASSERT_NE(find_setting("smarthosts"), nullptr);
+  EXPECT_EQ(find_setting("smarthosts")->environment_name(), "SMTP_RELAY_SMARTHOSTS");
+  for (const auto* key : {"", "SMARTHOSTS", "smarthost_", "name"})
+    EXPECT_EQ(find_setting(key), nullptr) << key;
+}
+
+TEST(SettingsTable, DescribesTheFieldsOfListsOfObjects) {
+  const auto page = reference_page();
+  std::set<std::string> lists;
+  for (const auto& row : settings_table()) {
+    EXPECT_EQ(row.fields != nullptr, row.shape == Shape::objects) << row.key;
+    if (row.fields == nullptr) continue;
+    lists.emplace(row.key);
+    const auto section = page.find("\n## " + std::string(row.key) + "\n");
+    ASSERT_NE(section, std::string::npos) << row.key;
+    for (const auto& field : row.fields()) {
+      EXPECT_NE(page.find("| `" + std::string(field.key) + "` |", section), std::string::npos) << field.key;
+      EXPECT_FALSE(field.meaning.empty() || field.accepted.empty()) << field.key;
+    }
+  }
+  EXPECT_EQ(lists, (std::set<std::string>{"destinations", "dkim", "providers", "smarthosts", "sources"}));
+}
+
 TEST(SettingsTable, IsWhatTheReferencePageSays) {
   std::ifstream file("docs/configuration.md");
   std::stringstream page;
