@@ -9,6 +9,7 @@
 
 #include "relay/app/host_facts.hpp"
 #include "relay/app/outgoing.hpp"
+#include "relay/app/redaction.hpp"
 #include "relay/app/text_file.hpp"
 #include "relay/app/version.hpp"
 
@@ -97,7 +98,8 @@ class App {
             );
           }
         ),
-        subject_{state_, settings_, clock_, clock_.wall(), log_, metrics_, pointers(shards_)} {
+        subject_{state_, settings_, clock_, clock_.wall(), output_, metrics_, pointers(shards_)} {
+    log_.follow(settings_, files_);
     subject_.loops.push_back(&scheduler_);
     metrics_.set(
       metrics::Gauge::start_time_seconds,
@@ -264,6 +266,7 @@ class App {
     if (*files != files_ && !is_settled) return;
     const bool hop_changed = live_.apply(settings, *files);
     files_ = std::move(*files);
+    log_.follow(live_.settings(), files_);
     engine_->reload(schedule_of(live_.settings()));
     if (hop_changed) engine_->hurry_all();
     counters().add(metrics::Counter::config_reloads_applied);
@@ -372,7 +375,7 @@ class App {
 
   /// Something waits for a disk that does not answer. All that was acknowledged is on it; the rest was not.
   [[noreturn]] void leave(int code) {
-    log_.flush();
+    output_.flush();
     std::_Exit(code);
   }
   int abandon() {
@@ -413,7 +416,8 @@ class App {
   ConfigSource source_;
   config::Settings settings_;
   SystemClock clock_;
-  log::StdoutSink log_{clock_};
+  log::StdoutSink output_{clock_};
+  RedactingSink log_{output_};
   State state_;
   ConnectionCount connections_{0};
   net::IoThread control_{"control"};

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "relay/ctl/admin_client.hpp"
+#include "relay/ctl/reveal.hpp"
 #include "relay/ctl/tables.hpp"
 
 namespace {
@@ -90,9 +91,19 @@ int main(int argc, char** argv) try {
   status->add_flag("--json", as_json, "As JSON, for programs");
   auto* drain = cli.add_subcommand("drain", "Stop taking mail, without exiting, until resume");
   auto* resume = cli.add_subcommand("resume", "Take mail again");
+  ctl::RevealRequest revealed;
+  auto* reveal = cli.add_subcommand("reveal", "Read redacted addresses of a log with their key");
+  reveal->add_option("--key", revealed.key_file, "The file that log_redaction_key names")
+    ->type_name("FILE")
+    ->required();
+  reveal->add_option("token", revealed.tokens, "Tokens; none or -: replaces them in standard input's lines");
   cli.require_subcommand(1);
   CLI11_PARSE(cli, argc, argv);
 
+  if (*reveal) {
+    const auto done = ctl::reveal(revealed, std::cin, std::cout);
+    return done ? 0 : complain(done.error());
+  }
   const auto endpoint = Endpoint::parse(address);
   if (!endpoint) return complain(endpoint.error());
   const ctl::AdminInterface admin{*endpoint, spool + "/admin.token"};
