@@ -114,6 +114,8 @@ class Exchange {
     auto addresses = co_await resolver_.lookup(std::move(name), left());
     if (addresses && limits_.is_forbidden) std::erase_if(*addresses, limits_.is_forbidden);
     if (!addresses) co_return tl::unexpected(std::move(addresses.error()));
+    if (request_.may_connect)
+      std::erase_if(*addresses, [this](const IpAddress& one) { return !request_.may_connect(one); });
     auto untried = static_cast<milliseconds::rep>(addresses->size());
     Result<void> done = transient(Errc::connection_failed, "no address to connect to");
     for (const auto& address : *addresses) {

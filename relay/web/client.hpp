@@ -30,6 +30,8 @@ struct Request {
   std::string target = "/";                                  ///< path and query, percent-encoded
   std::vector<std::pair<std::string, std::string>> headers;  ///< besides Host, Connection and Content-Length
   std::string body;
+  /// Where it may go, for a host that a stranger named; empty: anywhere.
+  std::function<bool(const IpAddress&)> may_connect{};
 };
 
 /// Whatever the status is: a 404 is an answer.
