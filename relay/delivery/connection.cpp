@@ -98,6 +98,7 @@ class Driver {
     auto stream = co_await connect(target_, host(), peer_);
     if (!stream) co_return failure_at(smtp::Stage::connect, std::move(stream.error()));
     stream_.emplace(std::move(*stream));
+    std::erase_if(target_.addresses, [this](const auto& one) { return one.to_text() != peer_.address; });
     const net::TaskGroup::Membership membership(pool_.services().tasks, stream_->handle());
     event::Opened opened;
     if (target_.policy.tls == smtp::TlsMode::implicit) {

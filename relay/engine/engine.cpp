@@ -77,6 +77,27 @@ void Engine::start() {
   dispatcher_.start(store_.queues());
 }
 
+void Engine::submit_own(
+  mail::Envelope envelope, std::string content, Way way, std::function<void(Result<void>)> done
+) {
+  envelope.arrival = clock_.clock().wall();
+  auto made = std::make_shared<OwnMessage>(
+    own_message(context_, store_.next_id(), std::move(envelope), std::move(content), clock_.now(), way)
+  );
+  dispatcher_.announce(made->message.places);
+  auto operations = std::move(made->operations);
+  auto answer = [this, made, done = std::move(done)](const Result<void>& result) {
+    if (result) {
+      admission_.add_waiting(1, made->message.fresh.stored.envelope.size);
+      dispatcher_.accepted(std::move(made->message));
+    } else {
+      dispatcher_.withdraw(made->message.places);
+    }
+    done(result);
+  };
+  committer_.submit({std::move(operations), spool::Sync::yes, std::move(answer)});
+}
+
 void Engine::reload(const queue::SchedulerLimits& schedule) {
   dispatcher_.reload(for_shards(schedule, shards_.size()));
 }

@@ -8,6 +8,7 @@
 
 #include "relay/engine/intake.hpp"
 #include "relay/engine/outbox.hpp"
+#include "relay/engine/own_message.hpp"
 
 namespace relay::engine {
 
@@ -48,6 +49,12 @@ class Engine {
   void measure();
   [[nodiscard]] const spool::Store& store() const { return store_; }
   [[nodiscard]] net::WorkerPool& workers() { return workers_; }
+
+  /// Takes a message of the relay's own, as from a session; it goes out by itself. Answers once it is durable, or
+  /// could not be stored: on the committer's thread, so without waiting. Thread: any.
+  void submit_own(
+    mail::Envelope envelope, std::string content, Way way, std::function<void(Result<void>)> done
+  );
 
   /// Shapes, routes or limits changed.
   void reload(const queue::SchedulerLimits& schedule);

@@ -10,7 +10,8 @@ constexpr std::size_t kChunk = 32U << 10U;
 }  // namespace
 
 OwnMessage own_message(
-  const Context& context, const QueueId& id, mail::Envelope envelope, std::string content, WallTime due
+  const Context& context, const QueueId& id, mail::Envelope envelope, std::string content, WallTime due,
+  Way way
 ) {
   OwnMessage made;
   envelope.size = content.size();
@@ -21,6 +22,10 @@ OwnMessage own_message(
     ));
   }
   auto places = new_places(*context.limits.limits()->routes, stored.envelope, id, queue::Lane::normal, due);
+  for (auto& place : places) {
+    auto& destination = place.queue.destination;
+    if (way == Way::report) destination = route::report_destination(std::move(destination));
+  }
   auto accepted = accept_operations(id, stored, places);
   std::move(accepted.begin(), accepted.end(), std::back_inserter(made.operations));
   made.message = {id, std::move(places), {std::move(stored), nullptr}};

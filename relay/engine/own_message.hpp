@@ -11,11 +11,18 @@ struct OwnMessage {
   spool::Operations operations;  ///< all that makes it durable
 };
 
+/// Which way a message of our own goes.
+enum class Way : std::uint8_t {
+  usual,
+  report,  ///< by MX in spite of TLS that fails: route::report_destination()
+};
+
 /// @param envelope  its size is filled in
 /// @param content   CRLF lines
 /// @param due       when it is first tried
 [[nodiscard]] OwnMessage own_message(
-  const Context& context, const QueueId& id, mail::Envelope envelope, std::string content, WallTime due
+  const Context& context, const QueueId& id, mail::Envelope envelope, std::string content, WallTime due,
+  Way way = Way::usual
 );
 
 }  // namespace relay::engine

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kSmarthost = "smarthost/";
 constexpr std::string_view kMx = "mx/";
+constexpr std::string_view kReport = "#report";  // no domain holds such a mark
 
 std::vector<std::string> normalized(const std::vector<std::string>& patterns) {
   std::vector<std::string> sorted;
@@ -27,7 +28,18 @@ std::string behind(const Destination& destination, std::string_view prefix) {
 }  // namespace
 
 Destination mx_destination(std::string_view domain) { return {std::string(kMx) + lower(domain)}; }
-std::string mx_domain(const Destination& destination) { return behind(destination, kMx); }
+std::string mx_domain(const Destination& destination) {
+  auto domain = behind(destination, kMx);
+  if (is_report_destination(destination)) domain.resize(domain.size() - kReport.size());
+  return domain;
+}
+Destination report_destination(Destination destination) {
+  if (destination.name.starts_with(kMx) && !is_report_destination(destination)) destination.name += kReport;
+  return destination;
+}
+bool is_report_destination(const Destination& destination) {
+  return destination.name.starts_with(kMx) && destination.name.ends_with(kReport);
+}
 std::string smarthost_name(const Destination& destination) { return behind(destination, kSmarthost); }
 
 RouteTable::RouteTable(const std::vector<SmarthostRule>& smarthosts) : smarthosts_(smarthosts) {

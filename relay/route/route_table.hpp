@@ -58,8 +58,12 @@ class RouteTable {
 
 /// `mx/<domain>`, in lower case.
 [[nodiscard]] Destination mx_destination(std::string_view domain);
-/// The domain of `mx/<domain>`; empty for other destinations.
+/// The domain of `mx/<domain>`, also of its reports; empty for other destinations.
 [[nodiscard]] std::string mx_domain(const Destination& destination);
+/// `mx/<domain>#report`: reports of TLS failures wait apart from a domain's other mail, since they go out in spite of
+/// such failures (RFC 8460 section 3). Other destinations stay as they are.
+[[nodiscard]] Destination report_destination(Destination destination);
+[[nodiscard]] bool is_report_destination(const Destination& destination);
 /// The name of `smarthost/<name>`; empty for other destinations.
 [[nodiscard]] std::string smarthost_name(const Destination& destination);
 
