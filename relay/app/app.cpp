@@ -11,6 +11,7 @@
 #include "relay/app/outgoing.hpp"
 #include "relay/app/redaction.hpp"
 #include "relay/app/text_file.hpp"
+#include "relay/app/trust_anchors.hpp"
 #include "relay/app/version.hpp"
 
 namespace relay::app {
@@ -78,6 +79,21 @@ class TokenJitter : public Jitter {
 
  private:
   std::mt19937 random_{std::random_device{}()};
+};
+
+/// Reports on their way into the queue.
+class EngineMail : public outbound::OwnMail {
+ public:
+  explicit EngineMail(engine::Engine& engine) : engine_(engine) {}
+  void submit(mail::Envelope envelope, std::string content, outbound::Taken taken) override {
+    engine_.submit_own(
+      std::move(envelope), std::move(content), engine::Way::report,
+      [taken = std::move(taken)](const Result<void>& result) { taken(result.has_value()); }
+    );
+  }
+
+ private:
+  engine::Engine& engine_;
 };
 
 class App {
@@ -173,6 +189,7 @@ class App {
       );
       if (auto opened = fronts_.back()->open_pages(settings_); !opened) return opened;
     }
+    if (auto good = check_trust_anchors(settings_.dns_trust_anchors); !good) return good;
     for (auto& shard : shards_) shard->start();
     loops_turn_ = true;
     scheduler_.start();
@@ -201,7 +218,11 @@ class App {
     auto token = make_admin_token(settings_.spool_path);
     if (!token) return tl::unexpected(token.error());
     outgoing_ = std::make_unique<Outgoing>(
-      Outgoing::Services{scheduler_, resolver_, live_, clock_, log_}, settings_.spool_path
+      Outgoing::Services{
+        scheduler_, resolver_, live_, clock_, log_,
+        settings_.node_name.empty() ? settings_.hostname : settings_.node_name
+      },
+      settings_.spool_path
     );
     engine_ = std::make_unique<engine::Engine>(engine::Parts{
       *store_, clock_, live_, outgoing_->shapes(), outgoing_->ways(), outgoing_->ways(), log_, metrics_,
@@ -237,7 +258,8 @@ class App {
   void control() {
     if (wait_for_stop(kControlInterval)) return;
     engine_->measure();
-    outgoing_->tick();
+    EngineMail own_mail(*engine_);
+    outgoing_->tick(own_mail);
     reload();
     follow_annotations();
     follow_drain();

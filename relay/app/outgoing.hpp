@@ -6,6 +6,7 @@
 #include "relay/app/live.hpp"
 #include "relay/net/resolver.hpp"
 #include "relay/outbound/shapes.hpp"
+#include "relay/outbound/tls_reports.hpp"
 #include "relay/outbound/ways.hpp"
 
 namespace relay::app {
@@ -20,8 +21,9 @@ class Outgoing {
     const outbound::PlanSource& plans;
     const Clock& clock;
     log::Sink& log;
+    std::string node;  ///< sets this node's reports apart from those of others
   };
-  /// @param spool_path  has folders and files beside the spool: `mta-sts`, `sources.json`
+  /// @param spool_path  has folders and files beside the spool: `mta-sts`, `sources.json`, `tls-reports.json`
   /// Blocks for the disk.
   Outgoing(Services services, const std::string& spool_path);
   ~Outgoing();
@@ -30,15 +32,18 @@ class Outgoing {
 
   [[nodiscard]] outbound::Ways& ways() { return *ways_; }
   [[nodiscard]] const queue::ShapeSource& shapes() const { return shapes_; }
-  /// About once a second, on the control thread: keeps what sources have sent, renews policies.
-  void tick();
+  /// About once a second, on the control thread: keeps what is counted, renews policies, sends reports.
+  void tick(outbound::OwnMail& mail);
   /// Once the loop has ended.
   void join() { workers_.join(); }
 
  private:
   class Names;
   class Policies;
+  class Carrier;
+  class Chance;
   void keep_ledger();
+  void keep_reports();
 
   Services services_;
   std::string ledger_path_;
@@ -46,6 +51,12 @@ class Outgoing {
   net::WorkerPool workers_{1};
   std::unique_ptr<Names> names_;
   std::unique_ptr<Policies> policies_;
+  std::unique_ptr<Carrier> carrier_;
+  std::unique_ptr<Chance> chance_;
+  std::string reports_path_;
+  std::optional<std::string> unkept_reports_;
+  SteadyTime next_keeping_{};
+  std::unique_ptr<outbound::TlsReports> reports_;
   std::unique_ptr<tlspolicy::StsCache> sts_;
   outbound::Shapes shapes_;
   std::unique_ptr<outbound::Ways> ways_;

@@ -225,6 +225,7 @@ std::shared_ptr<const outbound::Plan> PlanMaker::make(const config::Settings& se
   plan->mx_retry_initial = settings.mx_retry_initial_delay;
   plan->warn_after = settings.retry_warn_after;
   plan->idle_time = settings.connection_idle_time;
+  if (const auto from = mail::Address::parse(settings.tls_report_from)) plan->tls_report_from = *from;
   if (last_) plan->generation = last_->generation + (is_same_mx(*last_, *plan) ? 0 : 1);
   last_ = plan;
   return plan;

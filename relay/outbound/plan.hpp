@@ -94,6 +94,8 @@ struct Plan {
   milliseconds warn_after = std::chrono::hours{4};
   milliseconds idle_time{};
   std::uint64_t generation = 0;  ///< rises when anything of MX delivery changes
+  /// Who sends reports of TLS failures; null: nobody.
+  mail::Address tls_report_from;
 };
 
 class PlanSource {

@@ -71,7 +71,8 @@ Awaitable<Found> Ways::find(route::Destination destination) {
   const auto plan = services_.plans.plan();
   auto domain = route::mx_domain(destination);
   if (!destination.name.starts_with("mx/")) co_return find_smarthosts(*plan, destination);
-  auto found = co_await find_mx(plan, std::move(domain));
+  const bool is_report = route::is_report_destination(destination);
+  auto found = co_await find_mx(plan, std::move(domain), is_report);
   co_return found;
 }
 
@@ -88,7 +89,7 @@ Found Ways::find_smarthosts(const Plan& plan, const route::Destination& destinat
   return route;
 }
 
-Awaitable<Found> Ways::find_mx(std::shared_ptr<const Plan> plan, std::string domain) {
+Awaitable<Found> Ways::find_mx(std::shared_ptr<const Plan> plan, std::string domain, bool is_report) {
   const auto ascii = a_label(domain);
   if (!ascii || ascii->empty()) co_return refused(route::MxRefusal::no_such_domain, domain);
   auto answer = co_await services_.resolver.mx(*ascii, plan->mx.connect_timeout);
@@ -120,6 +121,7 @@ Awaitable<Found> Ways::find_mx(std::shared_ptr<const Plan> plan, std::string dom
   }
   route->domain = *ascii;
   route->is_secure = answer->is_secure;
+  route->is_report = is_report;
   route->generation = plan->generation;
   route->idle_time = plan->idle_time;
   co_return route;
@@ -193,6 +195,8 @@ Awaitable<Resolved> Ways::resolve_mx(std::shared_ptr<const Route> route, std::si
   if (target.addresses.empty()) co_return refused(route::MxRefusal::forbidden_target, name);
   auto facts = co_await facts_of(plan, route, name, std::move(*addresses));
   if (!facts) co_return waits(std::move(facts.error()));
+  if (services_.observer != nullptr && facts->policy)
+    services_.observer->policy_found(route->domain, *facts->policy);
   auto terms = tls_terms(*facts);
   target.policy = chosen.next_hop.policy;
   if (!terms) {
@@ -219,6 +223,7 @@ Awaitable<Result<HostFacts>> Ways::facts_of(
   facts.host = std::move(host);
   const auto* rule = rule_for(*plan, route->domain, route->provider);
   facts.tls = rule != nullptr ? rule->tls.value_or(plan->mx.tls) : plan->mx.tls;
+  if (route->is_report && facts.tls != MxTls::none) facts.tls = MxTls::opportunistic;
   const bool asks_domain = facts.tls == MxTls::policy || facts.tls == MxTls::required;
   if (asks_domain && route->is_secure) {
     auto found = co_await find_tlsa(std::move(addresses), facts);
@@ -315,7 +320,7 @@ void Ways::tls_tried(
   const Route& route, std::size_t host, const delivery::Target& target,
   const std::optional<net::TlsFault>& fault
 ) {
-  if (services_.observer == nullptr || !route.hosts[host].is_mx) return;
+  if (services_.observer == nullptr || !route.hosts[host].is_mx || route.is_report) return;
   services_.observer->tried(route.domain, route.hosts[host].next_hop.endpoint.host, target, fault);
 }
 

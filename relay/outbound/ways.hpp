@@ -16,6 +16,8 @@ namespace relay::outbound {
 class TlsObserver {
  public:
   virtual ~TlsObserver() = default;
+  /// MTA-STS: the policy that counts for a domain, before what is tried under it.
+  virtual void policy_found(const std::string& domain, const sts::Policy& policy) = 0;
   virtual void tried(
     const std::string& domain, const std::string& host, const delivery::Target& target,
     const std::optional<net::TlsFault>& fault
@@ -54,7 +56,7 @@ class Ways : public delivery::RouteSource, public delivery::ProviderSource {
 
  private:
   [[nodiscard]] Found find_smarthosts(const Plan& plan, const route::Destination& destination);
-  net::Awaitable<Found> find_mx(std::shared_ptr<const Plan> plan, std::string domain);
+  net::Awaitable<Found> find_mx(std::shared_ptr<const Plan> plan, std::string domain, bool is_report);
   net::Awaitable<Resolved> resolve_smarthost(std::shared_ptr<const delivery::Route> route, std::size_t host);
   net::Awaitable<Resolved> resolve_mx(std::shared_ptr<const delivery::Route> route, std::size_t host);
   net::Awaitable<Result<HostFacts>> facts_of(
