@@ -172,5 +172,17 @@ TEST(Url, IsNothingElse) {
   EXPECT_THAT(parse_url("https://user:secret@a.example/").error().message(), Not(HasSubstr("secret")));
 }
 
+TEST_F(WebTest, GoesNowhereThatItMayNot) {
+  const HttpsServer server([](const std::string&) { return HttpsServer::answer("200 OK", "{}"); });
+  Request request;
+  request.host = "127.0.0.1";
+  request.port = server.port();
+  request.may_connect = [](const IpAddress& address) { return !address.is_loopback(); };
+  const auto response =
+    loop.run(fetch(resolver, net::TlsClient::make_without_authorities(), std::move(request), {5s, 1000}));
+  ASSERT_FALSE(response);
+  EXPECT_THAT(response.error().context, HasSubstr("no address to connect to"));
+}
+
 }  // namespace
 }  // namespace relay::web
