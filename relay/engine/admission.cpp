@@ -120,6 +120,12 @@ void Admission::add_failed(std::uint64_t messages, std::uint64_t octets) {
   failed_octets_ += octets;
 }
 
+void Admission::remove_failed(std::uint64_t messages, std::uint64_t octets) {
+  const std::scoped_lock lock(mutex_);
+  publish(metrics::Gauge::failed_messages, failed_messages_ -= std::min(messages, failed_messages_.load()));
+  failed_octets_ -= std::min(octets, failed_octets_.load());
+}
+
 void Admission::add_waiting(std::uint64_t messages, std::uint64_t octets) {
   const std::scoped_lock lock(mutex_);
   publish(metrics::Gauge::queue_messages, waiting_messages_ += messages);

@@ -34,6 +34,7 @@ class Admission : public session::RecipientGate {
   void remove_waiting(std::uint64_t messages, std::uint64_t octets);
   /// Content that is kept because recipients failed.
   void add_failed(std::uint64_t messages, std::uint64_t octets);
+  void remove_failed(std::uint64_t messages, std::uint64_t octets);
   void start_with(const spool::Usage& usage);
 
  private:

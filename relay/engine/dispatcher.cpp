@@ -101,14 +101,18 @@ void Dispatcher::finished(
   const Attempt& attempt, std::size_t shard, const std::optional<queue::Item>& again
 ) {
   if (!again) depths_.remove(attempt.place.queue);
-  on_thread([this, queue = attempt.place.queue, id = attempt.id(), shard, again] {
-    scheduler_.finished(queue, id, shard);
-    if (again) scheduler_.admit(queue, *again, now());
-    const auto wish = wishes_.find(id);
-    if (wish == wishes_.end()) return;
-    if (again) net::asio::post(context_.workers, [this, id, what = wish->second] { fulfil_(what, id); });
-    wishes_.erase(wish);
+  on_thread([this, place = Place{attempt.place.queue, again.value_or(attempt.place.item), {}}, shard, again] {
+    scheduler_.finished(place.queue, place.item.key.id, shard);
+    if (again) scheduler_.admit(place.queue, *again, now());
+    fulfil_wish(place);
   });
+}
+
+void Dispatcher::fulfil_wish(const Place& place) {
+  const auto wish = wishes_.find(place.item.key.id);
+  if (wish == wishes_.end()) return;
+  net::asio::post(context_.workers, [this, place, what = wish->second] { fulfil_(what, place); });
+  wishes_.erase(wish);
 }
 
 void Dispatcher::put_back(const Attempt& attempt, std::size_t shard) {
@@ -116,7 +120,10 @@ void Dispatcher::put_back(const Attempt& attempt, std::size_t shard) {
 }
 
 void Dispatcher::put_back(const InFlight& message) {
-  on_thread([this, message] { scheduler_.put_back(message.queue, message.item.key.id, message.shard); });
+  on_thread([this, message] {
+    scheduler_.put_back(message.queue, message.item.key.id, message.shard);
+    fulfil_wish({message.queue, message.item, {}});
+  });
 }
 
 void Dispatcher::connection_ready(const Destination& destination, std::size_t shard) {

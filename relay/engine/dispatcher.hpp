@@ -56,8 +56,9 @@ class Dispatcher {
 
   /// Before start(): where attempts of each shard go. Outlive the dispatcher.
   void set_shippers(std::vector<Shipper*> shippers) { shippers_ = std::move(shippers); }
-  /// Before start(): fulfils wishes that were waited with. Called on a worker.
-  void set_wish_handler(std::function<void(Wish, const QueueId&)> handler) { fulfil_ = std::move(handler); }
+  /// Before start(): fulfils wishes that were waited with. Called on a worker once the message is no longer in
+  /// flight, with the place where it waits now; of one that is settled there, with the place that it had.
+  void set_wish_handler(std::function<void(Wish, const Place&)> handler) { fulfil_ = std::move(handler); }
   /// Begins with what the spool holds.
   void start(const std::vector<std::string>& queues);
 
@@ -141,6 +142,7 @@ class Dispatcher {
   void index_unreadable(const Error& error);
   void expire_one(const queue::QueueName& queue, const queue::Item& item);
   void put_back(const InFlight& message);
+  void fulfil_wish(const Place& place);
   void conclude(const Attempt& attempt, std::size_t shard);
   [[nodiscard]] bool is_in_its_queue(const Attempt& attempt) const;
   void reroute(const Attempt& attempt, std::size_t shard);
@@ -162,7 +164,7 @@ class Dispatcher {
   net::asio::steady_timer timer_;
   std::optional<SteadyTime> armed_for_;  // set while a wait for timer_ is under way
   std::vector<Shipper*> shippers_;
-  std::function<void(Wish, const QueueId&)> fulfil_;
+  std::function<void(Wish, const Place&)> fulfil_;
   std::unordered_multimap<QueueId, KeptFresh, queue::QueueIdHash> fresh_;
   std::unordered_map<QueueId, Wish, queue::QueueIdHash> wishes_;   // for messages in flight
   std::unordered_set<QueueId, queue::QueueIdHash> in_quarantine_;  // on their way there

@@ -38,7 +38,9 @@ Engine::Engine(const Parts& parts)
       dispatcher_(
         context_, parts.scheduler, admission_, parts.providers,
         for_shards(parts.schedule, parts.shards.size()), *jitter_
-      ) {
+      ),
+      control_(context_, dispatcher_, admission_, reports_),
+      dead_letters_(context_, control_) {
   std::vector<Shipper*> shippers;
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     intakes_.push_back(
@@ -67,6 +69,7 @@ void Engine::measure() {
   dispatcher_.describe(metrics::kMaxDestinations, [this](const auto& states, std::size_t) {
     dispatcher_.depths().note_ages(states, clock_.now());
   });
+  dead_letters_.sweep();
 }
 
 void Engine::start() {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "relay/engine/dead_letters.hpp"
 #include "relay/engine/intake.hpp"
 #include "relay/engine/outbox.hpp"
 #include "relay/engine/own_message.hpp"
@@ -64,6 +65,8 @@ class Engine {
   [[nodiscard]] std::vector<metrics::Depth> depths() { return dispatcher_.depths().top(); }
   [[nodiscard]] const Context& context() const { return context_; }
   [[nodiscard]] Admission& admission() { return admission_; }
+  /// What people do to messages that wait.
+  [[nodiscard]] QueueControl& control() { return control_; }
 
   /// Deliveries under way finish, none begins. Thread: any.
   void stop_deliveries();
@@ -85,6 +88,8 @@ class Engine {
   std::unique_ptr<Jitter> jitter_;
   Reports reports_;
   Dispatcher dispatcher_;
+  QueueControl control_;
+  DeadLetters dead_letters_;
   std::vector<std::unique_ptr<Intake>> intakes_;
   std::vector<std::unique_ptr<Outbox>> outboxes_;
 };

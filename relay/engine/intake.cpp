@@ -55,6 +55,7 @@ log::Record with_origin(log::Record record, const mail::Envelope& envelope, cons
 log::Record reception_record(const mail::Envelope& envelope, const QueueId& id, milliseconds took) {
   const auto reply = smtp::reply(250, {2, 0, 0}, "OK queued as " + id.to_text());
   return with_origin(log::info("reception"), envelope, id)
+    .with("message_id", envelope.message_id)
     .with("reply", reply.to_line())
     .with("commit_ms", took.count());
 }

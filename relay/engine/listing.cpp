@@ -88,15 +88,18 @@ class Page {
       const auto queue = queue::QueueName::parse(key.queue);
       const auto destination = queue ? queue->destination.name : key.queue;
       if (!selection_.destination.empty() && selection_.destination != destination) continue;
-      ordered_json message{{"queue_id", key.id.to_text()},
-                           {"state", part.state},
-                           {"destination", destination},
-                           {"lane", queue && queue->lane == queue::Lane::bulk ? "bulk" : "normal"},
-                           {"size", waiting.size},
-                           {"arrival", to_rfc3339(waiting.arrival)},
-                           {"due", to_rfc3339(key.due)},
-                           {"attempts", waiting.attempts},
-                           {"last", waiting.last}};
+      ordered_json message{
+        {"queue_id", key.id.to_text()},
+        {"place", std::string(part.mark) + base64(after)},
+        {"state", part.state},
+        {"destination", destination},
+        {"lane", queue && queue->lane == queue::Lane::bulk ? "bulk" : "normal"},
+        {"size", waiting.size},
+        {"arrival", to_rfc3339(waiting.arrival)},
+        {"due", to_rfc3339(key.due)},
+        {"attempts", waiting.attempts},
+        {"last", waiting.last}
+      };
       add_message(key.id, std::move(message), waiting.share);
     }
     return page.size();
@@ -111,6 +114,7 @@ class Page {
       if (!selection_.destination.empty()) continue;
       ordered_json message{
         {"queue_id", id.to_text()},
+        {"place", std::string(kParts.back().mark) + base64(after)},
         {"state", "failed"},
         {"size", failed.size},
         {"arrival", to_rfc3339(failed.arrival)},

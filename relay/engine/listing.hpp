@@ -24,9 +24,10 @@ struct Selection {
 };
 
 /// One page of waiting, held and failed messages as JSON:
-/// `{"messages": [{queue_id, state: waiting|held|failed, destination, sender, recipients: [{address, state,
+/// `{"messages": [{queue_id, place, state: waiting|held|failed, destination, sender, recipients: [{address, state,
 ///   reply}], size, arrival, due, attempts, last}], "next": "cursor, or empty at the end"}`.
-/// A message that waits for several destinations is there once for each.
+/// A message that waits for several destinations is there once for each. `place` names one of them for good
+/// (queue_walk.hpp).
 ///
 /// @param cursor  what the page before said in `next`; empty for the first page
 /// @param limit   at most this many messages, 1 to 1000. A page looks at no more than 10,000 messages: it may

@@ -38,6 +38,7 @@ struct Envelope {
   /// A header field says that others' mail may go first; not stored: the queue's name says it.
   bool is_bulk = false;
   DsnRequest dsn{};  ///< what the sender wants to hear of it; nothing when nobody asked
+  std::string message_id{};  ///< of the header, for the log; empty: none, or not known. Not stored
   friend bool operator==(const Envelope&, const Envelope&) = default;
 };
 

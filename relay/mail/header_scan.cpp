@@ -9,7 +9,8 @@ namespace relay::mail {
 namespace {
 
 constexpr std::size_t kMaxName = 1024;
-constexpr std::size_t kMaxReceivedText = 2048;
+constexpr std::size_t kMaxText = 2048;
+constexpr std::size_t kMaxMessageId = 250;
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
@@ -28,10 +29,22 @@ bool is_written_by(std::string_view text, std::string_view hostname) {
   return false;
 }
 
+/// A field's text behind its colon, without line ends and surrounding blanks.
+std::string unfolded(std::string_view text) {
+  if (text.starts_with(':')) text.remove_prefix(1);
+  std::string value;
+  for (const char c : text) {
+    if (c != '\r' && c != '\n') value += c;
+  }
+  return std::string(trimmed(value));
+}
+
 }  // namespace
 
-HeaderScan::HeaderScan(std::string_view hostname, HeaderLimits limits)
-    : limits_(limits), hostname_(lower(hostname)) {}
+HeaderScan::HeaderScan(
+  std::string_view hostname, HeaderLimits limits, const std::vector<std::string>* watched
+)
+    : limits_(limits), hostname_(lower(hostname)), watched_(watched) {}
 
 void HeaderScan::feed(std::string_view content, std::string& out) {
   while (!content.empty() && state_ != State::body) {
@@ -96,8 +109,7 @@ std::string_view HeaderScan::read_field(std::string_view content, std::string& o
   const auto line = content.substr(0, end == std::string_view::npos ? end : end + 1);
   out.append(line);
   has_8bit_header_ = has_8bit_header_ || !is_ascii(line);
-  if (in_received_)
-    received_.append(line.substr(0, kMaxReceivedText - std::min(kMaxReceivedText, received_.size())));
+  if (kept_ != Kept::nothing) text_.append(line.substr(0, kMaxText - std::min(kMaxText, text_.size())));
   if (end != std::string_view::npos) state_ = State::line_start;
   return content.substr(line.size());
 }
@@ -110,8 +122,13 @@ void HeaderScan::break_header(std::string& out) {
 }
 
 void HeaderScan::begin_field(std::string& out) {
-  in_received_ = equals_ignoring_case(trimmed(name_), "received");
-  if (in_received_) ++received_count_;
+  const auto name = trimmed(name_);
+  kept_ = Kept::nothing;
+  if (equals_ignoring_case(name, "received")) kept_ = Kept::received;
+  else if (message_id_.empty() && equals_ignoring_case(name, "message-id")) kept_ = Kept::message_id;
+  else if (watched_ != nullptr && !watched_->empty() && !has_watched_field_) kept_ = Kept::watched;
+  if (kept_ == Kept::received) ++received_count_;
+  if (kept_ == Kept::watched) field_ = name;
   has_8bit_header_ = has_8bit_header_ || !is_ascii(name_);
   out.append(name_);
   name_.clear();
@@ -119,9 +136,25 @@ void HeaderScan::begin_field(std::string& out) {
 }
 
 void HeaderScan::end_field() {
-  if (in_received_ && is_written_by(lower(received_), hostname_)) ++own_received_count_;
-  in_received_ = false;
-  received_.clear();
+  switch (kept_) {
+    case Kept::nothing: break;
+    case Kept::received:
+      if (is_written_by(lower(text_), hostname_)) ++own_received_count_;
+      break;
+    case Kept::message_id: message_id_ = printable(unfolded(text_), kMaxMessageId); break;
+    case Kept::watched: has_watched_field_ = is_watched(field_, unfolded(text_)); break;
+  }
+  kept_ = Kept::nothing;
+  text_.clear();
+}
+
+bool HeaderScan::is_watched(std::string_view name, std::string_view value) const {
+  return std::any_of(watched_->begin(), watched_->end(), [&](std::string_view entry) {
+    const auto colon = entry.find(':');
+    if (!equals_ignoring_case(trimmed(entry.substr(0, colon)), name)) return false;
+    const auto wanted = colon == std::string_view::npos ? "" : trimmed(entry.substr(colon + 1));
+    return wanted.empty() || equals_ignoring_case(wanted, value);
+  });
 }
 
 }  // namespace relay::mail

@@ -62,7 +62,7 @@ Whereabouts Backlog::hurry_one(const QueueId& id) {
 }
 
 bool Backlog::forget(const QueueId& id) {
-  if (in_flight_.contains(id)) return true;
+  if (in_flight_.contains(id) || announced_.contains(id)) return true;
   (void)drop(id);
   announced_.insert(id);
   return false;

@@ -60,7 +60,8 @@ class Backlog {
   /// One message is due at once. When it is neither in memory nor in flight it is announced: the owner gives it
   /// another key on disk and calls admit(), with the old key when that failed, or withdraw() when it is not there.
   Whereabouts hurry_one(const QueueId& id);
-  /// One message is to go, or to be held, by a person's will. True: it is in flight, and all stays as it is.
+  /// One message is to go, or to be held, by a person's will. True: it is in flight, or a commit of it is under
+  /// way, and all stays as it is.
   /// Otherwise it is out of memory and announced: withdraw() when it is gone from disk, admit() when it is not.
   bool forget(const QueueId& id);
 

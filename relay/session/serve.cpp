@@ -221,7 +221,9 @@ Awaitable<void> serve(Stream stream, const RulesSource& source, Services service
     co_await refuse_proxy(stream, services, preamble.error());
     co_return;
   }
-  smtp::ServerSession session(rules->hostname, client_of(*rules, preamble->client), rules->limits);
+  auto limits = rules->limits;
+  limits.bulk_headers = {rules, &rules->bulk_headers};
+  smtp::ServerSession session(rules->hostname, client_of(*rules, preamble->client), limits);
   Driver driver(stream, session, Context{source, services, preamble->client, {}});
   co_await driver.run(std::move(preamble->early_octets));
   services.counters.add(Counter::refusals, session.refusals());

@@ -328,7 +328,7 @@ void ServerSession::data(std::string_view argument, LineEnding ending) {
   say(Reply{354, std::nullopt, "End data with <CR><LF>.<CR><LF>"});
   incoming_.emplace(Incoming{
     .decoder = DataDecoder(ending),
-    .header = mail::HeaderScan(hostname_),
+    .header = mail::HeaderScan(hostname_, {}, limits_.bulk_headers.get()),
     .decoded = {},
     .chunk = {},
     .size = 0,
@@ -433,6 +433,8 @@ std::optional<ServerStep> ServerSession::end_content() {
   transaction_->envelope.smtputf8 =
     transaction_->charset == mail::Charset::utf8 &&
     (in.header.has_8bit_header() || names_beyond_ascii(transaction_->envelope));
+  transaction_->envelope.is_bulk = in.header.has_watched_field();
+  transaction_->envelope.message_id = in.header.message_id();
   state_ = State::waiting;
   return server_step::Commit{transaction_->envelope, std::move(in.chunk)};
 }
