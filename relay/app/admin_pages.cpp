@@ -1,14 +1,14 @@
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <nlohmann/json.hpp>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <unistd.h>
 
-#include "relay/app/pages.hpp"
+#include "relay/app/admin_queue.hpp"
 #include "relay/base/text.hpp"
-#include "relay/engine/listing.hpp"
 #include "relay/net/completion.hpp"
 
 namespace relay::app {
@@ -20,16 +20,9 @@ using net::Awaitable;
 using nlohmann::ordered_json;
 
 constexpr std::size_t kTokenOctets = 32;
-constexpr std::size_t kShownDestinations = 100;
-constexpr std::size_t kDefaultPage = 100;
-
-Response as_json(const ordered_json& document, unsigned status = 200) {
-  return {
-    status, document.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n", "application/json"
-  };
-}
-
-Response problem(unsigned status, std::string_view what) { return as_json({{"error", what}}, status); }
+constexpr std::size_t kDestinations = 100;  // described at most, unless asked otherwise
+constexpr std::size_t kMaxDestinations = 10'000;
+constexpr std::size_t kMaxBody = 2U << 20U;
 
 bool is_authorized(const Request& request, const std::string& token) {
   const auto expected = "Bearer " + token;
@@ -37,62 +30,153 @@ bool is_authorized(const Request& request, const std::string& token) {
          CRYPTO_memcmp(request.authorization.data(), expected.data(), expected.size()) == 0;
 }
 
-Awaitable<std::string> listed(engine::Engine& engine, std::string cursor, std::size_t limit) {
-  using Answer = std::function<void(std::string)>;
-  std::function<void(Answer)> start = [&engine, cursor = std::move(cursor), limit](Answer answer) {
-    net::asio::post(engine.workers(), [&engine, cursor, limit, answer = std::move(answer)] {
-      answer(as_json(engine::list_queue(engine.store(), {}, cursor, limit)).body);
-    });
-  };
-  return net::answered_by<std::string>(std::move(start));
-}
+// ---- destinations ----
 
 ordered_json destination_facts(const queue::DestinationState& state, SteadyTime now) {
+  const auto [normal, bulk] = state.waiting_in_memory;
   ordered_json facts{
-    {"destination", state.destination.name},        {"in_flight", state.in_flight},
-    {"waiting_in_memory", state.waiting_in_memory}, {"last_failure", state.last_failure},
+    {"destination", state.destination.name},
+    {"provider", state.provider},
+    {"in_flight", state.in_flight},
+    {"waiting_in_memory", normal + bulk},
+    {"bulk_waiting_in_memory", bulk},
+    {"connections_ready", state.connections_ready},
+    {"concurrency_window", state.concurrency_window},
+    {"is_suspended", state.is_suspended},
+    {"last_failure", state.last_failure},
     {"next_attempt_in_seconds", nullptr},
+    {"next_due", nullptr},
+    {"oldest_arrival", nullptr},
   };
   if (state.suspended_until && *state.suspended_until > now) {
     facts["next_attempt_in_seconds"] =
       std::chrono::duration_cast<std::chrono::seconds>(*state.suspended_until - now).count();
   }
+  if (state.next_due) facts["next_due"] = to_rfc3339(*state.next_due);
+  if (state.oldest_arrival) facts["oldest_arrival"] = to_rfc3339(*state.oldest_arrival);
   return facts;
 }
 
-Awaitable<std::string> described(Subject& subject, engine::Engine& engine) {
-  using Answer = std::function<void(std::string)>;
-  std::function<void(Answer)> start = [&subject, &engine](Answer answer) {
+using Described = std::function<Response(const ordered_json& destinations, std::size_t in_flight)>;
+
+Awaitable<Response> described(const Clock& clock, engine::Engine& engine, std::size_t limit, Described make) {
+  using Answer = std::function<void(Response)>;
+  std::function<void(Answer)> start = [&clock, &engine, limit, make = std::move(make)](Answer answer) {
     engine.dispatcher().describe(
-      kShownDestinations,
-      [&subject, answer = std::move(answer
-                 )](const std::vector<queue::DestinationState>& states, std::size_t in_flight) {
-        using metrics::Gauge;
-        const auto number = [&](Gauge gauge) {
-          return static_cast<std::uint64_t>(subject.metrics.read(gauge));
-        };
-        ordered_json facts{
-          {"ready", !unready_reason(subject)},
-          {"reason", unready_reason(subject).value_or("")},
-          {"drained", subject.state.is_drained()},
-          {"waiting", number(Gauge::queue_messages)},
-          {"waiting_bytes", number(Gauge::queue_octets)},
-          {"failed", number(Gauge::failed_messages)},
-          {"in_flight", in_flight},
-          {"destinations", ordered_json::array()},
-        };
-        for (const auto& state : states)
-          facts["destinations"].push_back(destination_facts(state, subject.clock.steady()));
-        answer(as_json(facts).body);
+      limit,
+      [&clock, make, answer = std::move(answer)](
+        const std::vector<queue::DestinationState>& states, std::size_t in_flight
+      ) {
+        auto destinations = ordered_json::array();
+        for (const auto& state : states) destinations.push_back(destination_facts(state, clock.steady()));
+        answer(make(destinations, in_flight));
       }
     );
   };
-  return net::answered_by<std::string>(std::move(start));
+  return net::answered_by<Response>(std::move(start));
 }
 
-Response set_drained(Subject& subject, bool is_drained) {
+Awaitable<Response> status(Subject& subject, engine::Engine& engine, const Request& /*request*/) {
+  return described(
+    subject.clock, engine, kDestinations,
+    [&subject](const ordered_json& destinations, std::size_t in_flight) {
+      using metrics::Gauge;
+      const auto number = [&](Gauge gauge) {
+        return static_cast<std::uint64_t>(subject.metrics.read(gauge));
+      };
+      return json_response(
+        {{"ready", !unready_reason(subject)},
+         {"reason", unready_reason(subject).value_or("")},
+         {"drained", subject.state.is_drained()},
+         {"waiting", number(Gauge::queue_messages)},
+         {"waiting_bytes", number(Gauge::queue_octets)},
+         {"failed", number(Gauge::failed_messages)},
+         {"in_flight", in_flight},
+         {"destinations", destinations}}
+      );
+    }
+  );
+}
+
+Awaitable<Response> destinations(Subject& subject, engine::Engine& engine, const Request& request) {
+  const auto limit = parse_number(http::query_value(request.query, "limit")).value_or(kDestinations);
+  return described(
+    subject.clock, engine, std::clamp<std::size_t>(limit, 1, kMaxDestinations),
+    [](const ordered_json& list, std::size_t) { return json_response({{"destinations", list}}); }
+  );
+}
+
+enum class DestinationAction : std::uint8_t { suspend, unsuspend, retry };
+
+Response change_destination(engine::Engine& engine, DestinationAction action, const std::string& text) {
+  const auto body = ordered_json::parse(text.empty() ? "{}" : text, nullptr, false);
+  const bool has_name =
+    body.is_object() && body.contains("destination") && body.at("destination").is_string();
+  const auto name = has_name ? body.at("destination").get<std::string>() : std::string();
+  const bool has_time = has_name && body.contains("seconds");
+  if (has_time && !body.at("seconds").is_number_unsigned())
+    return problem(400, "`seconds` must be a number above 0");
+  if (name.empty() || !queue::QueueName::parse(name))
+    return problem(
+      400, "`destination` must be one, as GET /v1/destinations names it: smarthost/NAME or mx/DOMAIN"
+    );
+  const auto seconds = has_time ? body.at("seconds").get<std::uint64_t>() : 0;
+  const route::Destination destination{name};
+  auto& dispatcher = engine.dispatcher();
+  switch (action) {
+    case DestinationAction::suspend: {
+      std::optional<milliseconds> duration;
+      if (seconds > 0) duration = std::chrono::seconds{std::min<std::uint64_t>(seconds, 366ULL * 86400)};
+      dispatcher.suspend(destination, duration);
+      break;
+    }
+    case DestinationAction::unsuspend: dispatcher.unsuspend(destination); break;
+    case DestinationAction::retry: dispatcher.hurry(destination); break;
+  }
+  return json_response({{"destination", name}});
+}
+
+template <DestinationAction action>
+Awaitable<Response> change_destination(Subject&, engine::Engine& engine, const Request& request) {
+  auto response = change_destination(engine, action, request.body);
+  co_return response;
+}
+
+// ---- the relay itself ----
+
+template <bool is_drained>
+Awaitable<Response> set_drained(Subject& subject, engine::Engine&, const Request&) {
   subject.state.set_drained_by_admin(is_drained);
-  return as_json({{"drained", subject.state.is_drained()}});
+  auto response = json_response({{"drained", subject.state.is_drained()}});
+  co_return response;
+}
+
+struct Page {
+  std::string_view operation;
+  Awaitable<Response> (*answer)(Subject&, engine::Engine&, const Request&);
+};
+constexpr std::array kPages{
+  Page{"GET /v1/status", status},
+  Page{"POST /v1/drain", set_drained<true>},
+  Page{"POST /v1/resume", set_drained<false>},
+  Page{"GET /v1/queue", list_page},
+  Page{"POST /v1/queue/hold", change_page<engine::QueueAction::hold>},
+  Page{"POST /v1/queue/release", change_page<engine::QueueAction::release>},
+  Page{"POST /v1/queue/retry", change_page<engine::QueueAction::retry>},
+  Page{"POST /v1/queue/delete", change_page<engine::QueueAction::remove>},
+  Page{"GET /v1/trace", trace_page},
+  Page{"GET /v1/export", export_page},
+  Page{"POST /v1/import", import_page},
+  Page{"GET /v1/destinations", destinations},
+  Page{"POST /v1/destinations/suspend", change_destination<DestinationAction::suspend>},
+  Page{"POST /v1/destinations/unsuspend", change_destination<DestinationAction::unsuspend>},
+  Page{"POST /v1/destinations/retry", change_destination<DestinationAction::retry>},
+};
+
+Response not_found() {
+  std::string text = "there are";
+  for (const auto& page : kPages) text += (text.ends_with("are") ? " " : ", ") + std::string(page.operation);
+  return problem(404, text);
 }
 
 Awaitable<Response> answer(Subject& subject, const std::string& token, Request request) {
@@ -101,27 +185,33 @@ Awaitable<Response> answer(Subject& subject, const std::string& token, Request r
   auto* engine = subject.engine.load();
   if (engine == nullptr) co_return problem(503, unready_reason(subject).value_or("starting"));
   const auto operation = request.method + " " + request.path;
-  Response response =
-    problem(404, "there are GET /v1/status, GET /v1/queue, POST /v1/drain, POST /v1/resume");
-  if (operation == "POST /v1/drain") response = set_drained(subject, true);
-  else if (operation == "POST /v1/resume") response = set_drained(subject, false);
-  else if (operation == "GET /v1/status") {
-    response.body = co_await described(subject, *engine);
-    response.status = 200;
-  } else if (operation == "GET /v1/queue") {
-    const auto limit = parse_number(http::query_value(request.query, "limit")).value_or(kDefaultPage);
-    auto cursor = http::query_value(request.query, "after");
-    response.body = co_await listed(*engine, std::move(cursor), limit);
-    response.status = 200;
-  }
+  const auto page =
+    std::find_if(kPages.begin(), kPages.end(), [&](const Page& one) { return one.operation == operation; });
+  if (page == kPages.end()) co_return not_found();
+  const auto act = page->answer;
+  auto response = co_await act(subject, *engine, request);
   co_return response;
 }
 
 }  // namespace
 
+Response json_response(const ordered_json& document, unsigned status) {
+  return {
+    status, document.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n", "application/json"
+  };
+}
+
+Response problem(unsigned status, std::string_view what) { return json_response({{"error", what}}, status); }
+
 http::Handler admin_pages(Subject& subject, std::string token) {
   return [&subject, token = std::move(token)](Request request) {
     return answer(subject, token, std::move(request));
+  };
+}
+
+http::BodyLimit admin_body_limit(std::string token) {
+  return [token = std::move(token)](const Request& request) {
+    return is_authorized(request, token) ? kMaxBody : http::kMaxRequest;
   };
 }
 

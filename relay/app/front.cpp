@@ -36,9 +36,11 @@ Front::Front(Services services)
         log.write(log::error("exception").with("in", "session").with("error", what));
       }) {}
 
-Result<void> Front::open_server(const std::vector<Endpoint>& endpoints, http::Handler handler) {
+Result<void> Front::open_server(
+  const std::vector<Endpoint>& endpoints, http::Handler handler, http::BodyLimit body_limit
+) {
   if (endpoints.empty()) return {};
-  auto server = http::Server::open(services_.thread.context(), endpoints, std::move(handler), services_.log);
+  auto server = http::Server::open(services_.thread.context(), endpoints, std::move(handler), services_.log, std::move(body_limit));
   if (!server) return tl::unexpected(server.error());
   (*server)->start();
   servers_.push_back(std::move(*server));
@@ -55,8 +57,10 @@ Result<void> Front::open_pages(const config::Settings& settings) {
 Result<void> Front::open_mail(
   const config::Settings& settings, engine::Engine& engine, const std::string& admin_token
 ) {
-  if (auto opened = open_server(settings.admin_listen, admin_pages(services_.subject, admin_token)); !opened)
-    return opened;
+  auto opened = open_server(
+    settings.admin_listen, admin_pages(services_.subject, admin_token), admin_body_limit(admin_token)
+  );
+  if (!opened) return opened;
   auto listener = net::Listener::open(services_.thread.context(), settings.listen);
   if (!listener) return tl::unexpected(listener.error());
   mail_ = std::move(*listener);

@@ -47,7 +47,9 @@ class Front {
   [[nodiscard]] std::vector<Endpoint> mail_endpoints() const { return mail_->endpoints(); }
 
  private:
-  [[nodiscard]] Result<void> open_server(const std::vector<Endpoint>& endpoints, http::Handler handler);
+  [[nodiscard]] Result<void> open_server(
+    const std::vector<Endpoint>& endpoints, http::Handler handler, http::BodyLimit body_limit = {}
+  );
   void accept(net::Stream stream, engine::Engine& engine);
   [[nodiscard]] net::Awaitable<void> serve(net::Stream stream, session::Services services);
 

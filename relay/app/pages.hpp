@@ -8,6 +8,7 @@
 #include "relay/base/clock.hpp"
 #include "relay/config/settings.hpp"
 #include "relay/engine/engine.hpp"
+#include "relay/engine/journal.hpp"
 #include "relay/http/server.hpp"
 
 namespace relay::app {
@@ -22,6 +23,7 @@ struct Subject {
   metrics::Registry& metrics;
   std::vector<net::IoThread*> loops;  ///< shards and scheduler: whose heartbeat /livez asks for
   std::atomic<engine::Engine*> engine{nullptr};
+  const engine::Journal* journal = nullptr;  ///< what /v1/trace tells of messages that are gone; null: nothing
 };
 
 /// Why no mail should be sent here now; nothing when it should. Thread: any.
@@ -30,9 +32,10 @@ struct Subject {
 /// /livez, /readyz, /health, /node; with `has_metrics` /metrics too.
 [[nodiscard]] http::Handler health_pages(Subject& subject, bool has_metrics);
 [[nodiscard]] http::Handler metrics_page(Subject& subject);
-/// /v1/queue, /v1/drain, /v1/resume, /v1/status for relayctl; every request needs `Authorization: Bearer
-/// TOKEN`.
+/// The admin interface (docs/operations.md); every request needs `Authorization: Bearer TOKEN`.
 [[nodiscard]] http::Handler admin_pages(Subject& subject, std::string token);
+/// 2 MiB for who has the token.
+[[nodiscard]] http::BodyLimit admin_body_limit(std::string token);
 
 /// Draws a token and writes it to `admin.token` in the spool folder, mode 0600. Blocks for the disk. Errors:
 /// storage_failed.

@@ -11,6 +11,8 @@
 #include <functional>
 #include <iterator>
 
+#include "relay/base/text.hpp"
+
 namespace relay::ctl {
 namespace {
 
@@ -19,7 +21,7 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-constexpr std::chrono::seconds kTimeout{10};
+constexpr std::chrono::seconds kTimeout{30};
 constexpr std::uint64_t kMaxAnswer = 64ULL << 20U;
 
 Result<std::string> read_token(const std::string& path) {
@@ -43,6 +45,15 @@ error_code finished(
   return outcome;
 }
 
+Errc code_of(unsigned status) {
+  switch (status) {
+    case 400: return Errc::invalid_argument;
+    case 404: return Errc::not_found;
+    case 409: return Errc::conflict;
+    default: return Errc::unavailable;
+  }
+}
+
 Error cannot_reach(const AdminInterface& admin, const error_code& ec) {
   return {
     Errc::connection_failed, Fate::transient,
@@ -53,7 +64,7 @@ Error cannot_reach(const AdminInterface& admin, const error_code& ec) {
 }  // namespace
 
 Result<nlohmann::ordered_json> request(
-  const AdminInterface& admin, const std::string& method, const std::string& target
+  const AdminInterface& admin, const std::string& method, const std::string& target, const std::string& body
 ) {
   const auto token = read_token(admin.token_file);
   if (!token) return tl::unexpected(token.error());
@@ -67,7 +78,8 @@ Result<nlohmann::ordered_json> request(
   ec = finished(context, [&](auto done) { stream.async_connect({address, admin.endpoint.port}, done); });
   if (ec) return tl::unexpected(cannot_reach(admin, ec));
 
-  http::request<http::empty_body> question{http::string_to_verb(method), target, 11};
+  http::request<http::string_body> question{http::string_to_verb(method), target, 11, body};
+  stream.expires_after(kTimeout);
   question.set(http::field::host, admin.endpoint.to_text());
   question.set(http::field::authorization, "Bearer " + *token);
   question.prepare_payload();
@@ -76,6 +88,7 @@ Result<nlohmann::ordered_json> request(
   });
   if (ec) return tl::unexpected(cannot_reach(admin, ec));
 
+  stream.expires_after(kTimeout);
   beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
   parser.body_limit(kMaxAnswer);
@@ -87,7 +100,21 @@ Result<nlohmann::ordered_json> request(
   auto document = nlohmann::ordered_json::parse(parser.get().body(), nullptr, false);
   if (document.is_discarded()) return permanent(Errc::protocol_error, "the relay's answer is not JSON");
   if (parser.get().result() == http::status::ok) return document;
-  return transient(Errc::unavailable, "the relay says: " + document.value("error", "nothing"));
+  return tl::unexpected(Error{
+    code_of(parser.get().result_int()), Fate::permanent,
+    "the relay says: " + document.value("error", "nothing")
+  });
+}
+
+std::string encoded(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto octet = static_cast<unsigned char>(c);
+    if (is_alnum(c) || std::string_view("-._~").find(c) != std::string_view::npos) out += c;
+    else out += {'%', kHex[octet >> 4U], kHex[octet & 15U]};
+  }
+  return out;
 }
 
 }  // namespace relay::ctl

@@ -17,11 +17,15 @@ struct AdminInterface {
   std::string token_file = "/var/spool/smtp-relay/admin.token";
 };
 
-/// One request, with a deadline of 10 s. @param target  path and query, as it goes on the wire
-/// Errors: not_found or not_permitted (the token file), connection_failed, timed_out, unavailable (the
-/// relay's own words).
+/// One request; each step of it has a deadline of 30 s. @param target  path and query, as it goes on the wire
+/// Errors: not_found (no token file, or what the relay does not know), invalid_argument, conflict, connection_failed,
+/// unavailable: the relay's own words.
 [[nodiscard]] Result<nlohmann::ordered_json> request(
-  const AdminInterface& admin, const std::string& method, const std::string& target
+  const AdminInterface& admin, const std::string& method, const std::string& target,
+  const std::string& body = {}
 );
+
+/// A value for a query (RFC 3986 section 2.1): all but letters, digits and `-._~` as `%40`.
+[[nodiscard]] std::string encoded(std::string_view text);
 
 }  // namespace relay::ctl

@@ -40,7 +40,8 @@ Engine::Engine(const Parts& parts)
         for_shards(parts.schedule, parts.shards.size()), *jitter_
       ),
       control_(context_, dispatcher_, admission_, reports_),
-      dead_letters_(context_, control_) {
+      dead_letters_(context_, control_),
+      imports_(context_, dispatcher_, admission_, leftovers_) {
   std::vector<Shipper*> shippers;
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     intakes_.push_back(
@@ -70,6 +71,7 @@ void Engine::measure() {
     dispatcher_.depths().note_ages(states, clock_.now());
   });
   dead_letters_.sweep();
+  imports_.sweep();
 }
 
 void Engine::start() {

@@ -10,6 +10,7 @@
 #include "relay/engine/intake.hpp"
 #include "relay/engine/outbox.hpp"
 #include "relay/engine/own_message.hpp"
+#include "relay/engine/transfer.hpp"
 
 namespace relay::engine {
 
@@ -67,6 +68,7 @@ class Engine {
   [[nodiscard]] Admission& admission() { return admission_; }
   /// What people do to messages that wait.
   [[nodiscard]] QueueControl& control() { return control_; }
+  [[nodiscard]] Imports& imports() { return imports_; }
 
   /// Deliveries under way finish, none begins. Thread: any.
   void stop_deliveries();
@@ -90,6 +92,7 @@ class Engine {
   Dispatcher dispatcher_;
   QueueControl control_;
   DeadLetters dead_letters_;
+  Imports imports_;
   std::vector<std::unique_ptr<Intake>> intakes_;
   std::vector<std::unique_ptr<Outbox>> outboxes_;
 };

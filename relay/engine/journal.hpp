@@ -25,7 +25,8 @@ struct TraceQuery {
 
 struct JournalLimits {
   std::size_t events = 20'000;
-  std::size_t octets = 10U << 20U;  ///< of their lines; what holds them comes on top, some 100 octets an event
+  std::size_t octets =
+    10U << 20U;  ///< of their lines; what holds them comes on top, some 100 octets an event
 };
 
 /// Hands log records on, and keeps those that name a message (`queue_id`) as lines: the last ones, within the limits.

@@ -14,9 +14,7 @@ using spool::Family;
 smtp::MessageOutcome deleted(const Attempt& attempt) {
   const mail::Reply reply{550, mail::EnhancedStatus{5, 7, 0}, "Deleted by an administrator"};
   smtp::MessageOutcome outcome;
-  outcome.recipients.assign(
-    attempt.pending.size(), {smtp::Disposition::failed, smtp::Stage::connect, reply}
-  );
+  outcome.recipients.assign(attempt.pending.size(), {smtp::Disposition::failed, smtp::Stage::connect, reply});
   return outcome;
 }
 
@@ -59,10 +57,9 @@ void QueueBatch::leave(const std::vector<Standing>& taken) {
 }
 
 void QueueBatch::note(std::string_view event, const QueueId& id) {
-  records_.push_back(log::warning(event)
-                       .with("queue_id", id.to_text())
-                       .with("by", change_.by)
-                       .with("reason", change_.reason));
+  records_.push_back(
+    log::warning(event).with("queue_id", id.to_text()).with("by", change_.by).with("reason", change_.reason)
+  );
 }
 
 bool QueueBatch::hold(const Standing& standing) {

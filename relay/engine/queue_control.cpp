@@ -86,9 +86,7 @@ std::size_t QueueControl::pending() const {
 
 void QueueControl::change(Change change, Answer answer) {
   auto step = std::make_shared<Step>(Step{std::move(change), std::move(answer), {}, {}});
-  enter([this, step] {
-    net::asio::post(context_.workers, [this, step] { find(step); });
-  });
+  enter([this, step] { net::asio::post(context_.workers, [this, step] { find(step); }); });
 }
 
 void QueueControl::finish(const Shared& step, Result<Changed> result) {

@@ -14,11 +14,11 @@
 namespace relay::engine {
 
 enum class QueueAction : std::uint8_t {
-  hold,     ///< of what waits: it is not tried, and grows no older than it may, until released
+  hold,  ///< of what waits: it is not tried, and grows no older than it may, until released
   release,  ///< of what is held: it waits again, due at once. Of a dead letter that is named by id, place or state:
             ///< its failed recipients are tried anew, as if it had come now
-  retry,    ///< of what waits: due at once. The hop's own backoff stays
-  remove,   ///< the whole message, wherever its recipients wait; a dead letter too
+  retry,   ///< of what waits: due at once. The hop's own backoff stays
+  remove,  ///< the whole message, wherever its recipients wait; a dead letter too
 };
 
 /// One step of a change to many messages.

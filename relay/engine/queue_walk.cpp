@@ -25,16 +25,14 @@ constexpr std::array kKinds{
 };
 
 const Kind& kind_of(Family family) {
-  const auto found = std::find_if(kKinds.begin(), kKinds.end(), [&](const Kind& kind) {
-    return kind.family == family;
-  });
+  const auto found =
+    std::find_if(kKinds.begin(), kKinds.end(), [&](const Kind& kind) { return kind.family == family; });
   return found == kKinds.end() ? kKinds.front() : *found;
 }
 
 const Kind* kind_named(std::string_view text) {
-  const auto found = std::find_if(kKinds.begin(), kKinds.end(), [&](const Kind& kind) {
-    return text.starts_with(kind.mark);
-  });
+  const auto found =
+    std::find_if(kKinds.begin(), kKinds.end(), [&](const Kind& kind) { return text.starts_with(kind.mark); });
   return found == kKinds.end() ? nullptr : &*found;
 }
 
@@ -169,7 +167,8 @@ Result<Standing> read_standing(const spool::Store& store, Family family, const s
 Result<Standing> read_standing(const spool::Store& store, const std::string& name) {
   const auto* kind = kind_named(name);
   const auto key = kind != nullptr ? parse_base64(std::string_view(name).substr(2)) : std::nullopt;
-  if (!key) return permanent(Errc::invalid_argument, "'" + printable(name, 60) + "' names no place in the queue");
+  if (!key)
+    return permanent(Errc::invalid_argument, "'" + printable(name, 60) + "' names no place in the queue");
   return read_standing(store, kind->family, *key);
 }
 
@@ -179,7 +178,8 @@ FoundPage find_standing(
 ) {
   Walk walk(store, selection, std::clamp<std::size_t>(limit, 1, kStep));
   const auto* first = kind_named(cursor);
-  auto after = first != nullptr ? parse_base64(std::string_view(cursor).substr(2)).value_or("") : std::string();
+  auto after =
+    first != nullptr ? parse_base64(std::string_view(cursor).substr(2)).value_or("") : std::string();
   bool is_reached = first == nullptr;
   for (const auto& kind : kKinds) {
     is_reached = is_reached || &kind == first;
@@ -228,7 +228,8 @@ Result<std::vector<Standing>> all_places(
   }
   places.clear();
   for (const auto family : kWaiting) {
-    if (auto added = add_places_of(store, family, id, "", places); !added) return tl::unexpected(added.error());
+    if (auto added = add_places_of(store, family, id, "", places); !added)
+      return tl::unexpected(added.error());
   }
   return places;
 }

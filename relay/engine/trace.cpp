@@ -15,7 +15,9 @@ constexpr std::size_t kMaxVisits = 1000;
 /// The cursor behind the first page: nothing was walked yet.
 constexpr const char* kWalk = "walk";
 
-ordered_json recipients_of(const mail::Envelope& envelope, const std::map<std::uint32_t, spool::Settled>& settled) {
+ordered_json recipients_of(
+  const mail::Envelope& envelope, const std::map<std::uint32_t, spool::Settled>& settled
+) {
   auto recipients = ordered_json::array();
   for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
     ordered_json recipient{{"address", envelope.recipients[i].to_text()}, {"state", "waiting"}};
@@ -41,7 +43,8 @@ bool add_message(const spool::Store& store, const QueueId& id, ordered_json& mes
   const auto& envelope = stored->envelope;
   const auto settled = store.results(id);
   message["sender"] = envelope.reverse_path.to_text();
-  message["recipients"] = recipients_of(envelope, settled ? *settled : std::map<std::uint32_t, spool::Settled>{});
+  message["recipients"] =
+    recipients_of(envelope, settled ? *settled : std::map<std::uint32_t, spool::Settled>{});
   message["message_id"] = stored_message_id(store, id);
   message["size"] = envelope.size;
   message["arrival"] = to_rfc3339(envelope.arrival);
@@ -88,7 +91,8 @@ std::optional<ordered_json> of_id(
   const bool is_stored = add_message(store, id, message);
   if (!is_stored && stories.empty()) return std::nullopt;
   if (is_stored) {
-    if (const auto failed = read_standing(store, Family::failed, spool::id_key(id))) add_standing(*failed, message);
+    if (const auto failed = read_standing(store, Family::failed, spool::id_key(id)))
+      add_standing(*failed, message);
     else if (const auto places = all_places(store, routes, id)) {
       for (const auto& place : *places) add_standing(place, message);
     }
@@ -115,7 +119,8 @@ ordered_json trace(
 ) {
   auto messages = ordered_json::array();
   if (cursor.empty()) {
-    const auto stories = journal != nullptr ? journal->find(query, kMaxStories) : std::vector<Journal::Story>{};
+    const auto stories =
+      journal != nullptr ? journal->find(query, kMaxStories) : std::vector<Journal::Story>{};
     if (query.id) {
       if (auto message = of_id(store, routes, *query.id, stories)) messages.push_back(std::move(*message));
       return {{"messages", std::move(messages)}, {"next", ""}};
@@ -129,8 +134,8 @@ ordered_json trace(
     store, selection, {Family::due, Family::held, Family::failed}, cursor == kWalk ? "" : cursor, kMaxVisits
   );
   for (const auto& standing : page.found) {
-    const bool is_wanted = query.message_id.empty() || bare_message_id(stored_message_id(store, standing.id)) ==
-                                                         bare_message_id(query.message_id);
+    const bool is_wanted = query.message_id.empty() || bare_message_id(stored_message_id(store, standing.id)
+                                                       ) == bare_message_id(query.message_id);
     ordered_json message{{"queue_id", standing.id.to_text()}, {"state", state_of(standing)}};
     if (!is_wanted || !add_message(store, standing.id, message)) continue;
     add_standing(standing, message);

@@ -22,6 +22,7 @@ struct Request {
   std::string path;           ///< without its query
   std::string query;          ///< behind the '?', not decoded
   std::string authorization;  ///< that header's value
+  std::string body;
 };
 
 struct Response {
@@ -31,7 +32,11 @@ struct Response {
 };
 
 using Handler = std::function<net::Awaitable<Response>(Request)>;
+/// How many octets of body a request may have, asked when its header is known (`body` is empty then): who may send
+/// much is decided before any of it is kept. Longer ones are answered with 413.
+using BodyLimit = std::function<std::size_t(const Request&)>;
 
+/// Of a request's header, and of its body unless the server's BodyLimit says otherwise.
 inline constexpr std::size_t kMaxRequest = 16U << 10U;
 /// Of one server at a time; one more ends those that wait for a request. Probes and scrapes need a handful, and
 /// descriptors are for mail.
@@ -43,8 +48,10 @@ inline constexpr std::size_t kMaxConnections = 100;
 class Server {
  public:
   /// Errors as net::Listener::open(). @param log  told of a handler's exceptions; outlives the server
+  /// @param body_limit  empty: kMaxRequest for all
   [[nodiscard]] static Result<std::unique_ptr<Server>> open(
-    net::asio::io_context& context, const std::vector<Endpoint>& endpoints, Handler handler, log::Sink& log
+    net::asio::io_context& context, const std::vector<Endpoint>& endpoints, Handler handler, log::Sink& log,
+    BodyLimit body_limit = {}
   );
   void start();
   /// Stops accepting and ends all connections.
@@ -54,15 +61,18 @@ class Server {
 
  private:
   Server(
-    net::asio::io_context& context, std::unique_ptr<net::Listener> listener, Handler handler, log::Sink& log
+    net::asio::io_context& context, std::unique_ptr<net::Listener> listener, Handler handler, log::Sink& log,
+    BodyLimit body_limit
   );
 
   std::unique_ptr<net::Listener> listener_;
   Handler handler_;
+  BodyLimit body_limit_;
   net::TaskGroup tasks_;
 };
 
-/// The value of a query's parameter (`limit=10&after=x`), or nothing.
+/// The value of a query's parameter (`limit=10&after=x`), with `%40` and the like decoded ('+' stays what it is);
+/// empty when it is not there.
 [[nodiscard]] std::string query_value(const std::string& query, const std::string& name);
 
 }  // namespace relay::http

@@ -71,9 +71,9 @@ class HeaderScan {
   enum class Kept : std::uint8_t { nothing, received, message_id, watched } kept_ = Kept::nothing;
   bool has_watched_field_ = false;
   bool has_8bit_header_ = false;
-  std::string name_;      // the start of a line that may yet be a header field
-  std::string field_;     // the name of the field being read, when its text is kept
-  std::string text_;      // its text, capped
+  std::string name_;   // the start of a line that may yet be a header field
+  std::string field_;  // the name of the field being read, when its text is kept
+  std::string text_;   // its text, capped
   std::string message_id_;
   std::uint64_t octets_ = 0;
   std::uint32_t received_count_ = 0;

@@ -15,6 +15,10 @@ using ::testing::Not;
 using ::testing::StartsWith;
 
 net::Awaitable<Response> echo(Request request) {
+  if (request.method == "POST") {
+    Response stored{200, std::to_string(request.body.size()) + " " + request.body.substr(0, 10) + "\n"};
+    co_return stored;
+  }
   if (request.path == "/throw") throw std::runtime_error("the handler broke");
   Response response{
     request.path == "/health" ? 200U : 503U, request.method + " " + request.path + " " + request.query + "\n"
@@ -22,10 +26,14 @@ net::Awaitable<Response> echo(Request request) {
   co_return response;
 }
 
+std::size_t limit(const Request& request) {
+  return request.authorization == "Bearer x" ? 100'000 : kMaxRequest;
+}
+
 class ServerTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    server = std::move(*Server::open(loop.thread.context(), {{"127.0.0.1", 0}}, echo, log));
+    server = std::move(*Server::open(loop.thread.context(), {{"127.0.0.1", 0}}, echo, log, limit));
     net::ask(loop.thread, [this] { server->start(); });
   }
   void TearDown() override {
@@ -78,6 +86,51 @@ TEST_F(ServerTest, TakesRequestsHoweverTheyAreCut) {
   EXPECT_THAT(peer.rest(), HasSubstr("200 OK"));
 }
 
+TEST_F(ServerTest, TakesABodyAsLongAsItsSenderMay) {
+  const auto post = [&](std::size_t size, const std::string& fields) {
+    return ask(
+      "POST /v1/x HTTP/1.1\r\nHost: node\r\nConnection: close\r\n" + fields +
+      "Content-Length: " + std::to_string(size) + "\r\n\r\n" + std::string(size, 'y')
+    );
+  };
+  EXPECT_THAT(post(5, ""), EndsWith("\r\n\r\n5 yyyyy\n"));
+  EXPECT_THAT(post(0, ""), EndsWith("\r\n\r\n0 \n"));
+  EXPECT_THAT(post(90'000, "Authorization: Bearer x\r\n"), EndsWith("90000 yyyyyyyyyy\n"));
+  EXPECT_THAT(post(90'000, ""), StartsWith("HTTP/1.0 413 "));
+  EXPECT_THAT(post(200'000, "Authorization: Bearer x\r\n"), StartsWith("HTTP/1.0 413 "));
+}
+
+TEST_F(ServerTest, TakesAChunkedBodyAndBoundsItToo) {
+  const auto head =
+    "POST /v1/x HTTP/1.1\r\nHost: node\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+  EXPECT_THAT(ask(std::string(head) + "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), EndsWith("\r\n\r\n5 abcde\n"));
+  EXPECT_THAT(
+    ask(std::string(head) + "8000\r\n" + std::string(0x8000, 'y') + "\r\n0\r\n\r\n"),
+    StartsWith("HTTP/1.0 413 ")
+  );
+}
+
+TEST_F(ServerTest, AnswersAClientThatWaitsForLeaveToSend) {
+  auto peer = client();
+  peer.send(
+    "POST /v1/x HTTP/1.1\r\nHost: node\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: "
+    "3\r\n\r\n"
+  );
+  EXPECT_THAT(peer.until("\r\n\r\n"), StartsWith("HTTP/1.1 100 Continue"));
+  peer.send("abc");
+  EXPECT_THAT(peer.rest(), EndsWith("3 abc\n"));
+}
+
+TEST_F(ServerTest, AnswersPipelinedRequestsOneByOne) {
+  const auto answer = ask(
+    "POST /a HTTP/1.1\r\nHost: node\r\nContent-Length: 3\r\n\r\nabc"
+    "GET /health HTTP/1.1\r\nHost: node\r\n\r\n"
+    "GET /health HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n"
+  );
+  EXPECT_THAT(answer, HasSubstr("3 abc\n"));
+  EXPECT_THAT(answer, EndsWith("GET /health \n"));
+}
+
 TEST_F(ServerTest, LeavesTheBodyOutForHead) {
   EXPECT_THAT(ask("HEAD /health HTTP/1.0\r\n\r\n"), Not(HasSubstr("HEAD /health")));
 }
@@ -109,6 +162,8 @@ TEST(QueryValue, IsTakenByName) {
   EXPECT_EQ(query_value("limit=10&after=w:abc=", "after"), "w:abc=");
   EXPECT_EQ(query_value("limit=10", "after"), "");
   EXPECT_EQ(query_value("", "after"), "");
+  EXPECT_EQ(query_value("sender=a%40b.test%3c&x=%4", "sender"), "a@b.test<");
+  EXPECT_EQ(query_value("x=100%&y=%zz%4", "x") + query_value("y=%zz%4", "y"), "100%%zz%4");
 }
 
 }  // namespace

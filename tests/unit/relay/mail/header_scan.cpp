@@ -101,5 +101,34 @@ TEST(HeaderScan, MeasuresTheHeaderOnlyCase084) {
   );
 }
 
+TEST(HeaderScan, KeepsTheFirstMessageId) {
+  EXPECT_EQ(scan_of("Message-Id : <a@b>\r\nMessage-ID: <c@d>\r\n\r\n").message_id(), "<a@b>");
+  EXPECT_EQ(scan_of("A: b\r\nMESSAGE-ID:\r\n <a@b>\r\n").message_id(), "<a@b>");
+  EXPECT_EQ(scan_of("A: b\r\n\r\nMessage-ID: <a@b>\r\n").message_id(), "");
+  EXPECT_EQ(scan_of("Message-ID: <\x1b@b>\r\n").message_id(), "<?@b>");
+  EXPECT_EQ(scan_of("Message-ID: " + std::string(5000, 'x') + "\r\n").message_id().size(), 250U);
+}
+
+TEST(HeaderScan, NotesFieldsThatItWatchesFor) {
+  const std::vector<std::string> watched{"Precedence: bulk", "List-Id", "X-Any:"};
+  const auto is_found = [&](std::string_view content) {
+    for (const std::size_t piece : {1U, 5U, 1U << 20U}) {
+      HeaderScan scan("node1.example", {}, &watched);
+      std::string out;
+      for (std::size_t i = 0; i < content.size(); i += piece) scan.feed(content.substr(i, piece), out);
+      scan.finish(out);
+      EXPECT_EQ(out, content);
+      if (!scan.has_watched_field()) return false;
+    }
+    return true;
+  };
+  EXPECT_TRUE(is_found("A: b\r\nPRECEDENCE: \r\n Bulk \r\n\r\n"));
+  EXPECT_TRUE(is_found("List-Id: <a.b>\r\nA: b\r\n\r\n"));
+  EXPECT_TRUE(is_found("X-Any:\r\n"));
+  EXPECT_FALSE(is_found("Precedence: bulky\r\n\r\nPrecedence: bulk\r\n"));
+  EXPECT_FALSE(is_found("X-Precedence: bulk\r\n\r\n"));
+  EXPECT_FALSE(scan_of("Precedence: bulk\r\n\r\n").has_watched_field());
+}
+
 }  // namespace
 }  // namespace relay::mail

@@ -402,5 +402,11 @@ TEST(Backlog, AgreesWithAModelOverRandomEvents) {
   }
 }
 
+TEST(Backlog, LeavesAMessageWhoseCommitIsUnderWay) {
+  Backlog backlog(1h, Backlog::OnDisk::nothing);
+  backlog.announce({1, 7});
+  EXPECT_TRUE(backlog.forget({1, 7})) << "whoever commits it says what became of it";
+}
+
 }  // namespace
 }  // namespace relay::queue
