@@ -5,6 +5,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <chrono>
+#include <limits>
 #include <sstream>
 #include <utility>
 
@@ -147,7 +148,7 @@ class Connection {
   Awaitable<Result<Exchange>> parse_request() {
     beast_http::request_parser<beast_http::string_body> parser;
     parser.header_limit(kMaxRequest);
-    parser.body_limit(boost::none);
+    parser.body_limit(std::numeric_limits<std::uint64_t>::max());  // Boost 1.74 takes none for zero
     Exchange exchange;
     bool has_header = false;
     while (true) {
