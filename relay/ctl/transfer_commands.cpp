@@ -83,6 +83,8 @@ class Export {
 
   [[nodiscard]] std::uint64_t written() const { return written_; }
   [[nodiscard]] std::uint64_t left() const { return left_; }
+  /// Written, and not deleted here: somebody changed them meanwhile.
+  [[nodiscard]] std::uint64_t twofold() const { return twofold_; }
 
  private:
   Result<void> hold() {
@@ -143,7 +145,7 @@ class Export {
     };
     const auto deleted = request(admin_, "POST", "/v1/queue/delete", body.dump());
     if (!deleted) return tl::unexpected(deleted.error());
-    left_behind_ += deleted->at("unchanged").get<std::uint64_t>();
+    twofold_ += deleted->at("unchanged").get<std::uint64_t>();
     return {};
   }
 
@@ -155,7 +157,7 @@ class Export {
   std::vector<std::string> group_;
   std::uint64_t written_ = 0;
   std::uint64_t left_ = 0;
-  std::uint64_t left_behind_ = 0;
+  std::uint64_t twofold_ = 0;
 };
 
 /// One import under way.
@@ -229,12 +231,14 @@ int export_queue(const AdminInterface& admin, const ExportOrder& order) {
   if (!output) return complain(output.error());
   std::uint64_t written = 0;
   std::uint64_t left = 0;
+  std::uint64_t twofold = 0;
   Result<void> result;
   {
     Export transfer(admin, order, *output);
     result = transfer.run();
     written = transfer.written();
     left = transfer.left();
+    twofold = transfer.twofold();
   }
   if (result) result = order.file.empty() ? Result<void>{} : output->sync();
   if (!result) {
@@ -250,6 +254,10 @@ int export_queue(const AdminInterface& admin, const ExportOrder& order) {
     std::cerr << left
               << (order.is_removed ? " are being sent right now: run this again\n"
                                    : " left the queue meanwhile\n");
+  if (twofold > 0)
+    std::cerr
+      << twofold
+      << " of them are still here: somebody changed them meanwhile, and both relays may deliver them\n";
   return written > 0 ? kDone : kNothing;
 }
 

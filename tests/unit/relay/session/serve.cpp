@@ -35,6 +35,23 @@ TEST(Serve, TheQuickTestFromAClientThatSendsAllAtOnce) {
   EXPECT_EQ(relay.messages().front().envelope.origin.client, "127.0.0.1");
 }
 
+TEST(Serve, MarksBulkMailByItsHeaderAndKeepsTheMessageId) {
+  auto rules = LiveSession::allowing_loopback();
+  rules.bulk_headers = {"Precedence: bulk"};
+  LiveSession relay(rules);
+  auto client = relay.client();
+  client.send(
+    "HELO 1\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\nMessage-ID: <x@y>\r\nprecedence: "
+    "Bulk\r\n\r\n"
+    "body\r\n.\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n\r\nPrecedence: bulk\r\n.\r\nQUIT\r\n"
+  );
+  EXPECT_THAT(client.rest(), HasSubstr("250 2.0.0 OK queued as"));
+  ASSERT_EQ(relay.messages().size(), 2U);
+  EXPECT_TRUE(relay.messages()[0].envelope.is_bulk);
+  EXPECT_EQ(relay.messages()[0].envelope.message_id, "<x@y>");
+  EXPECT_FALSE(relay.messages()[1].envelope.is_bulk);
+}
+
 TEST(Serve, TheQuickTestFromAClientThatClosesWithoutReadingCase074) {
   LiveSession relay;
   auto client = relay.client();

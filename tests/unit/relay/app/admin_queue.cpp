@@ -1,0 +1,45 @@
+#include "relay/app/admin_queue.hpp"
+
+#include <gtest/gtest.h>
+
+namespace relay::app {
+namespace {
+
+using engine::QueueAction;
+
+TEST(ParseChange, ReadsWhatIsSelectedAndWhy) {
+  const auto change = parse_change(
+    QueueAction::remove,
+    R"({"sender": "a@b.test", "state": "held", "limit": 7, "after": "h:x", "by": "me", "reason": "spam",
+        "report_to_sender": true})"
+  );
+  ASSERT_TRUE(change);
+  EXPECT_EQ(change->selection.sender, "a@b.test");
+  EXPECT_EQ(change->selection.state, "held");
+  EXPECT_EQ(change->limit, 7U);
+  EXPECT_EQ(change->cursor, "h:x");
+  EXPECT_EQ(change->by, "me");
+  EXPECT_EQ(change->reason, "spam");
+  EXPECT_TRUE(change->is_reported);
+}
+
+TEST(ParseChange, WantsASelectionOrTheWordAll) {
+  EXPECT_FALSE(parse_change(QueueAction::hold, ""));
+  EXPECT_FALSE(parse_change(QueueAction::hold, R"({"reason": "x", "all": false})"));
+  EXPECT_TRUE(parse_change(QueueAction::hold, R"({"all": true})"));
+  EXPECT_TRUE(parse_change(QueueAction::hold, R"({"places": ["w:x"]})"));
+  EXPECT_TRUE(parse_change(QueueAction::hold, R"({"state": "waiting"})"));
+}
+
+TEST(ParseChange, SaysWhatIsWrong) {
+  for (const auto* body :
+       {"[]", "x", R"({"id": "x"})", R"({"id": 7})", R"({"state": "gone"})", R"({"all": true, "limit": "x"})"
+       }) {
+    const auto change = parse_change(QueueAction::hold, body);
+    ASSERT_FALSE(change) << body;
+    EXPECT_EQ(change.error().code, Errc::invalid_argument) << body;
+  }
+}
+
+}  // namespace
+}  // namespace relay::app
