@@ -13,7 +13,7 @@ TEST(Keys, RoundTrip) {
   EXPECT_EQ(parse_indexed_key(indexed_key(id, 77)), (std::pair{id, 77U}));
   const auto due = parse_due_key(due_key("smarthost/default", at(1'234'567'890'123), id));
   ASSERT_TRUE(due);
-  EXPECT_EQ(due->destination, "smarthost/default");
+  EXPECT_EQ(due->queue, "smarthost/default");
   EXPECT_EQ(due->due, at(1'234'567'890'123));
   EXPECT_EQ(due->id, id);
 }

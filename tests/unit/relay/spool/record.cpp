@@ -23,12 +23,54 @@ TEST(Records, RoundTrip) {
   StoredEnvelope null_sender = envelope();
   null_sender.envelope.reverse_path = {};
   EXPECT_EQ(parse_envelope(to_payload(null_sender)), null_sender);
-  const Waiting waiting{WallTime{milliseconds{1}}, 2, 3, "451 later"};
+  const Waiting waiting{WallTime{milliseconds{1}}, 2, 3, "451 later", {}, {}, false};
   EXPECT_EQ(parse_waiting(to_payload(waiting)), waiting);
-  const Settled settled{true, "250 ok", "smtp.example.net:587", WallTime{milliseconds{4}}};
+  const Settled settled{true, "250 ok", "smtp.example.net:587", WallTime{milliseconds{4}}, false};
   EXPECT_EQ(parse_settled(to_payload(settled)), settled);
+  Waiting shared = waiting;
+  shared.share = {0, 7, 4'000'000'000};
+  shared.sender_was_warned = true;
+  EXPECT_EQ(parse_waiting(to_payload(shared)), shared);
+  Settled told = settled;
+  told.is_delivered = false;
+  told.is_closed = true;
+  EXPECT_EQ(parse_settled(to_payload(told)), told);
   const Failed failed{WallTime{milliseconds{1}}, 2, WallTime{milliseconds{3}}, 4};
   EXPECT_EQ(parse_failed(to_payload(failed)), failed);
+}
+
+TEST(Records, OfAnOlderRelayAreForAllRecipientsAndReportedToNobody) {
+  const auto waiting = parse_waiting(
+    "\xa5garrival\x01"
+    "dsize\x02"
+    "hattempts\x03"
+    "dlast`"
+    "bat\x04"
+  );
+  ASSERT_TRUE(waiting);
+  EXPECT_TRUE(waiting->share.empty());
+  EXPECT_FALSE(waiting->sender_was_warned);
+  const auto settled = parse_settled(
+    "\xa4idelivered\xf4"
+    "ereply`"
+    "chop`"
+    "bat\x04"
+  );
+  ASSERT_TRUE(settled);
+  EXPECT_FALSE(settled->is_closed);
+}
+
+TEST(Records, WithAShareThatIsNoListOfNumbersAreCorrupt) {
+  const std::string head =
+    "\xa5garrival\x01"
+    "dsize\x02"
+    "hattempts\x03"
+    "dlast`"
+    "eshare";
+  EXPECT_TRUE(parse_waiting(head + "\x82\x01\x02"));
+  const std::string text = "\x81\x61x";
+  for (const std::string& share : {std::string("\x81\x20"), text})
+    EXPECT_EQ(parse_waiting(head + share).error().code, Errc::corrupt);
 }
 
 TEST(Records, KeepWhatTheSenderWantsToHear) {

@@ -1,77 +1,13 @@
 #include "relay/spool/store.hpp"
 
-#include <fstream>
 #include <gmock/gmock.h>
 #include <set>
 
-#include "tests/support/folder.hpp"
-#include "tests/support/quiet_log.hpp"
 #include "tests/unit/relay/spool/broken_files.hpp"
+#include "tests/unit/relay/spool/store_fixture.hpp"
 
 namespace relay::spool {
 namespace {
-
-const std::string kDestination = "smarthost/default";
-WallTime at(std::int64_t ms) { return WallTime{milliseconds{ms}}; }
-
-class StoreTest : public ::testing::Test {
- protected:
-  test::Folder folder;
-  test::QuietLog log;
-  metrics::Registry metrics{1};
-
-  std::unique_ptr<Store> open() {
-    auto store = Store::open({folder.path("spool"), [] { return false; }, &log, &metrics});
-    EXPECT_TRUE(store) << store.error().message();
-    return std::move(*store);
-  }
-
-  /// As behind damage that was found while the spool was in use.
-  std::unique_ptr<Store> open_repaired() {
-    std::ofstream(folder.path("spool/repair-wanted")).put('\n');
-    auto store = open();
-    EXPECT_EQ(metrics.total(metrics::Counter::spool_repairs), 1U);
-    return store;
-  }
-  /// Takes its place in the queue from a message.
-  static void unqueue(Store& store, const QueueId& id, WallTime due) {
-    EXPECT_TRUE(store.write({remove(Family::due, due_key(kDestination, due, id))}, Sync::yes));
-  }
-  static Operation result_of(const QueueId& id, bool is_delivered) {
-    return put_record(
-      Family::result, indexed_key(id, 0), to_payload(Settled{is_delivered, "reply", "hop", at(5)})
-    );
-  }
-
-  /// A whole message with this many chunks of 1,000 octets.
-  static QueueId accept(Store& store, WallTime due, std::uint32_t chunks = 1) {
-    const auto id = store.next_id();
-    StoredEnvelope stored;
-    stored.envelope.reverse_path = *mail::Address::parse("a@example.com");
-    stored.envelope.recipients = {*mail::Address::parse("b@example.net")};
-    stored.chunks = chunks;
-    stored.envelope.size = chunks * 1000;
-    Operations operations;
-    for (std::uint32_t i = 0; i < chunks; ++i) {
-      operations.push_back(
-        put_record(Family::content, indexed_key(id, i), std::string(1000, static_cast<char>('a' + i)))
-      );
-    }
-    operations.push_back(put_record(Family::envelope, id_key(id), to_payload(stored)));
-    operations.push_back(put_record(
-      Family::due, due_key(kDestination, due, id), to_payload(Waiting{due, stored.envelope.size, 0, ""})
-    ));
-    EXPECT_TRUE(store.write(operations, Sync::yes));
-    return id;
-  }
-
-  static std::vector<QueueId> waiting(const Store& store) {
-    std::vector<QueueId> ids;
-    const auto page = store.due(kDestination, std::nullopt, at(1'000'000), 1000);
-    for (const auto& item : page->items) ids.push_back(item.key.id);
-    return ids;
-  }
-};
 
 TEST_F(StoreTest, FindsEverythingAgainBehindARestart) {
   auto store = open();
@@ -79,7 +15,7 @@ TEST_F(StoreTest, FindsEverythingAgainBehindARestart) {
   const auto second = accept(*store, at(20));
   store.reset();
   store = open();
-  EXPECT_EQ(store->destinations(), std::vector<std::string>{kDestination});
+  EXPECT_EQ(store->queues(), std::vector<std::string>{kQueue});
   EXPECT_EQ(waiting(*store), (std::vector{first, second}));
   EXPECT_EQ(store->envelope(first)->chunks, 3U);
   EXPECT_EQ(*store->chunk(first, 2), std::string(1000, 'c'));
@@ -94,31 +30,6 @@ TEST_F(StoreTest, GivesNoIdTwiceAcrossRestarts) {
     for (int i = 0; i < 100; ++i) EXPECT_TRUE(ids.insert(store->next_id()).second);
   }
   EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end()));
-}
-
-TEST_F(StoreTest, GivesNoIdTwiceWhenItsCountOfStartsIsLost) {
-  open().reset();
-  open().reset();
-  auto store = open();
-  const auto waits = accept(*store, at(1));
-  // As a repaired log leaves it whose last records are missing: the count is older than the ids.
-  ASSERT_TRUE(store->write({put(Family::meta, "starts", big_endian(2, 8))}, Sync::yes));
-  store.reset();
-  store = open();
-  EXPECT_GT(store->next_id(), waits);
-  ASSERT_TRUE(store->write({put(Family::meta, "starts", big_endian(1, 8))}, Sync::yes));
-  ASSERT_TRUE(store->write(*store->quarantine(waits), Sync::yes));
-  store.reset();
-  EXPECT_GT(open()->next_id(), waits) << "nor those of quarantined mail";
-}
-
-TEST_F(StoreTest, GivesNoIdOfALonePlaceInTheQueueBehindARepair) {
-  auto store = open();
-  const QueueId lone{store->next_id().spool, (7ULL << kSequenceBits) + 5};
-  ASSERT_TRUE(store->write({put(Family::due, due_key(kDestination, at(1), lone), "garbage")}, Sync::yes));
-  store.reset();
-  store = open_repaired();
-  EXPECT_GT(store->next_id(), lone);
 }
 
 TEST_F(StoreTest, IsForItsOwnerAlone) {
@@ -149,14 +60,14 @@ TEST_F(StoreTest, PagesThroughTheQueueFromARememberedBound) {
   auto store = open();
   std::vector<QueueId> ids;
   for (int i = 0; i < 10; ++i) ids.push_back(accept(*store, at(100 + i)));
-  auto page = *store->due(kDestination, std::nullopt, at(105), 4);
+  auto page = *store->due(kQueue, std::nullopt, at(105), 4);
   ASSERT_EQ(page.items.size(), 4U);
   EXPECT_EQ(page.next_due, at(104));
-  page = *store->due(kDestination, page.items.back().key, at(105), 100);
+  page = *store->due(kQueue, page.items.back().key, at(105), 100);
   ASSERT_EQ(page.items.size(), 2U);
   EXPECT_EQ(page.items.front().key.id, ids[4]);
   EXPECT_EQ(page.next_due, at(106)) << "what is due later is named, not read";
-  EXPECT_FALSE(store->due(kDestination, queue::ItemKey{at(109), ids[9]}, at(200), 100)->next_due);
+  EXPECT_FALSE(store->due(kQueue, queue::ItemKey{at(109), ids[9]}, at(200), 100)->next_due);
   EXPECT_TRUE(store->due("smarthost/other", std::nullopt, at(200), 100)->items.empty());
 }
 
@@ -191,9 +102,9 @@ TEST_F(StoreTest, QuarantinesADamagedMessageAndKeepsTheOthers) {
 TEST_F(StoreTest, NamesDamagedPlacesInTheQueueAndReadsOn) {
   auto store = open();
   const auto damaged = store->next_id();
-  ASSERT_TRUE(store->write({put(Family::due, due_key(kDestination, at(1), damaged), "garbage")}, Sync::yes));
+  ASSERT_TRUE(store->write({put(Family::due, due_key(kQueue, at(1), damaged), "garbage")}, Sync::yes));
   const auto good = accept(*store, at(2));
-  const auto page = *store->due(kDestination, std::nullopt, at(10), 10);
+  const auto page = *store->due(kQueue, std::nullopt, at(10), 10);
   EXPECT_EQ(page.damaged, std::vector{damaged});
   ASSERT_EQ(page.items.size(), 1U);
   EXPECT_EQ(page.items.front().key.id, good);
@@ -207,10 +118,10 @@ TEST_F(StoreTest, ListsWaitingAndFailedMessages) {
   ASSERT_TRUE(store->write(
     {put_record(Family::failed, id_key(failed), to_payload(Failed{at(1), 5, at(3), 1}))}, Sync::yes
   ));
-  auto page = store->list_waiting("", 1);
+  auto page = store->list_places(Family::due, "", 1);
   ASSERT_EQ(page.size(), 1U);
   EXPECT_EQ(page.front().key.id, first);
-  page = store->list_waiting(due_key(kDestination, at(1), first), 10);
+  page = store->list_places(Family::due, due_key(kQueue, at(1), first), 10);
   ASSERT_EQ(page.size(), 1U);
   EXPECT_EQ(page.front().key.id, second);
   ASSERT_EQ(store->list_failed(std::nullopt, 10).size(), 1U);
@@ -274,63 +185,6 @@ TEST_F(StoreTest, KeepsWhatCanBeReadBehindAFlippedBitInTheLog) {
   EXPECT_TRUE(store->write({}, Sync::yes));
 }
 
-TEST_F(StoreTest, QueuesAgainWhatLostItsPlaceByARepair) {
-  auto store = open();
-  const auto in_place = accept(*store, at(1));
-  const auto lost = accept(*store, at(2));
-  unqueue(*store, lost, at(2));
-  store.reset();
-  store = open_repaired();
-  const auto page = *store->due(kDestination, std::nullopt, at(4'000'000'000'000), 10);
-  ASSERT_EQ(page.items.size(), 2U);
-  EXPECT_EQ(page.items[0].key.id, in_place);
-  EXPECT_EQ(page.items[1].key.id, lost);
-  EXPECT_EQ(page.items[1].size, 1000U);
-  ASSERT_EQ(log.records("spool_recovered").size(), 1U);
-  EXPECT_EQ(log.records("spool_recovered").front().at("queued"), 1);
-  store.reset();
-  store = open();
-  EXPECT_EQ(log.records("spool_recovered").size(), 1U) << "once";
-  EXPECT_EQ(store->usage().messages, 2U);
-}
-
-TEST_F(StoreTest, LeavesFailedMailWhereItIsBehindARepair) {
-  auto store = open();
-  const auto failed = accept(*store, at(1));
-  unqueue(*store, failed, at(1));
-  ASSERT_TRUE(store->write(
-    {put_record(Family::failed, id_key(failed), to_payload(Failed{at(1), 5, at(3), 1}))}, Sync::yes
-  ));
-  store.reset();
-  store = open_repaired();
-  EXPECT_EQ(store->usage().messages, 0U);
-  EXPECT_TRUE(store->failed(failed));
-}
-
-TEST_F(StoreTest, ConcludesSettledMailWhosePlaceWasLost) {
-  auto store = open();
-  const auto delivered = accept(*store, at(1));
-  const auto refused = accept(*store, at(1));
-  unqueue(*store, delivered, at(1));
-  unqueue(*store, refused, at(1));
-  ASSERT_TRUE(store->write({result_of(delivered, true), result_of(refused, false)}, Sync::yes));
-  store.reset();
-  store = open_repaired();
-  EXPECT_EQ(store->usage().messages, 0U) << "nobody gets it twice";
-  EXPECT_EQ(store->envelope(delivered).error().code, Errc::not_found);
-  EXPECT_EQ(store->failed(refused)->recipients, 1U);
-}
-
-TEST_F(StoreTest, QuarantinesAnEnvelopeThatNobodyWouldEverRead) {
-  auto store = open();
-  const auto id = store->next_id();
-  ASSERT_TRUE(store->write({put(Family::envelope, id_key(id), "garbage")}, Sync::yes));
-  store.reset();
-  store = open_repaired();
-  EXPECT_EQ(store->envelope(id).error().code, Errc::not_found);
-  EXPECT_EQ(metrics.total(metrics::Counter::spool_quarantined), 1U);
-}
-
 TEST_F(StoreTest, KeepsTheContentOfAnAcceptedMessageThatStillCountsAsComingIn) {
   auto store = open();
   const auto id = accept(*store, at(1));
@@ -346,7 +200,7 @@ TEST_F(StoreTest, TellsWhatCannotBeReadFromWhatIsDamaged) {
   test::BrokenFiles broken(folder.path("spool"), ".sst");
   EXPECT_EQ(store->envelope(id).error().code, Errc::storage_failed);
   EXPECT_EQ(store->envelope(id).error().fate, Fate::transient);
-  EXPECT_EQ(store->due(kDestination, std::nullopt, at(10), 10).error().fate, Fate::transient);
+  EXPECT_EQ(store->due(kQueue, std::nullopt, at(10), 10).error().fate, Fate::transient);
   EXPECT_EQ(store->quarantine(id).error().code, Errc::storage_failed) << "it would lose what it cannot read";
   broken.mend();
   EXPECT_TRUE(store->envelope(id));
@@ -358,11 +212,11 @@ TEST_F(StoreTest, RefusesASpoolOfAnotherFormatLoudly) {
   {
     auto store = open();
     // Written through the store's own door: the key is one of its counters.
-    ASSERT_TRUE(store->write({put(Family::meta, "format", "2")}, Sync::yes));
+    ASSERT_TRUE(store->write({put(Family::meta, "format", "3")}, Sync::yes));
   }
   const auto store = Store::open({folder.path("spool"), [] { return false; }, &log, &metrics});
   ASSERT_FALSE(store);
-  EXPECT_THAT(store.error().message(), ::testing::HasSubstr("format 2"));
+  EXPECT_THAT(store.error().message(), ::testing::HasSubstr("format 3"));
 }
 
 }  // namespace
