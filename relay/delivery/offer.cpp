@@ -12,6 +12,12 @@ bool is_put_off(const smtp::RecipientOutcome& recipient) {
   return recipient.disposition == Disposition::deferred;
 }
 
+/// Whether the host said so, and not we, for want of the content.
+bool is_judged(const smtp::MessageOutcome& outcome, const smtp::RecipientOutcome& recipient) {
+  const bool is_ours = outcome.unreadable && recipient.stage == smtp::Stage::content;
+  return recipient.disposition != Disposition::untried && !is_ours;
+}
+
 }  // namespace
 
 bool may_offer_again(const smtp::MessageOutcome& outcome) {
@@ -29,8 +35,7 @@ void note_answers(Job& job, const smtp::MessageOutcome& outcome) {
   job.so_far.may_be_duplicated = job.so_far.may_be_duplicated || outcome.may_be_duplicated;
   job.so_far.dsn_was_passed_on = job.so_far.dsn_was_passed_on && outcome.dsn_was_passed_on;
   for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
-    if (outcome.recipients[i].disposition != Disposition::untried)
-      job.so_far.recipients[job.open[i]] = outcome.recipients[i];
+    if (is_judged(outcome, outcome.recipients[i])) job.so_far.recipients[job.open[i]] = outcome.recipients[i];
   }
 }
 

@@ -9,7 +9,8 @@ namespace relay::delivery {
 /// Not behind an end of data whose answer was lost: it may have been delivered.
 [[nodiscard]] bool may_offer_again(const smtp::MessageOutcome& outcome);
 
-/// Adds what a host said of the recipients that it was given to what the hosts before said.
+/// Adds what a host said of the recipients that it was given to what the hosts before said. That the content could
+/// not be read for a second host is no word of that host: nothing changes.
 void note_answers(Job& job, const smtp::MessageOutcome& outcome);
 
 /// Leaves in the job's message the recipients that were deferred, for the next host.
@@ -19,7 +20,7 @@ void keep_deferred(Job& job, const smtp::MessageOutcome& outcome);
 /// before said.
 [[nodiscard]] smtp::MessageOutcome whole_outcome(const Job& job, smtp::MessageOutcome last);
 
-/// Every recipient that is still open failed with this reply.
+/// Every recipient failed with this reply; of a job that a host has judged, none: it keeps what the host said.
 [[nodiscard]] smtp::MessageOutcome judged(const Job& job, const mail::Reply& verdict);
 
 }  // namespace relay::delivery
