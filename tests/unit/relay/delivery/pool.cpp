@@ -1,150 +1,9 @@
 #include "relay/delivery/pool.hpp"
 
-#include <gmock/gmock.h>
-#include <mutex>
-
-#include "tests/support/exchange.hpp"
-#include "tests/support/loop.hpp"
-#include "tests/support/peer.hpp"
+#include "tests/unit/relay/delivery/pool_fixture.hpp"
 
 namespace relay::delivery {
 namespace {
-
-using namespace std::chrono_literals;
-using ::testing::HasSubstr;
-
-class Text : public ContentSource {
- public:
-  explicit Text(std::vector<std::string> pieces) : pieces_(std::move(pieces)) {}
-  net::Awaitable<Result<std::string>> next() override {
-    Result<std::string> piece = next_ < pieces_.size() ? pieces_[next_++] : std::string();
-    if (*piece == "unreadable") piece = permanent(Errc::corrupt, "checksum");
-    co_return piece;
-  }
-
- private:
-  std::vector<std::string> pieces_;
-  std::size_t next_ = 0;
-};
-
-/// Keeps what the pool reports, in order.
-class Reports : public Reporter {
- public:
-  bool may_begin() const override { return spool_works; }
-  void attempted(Job job, smtp::MessageOutcome outcome, Peer peer) override {
-    const std::scoped_lock lock(mutex_);
-    static constexpr const char* kNames[] = {"delivered", "deferred", "failed", "untried"};
-    lines_.push_back(
-      std::to_string(job.id.number) + " " + kNames[static_cast<int>(outcome.recipients.front().disposition)]
-    );
-    last_peer = std::move(peer);
-    last_unreadable = std::move(outcome.unreadable);
-  }
-  void untried(Job job) override { add(std::to_string(job.id.number) + " returned"); }
-  void connection_ready(const Peer&) override { add("ready"); }
-  void connection_closed() override { add("closed"); }
-  void hop_failed(const smtp::HopFailure& failure, const Peer&, bool was_of_use) override {
-    add((was_of_use ? "old hop failed: " : "hop failed: ") + failure.error.context);
-  }
-  std::vector<std::string> lines() {
-    const std::scoped_lock lock(mutex_);
-    return lines_;
-  }
-  bool has(const std::string& line) {
-    const auto all = lines();
-    return std::find(all.begin(), all.end(), line) != all.end();
-  }
-  Peer last_peer;
-  std::optional<Error> last_unreadable;
-  std::atomic<bool> spool_works{true};
-
- private:
-  void add(std::string line) {
-    const std::scoped_lock lock(mutex_);
-    lines_.push_back(std::move(line));
-  }
-  std::mutex mutex_;
-  std::vector<std::string> lines_;
-};
-
-class PoolTest : public ::testing::Test, public HopSource {
- protected:
-  void SetUp() override {
-    hop_ = std::make_shared<Hop>();
-    hop_->next_hop = {
-      {"127.0.0.1", acceptor.port()}, {"relay.example", smtp::TlsMode::none, std::nullopt, {}}
-    };
-    hop_->connect_timeout = 5s;
-    hop_->idle_time = 10s;
-    hop_->messages_per_connection = 100;
-  }
-  void TearDown() override {
-    net::ask(loop.thread, [this] {
-      pool.stop();
-      tasks.close_all();
-    });
-    test::eventually(
-      [this] { return net::ask(loop.thread, [this] { return tasks.count() == 0; }); },
-      "the end of all connections"
-    );
-    loop.thread.stop();
-  }
-
-  std::shared_ptr<const Hop> hop() const override {
-    const std::scoped_lock lock(mutex_);
-    return hop_;
-  }
-  void change_hop(const std::function<void(Hop&)>& change) {
-    const std::scoped_lock lock(mutex_);
-    auto changed = std::make_shared<Hop>(*hop_);
-    change(*changed);
-    hop_ = std::move(changed);
-  }
-  void start(
-    std::initializer_list<std::uint64_t> ids, std::vector<std::string> content = {"A: b\r\n\r\n", ".x\r\n"}
-  ) {
-    net::ask(loop.thread, [&] {
-      std::vector<Job> jobs;
-      for (const auto id : ids) {
-        jobs.push_back(
-          {{1, id},
-           {test::address("a@b"), {test::address("c@d")}, 10, mail::Body::undeclared},
-           std::make_unique<Text>(content)}
-        );
-      }
-      pool.start(std::move(jobs), true);
-    });
-  }
-  void expect(const std::string& line) {
-    EXPECT_TRUE(test::eventually([&] { return reports.has(line); }, line.c_str()))
-      << ::testing::PrintToString(reports.lines());
-  }
-
-  /// The next hop's part of a connection.
-  static void greet(test::Peer& peer) {
-    peer.send("220 hop\r\n");
-    EXPECT_EQ(peer.line(), "EHLO relay.example");
-    peer.send("250-hop\r\n250 PIPELINING\r\n");
-  }
-  static std::string take_message(test::Peer& peer) {
-    peer.until("DATA\r\n");
-    peer.send("250 ok\r\n250 ok\r\n354 go\r\n");
-    auto content = peer.until("\r\n.\r\n");
-    peer.send("250 queued\r\n");
-    return content;
-  }
-
-  test::Loop loop;
-  test::Acceptor acceptor;
-  Reports reports;
-  net::Resolver resolver{loop.thread.context(), {}};
-  net::TaskGroup tasks{loop.thread.executor(), [](const std::string& what) { ADD_FAILURE() << what; }};
-  Pool pool{loop.thread.context(), {tasks, resolver, *this, reports}, 3};
-
- private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<Hop> hop_;
-};
 
 TEST_F(PoolTest, SendsSeveralMessagesOverOneConnection) {
   start({1});
@@ -207,7 +66,7 @@ TEST_F(PoolTest, TriesAgainOnAFreshConnectionWhenAnIdleOneWentAway) {
 }
 
 TEST_F(PoolTest, ClosesAConnectionThatIsIdleForTooLong) {
-  change_hop([](Hop& hop) { hop.idle_time = 100ms; });
+  change([](Route& route) { route.idle_time = 100ms; });
   start({1});
   auto peer = acceptor.accept();
   greet(peer);
@@ -218,7 +77,7 @@ TEST_F(PoolTest, ClosesAConnectionThatIsIdleForTooLong) {
 }
 
 TEST_F(PoolTest, SendsNoMoreOverAConnectionThanItShould) {
-  change_hop([](Hop& hop) { hop.messages_per_connection = 1; });
+  change([](Route& route) { route.hosts[0].messages_per_connection = 1; });
   start({1});
   auto first = acceptor.accept();
   greet(first);
@@ -239,9 +98,9 @@ TEST_F(PoolTest, LetsGoOfConnectionsWhoseHopChanged) {
   take_message(old);
   expect("1 delivered");
   test::Acceptor elsewhere;
-  change_hop([&](Hop& hop) {
-    hop.next_hop.endpoint.port = elsewhere.port();
-    hop.generation = 2;
+  change([&](Route& route) {
+    route.hosts[0].next_hop.endpoint.port = elsewhere.port();
+    route.generation = 2;
   });
   start({2});
   EXPECT_EQ(old.line(), "QUIT") << "not over the old connection";
@@ -253,7 +112,9 @@ TEST_F(PoolTest, LetsGoOfConnectionsWhoseHopChanged) {
 }
 
 TEST_F(PoolTest, NeverEndsContentThatCannotBeRead) {
-  start({1}, {"A: b\r\n\r\n", "unreadable"});
+  std::vector<Job> jobs;
+  jobs.push_back(job(1, {"c@d"}, {"A: b\r\n\r\n", "unreadable"}));
+  start(std::move(jobs));
   auto peer = acceptor.accept();
   greet(peer);
   peer.until("DATA\r\n");
@@ -267,7 +128,6 @@ TEST_F(PoolTest, NeverEndsContentThatCannotBeRead) {
 }
 
 TEST_F(PoolTest, BeginsNothingThatCouldNotBeRecorded) {
-  change_hop([](Hop& hop) { hop.messages_per_connection = 100; });
   start({1, 2, 3, 4});
   std::vector<test::Peer> peers;
   for (int i = 0; i < 3; ++i) peers.push_back(acceptor.accept());
@@ -304,16 +164,16 @@ TEST_F(PoolTest, GoesOnInPlainTextWhereTlsIsOpportunisticOnlyCase060) {
     peer.send("220 go\r\n");
   };
   const auto set = [this](smtp::TlsMode mode) {
-    change_hop([mode](Hop& hop) {
-      hop.next_hop.policy.tls = mode;
-      hop.tls = net::TlsClient::make_without_authorities();
+    change([mode](Route& route) {
+      route.hosts[0].next_hop.policy.tls = mode;
+      route.hosts[0].tls = net::TlsClient::make_without_authorities();
     });
   };
   set(smtp::TlsMode::encrypted);
   start({1});
   break_handshake();
   expect("1 returned");
-  EXPECT_THAT(reports.lines().front(), HasSubstr("hop failed: TLS with 127.0.0.1"));
+  EXPECT_THAT(reports.lines().front(), HasSubstr("hop failed: TLS with hop0"));
   set(smtp::TlsMode::opportunistic);
   start({2});
   break_handshake();
