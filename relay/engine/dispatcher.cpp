@@ -553,6 +553,7 @@ void Dispatcher::quarantine_failed(const InFlight& message, const Error& error) 
 }
 
 void Dispatcher::forget(const InFlight& message) {
+  depths_.remove(message.queue);
   on_thread([this, message] {
     in_quarantine_.erase(message.item.key.id);
     depths_.remove(message.queue);
