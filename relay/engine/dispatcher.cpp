@@ -194,7 +194,9 @@ void Dispatcher::take_out(
       const auto& id = place.item.key.id;
       are_in_flight.push_back(scheduler_.forget(place.queue, id));
       if (are_in_flight.back() && wish) wishes_[id] = *wish;
-      if (!are_in_flight.back()) forget_fresh(place.queue, id);
+      if (are_in_flight.back()) continue;
+      forget_fresh(place.queue, id);
+      depths_.remove(place.queue);
     }
     answer(std::move(are_in_flight));
   });
@@ -556,7 +558,7 @@ void Dispatcher::forget(const InFlight& message) {
   depths_.remove(message.queue);
   on_thread([this, message] {
     in_quarantine_.erase(message.item.key.id);
-    depths_.remove(message.queue);
+    wishes_.erase(message.item.key.id);
     forget_fresh(message.queue, message.item.key.id);
     scheduler_.finished(message.queue, message.item.key.id, message.shard);
   });

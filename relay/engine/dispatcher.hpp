@@ -144,6 +144,7 @@ class Dispatcher {
   void put_back(const InFlight& message);
   void fulfil_wish(const Place& place);
   void conclude(const Attempt& attempt, std::size_t shard);
+  void fulfil_wish(const QueueId& id);
   [[nodiscard]] bool is_in_its_queue(const Attempt& attempt) const;
   void reroute(const Attempt& attempt, std::size_t shard);
   void move(const Attempt& attempt, std::size_t shard);
