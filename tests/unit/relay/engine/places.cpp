@@ -1,0 +1,72 @@
+#include "relay/engine/places.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/exchange.hpp"
+#include "tests/unit/relay/engine/settings.hpp"
+
+namespace relay::engine {
+namespace {
+
+using test::smarthost;
+using Share = std::vector<std::uint32_t>;
+
+const WallTime kDue{milliseconds{1'000'000}};
+const QueueId kId{1, 7};
+
+mail::Envelope envelope(const std::vector<std::string>& recipients) {
+  mail::Envelope envelope;
+  envelope.reverse_path = relay::test::address("a@b");
+  for (const auto& recipient : recipients) envelope.recipients.push_back(relay::test::address(recipient));
+  envelope.size = 77;
+  return envelope;
+}
+
+TEST(Places, OfAMessageForOneDestinationAreOneForAll) {
+  const route::RouteTable routes({smarthost("default")});
+  const auto places = new_places(routes, envelope({"c@d", "e@f"}), kId, queue::Lane::bulk, kDue);
+  ASSERT_EQ(places.size(), 1U);
+  EXPECT_EQ(places.front().queue.to_key(), "smarthost/default;bulk");
+  EXPECT_TRUE(places.front().share.empty());
+  EXPECT_EQ(places.front().item, (queue::Item{{kDue, kId}, kDue, 0, 77, kDue}));
+}
+
+TEST(Places, OfAMessageForSeveralAreOneForEachWithItsRecipients) {
+  const route::RouteTable routes({smarthost("two", {"two.example"})});
+  const auto places = new_places(
+    routes, envelope({"a@one.example", "b@two.example", "c@One.example"}), kId, queue::Lane::normal, kDue
+  );
+  ASSERT_EQ(places.size(), 2U);
+  EXPECT_EQ(places[0].queue.to_key(), "mx/one.example");
+  EXPECT_EQ(places[0].share, (Share{0, 2}));
+  EXPECT_EQ(places[1].queue.to_key(), "smarthost/two");
+  EXPECT_EQ(places[1].share, Share{1});
+}
+
+TEST(Places, AreStoredWithWhatTheLastAttemptWasTold) {
+  Place place{
+    *queue::QueueName::parse("mx/one.example"),
+    {{kDue, kId}, kDue - kDue.time_since_epoch(), 3, 77, kDue},
+    {1}
+  };
+  const auto operation = put_place(place, "451 later", true);
+  EXPECT_EQ(operation.key, key_of(place));
+  EXPECT_EQ(operation.key, spool::due_key("mx/one.example", kDue, kId));
+  const auto payload = spool::open_record(spool::Family::due, operation.key, operation.value);
+  const auto waiting = *spool::parse_waiting(*payload);
+  EXPECT_EQ(waiting, (spool::Waiting{place.item.arrival, 77, 3, "451 later", kDue, {1}, true}));
+}
+
+TEST(Places, AndEnvelopeAreOneBatch) {
+  const route::RouteTable routes({smarthost("two", {"two.example"})});
+  const spool::StoredEnvelope stored{envelope({"a@one.example", "b@two.example"}), 1};
+  const auto places = new_places(routes, stored.envelope, kId, queue::Lane::normal, kDue);
+  const auto operations = accept_operations(kId, stored, places);
+  ASSERT_EQ(operations.size(), 3U);
+  EXPECT_EQ(operations[0].family, spool::Family::envelope);
+  EXPECT_EQ(operations[1].key, key_of(places[0]));
+  EXPECT_EQ(operations[2].key, key_of(places[1]));
+}
+
+}  // namespace
+}  // namespace relay::engine
