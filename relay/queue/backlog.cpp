@@ -13,6 +13,8 @@ void Backlog::withdraw(const QueueId& id) {
 
 bool Backlog::admit(const Item& item, WallTime now, std::size_t limit) {
   announced_.erase(item.key.id);
+  // By our own clock, so none that was set back: a report may have to wait its turn for long.
+  allow_waits_of(item.key.due - now);
   const bool is_behind_bound = loaded_through_ && item.key <= *loaded_through_;
   const bool load_may_pass_it = loading_until_ && item.key.due <= *loading_until_;
   if (is_behind_bound || load_may_pass_it) return hold(item);

@@ -191,6 +191,20 @@ TEST(Backlog, TakesWhatAClockSetBackHidesFarAheadCase105) {
   ASSERT_TRUE(backlog.take(kStart));
 }
 
+TEST(Backlog, WaitsForWhatIsAdmittedWithALaterTimeThanAnyRetry) {
+  const auto due = kStart + 10 * kLongestWait;
+  Disk disk;
+  disk.keys.insert({due, {1, 7}});
+  Backlog backlog(kLongestWait, Backlog::OnDisk::nothing);
+  backlog.announce({1, 7});
+  backlog.admit(item(due, 7), kStart);
+  load_all(backlog, disk, kStart);
+  EXPECT_FALSE(backlog.take(kStart));
+  EXPECT_EQ(backlog.next_due(kStart), due);
+  load_all(backlog, disk, due);
+  EXPECT_TRUE(backlog.take(due));
+}
+
 TEST(Backlog, GivesUpTheOldOnesOnly) {
   Backlog backlog(kLongestWait);
   load_all(backlog, {}, kStart);
