@@ -17,7 +17,7 @@ inline constexpr std::size_t kMaxHostsAMessage = 3;
 /// How long a host that could not be used is tried behind all others.
 inline constexpr std::chrono::seconds kHostAvoidance{60};
 
-/// Names of hosts that have deferred a message: it waits for another.
+/// Hosts that have deferred a message, as `host:port`: it waits for another.
 using Tried = std::set<std::string>;
 
 /// Gives jobs to connections, opens more while jobs wait and the limit allows, keeps idle ones for a while.
