@@ -16,6 +16,9 @@ std::string hop_of(const delivery::Peer& peer) {
   return peer.address.empty() ? peer.name : peer.name + " [" + peer.address + "]";
 }
 
+/// For reports, without its port (RFC 3464 section 2.3.5).
+std::string remote_mta(const delivery::Peer& peer) { return peer.name.substr(0, peer.name.rfind(':')); }
+
 }  // namespace
 
 Settler::Settler(const Context& context, Services services)
@@ -50,7 +53,7 @@ void Settler::prepare(const Shared& record) {
   Result<void> done;
   if (ended.attempt.is_divided()) done = read_others(*record);
   if (done && !is_gone && services_.reports.is_wanted(ended.attempt, ended.outcome)) {
-    auto made = services_.reports.report(ended.attempt, ended.outcome, ended.peer.name);
+    auto made = services_.reports.report(ended.attempt, ended.outcome, remote_mta(ended.peer));
     if (made) reported = std::move(*made);
     else done = tl::unexpected(std::move(made.error()));
   }
