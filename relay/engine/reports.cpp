@@ -66,6 +66,10 @@ bool Reports::is_delay_due(const Attempt& attempt) const {
   return warn_after.count() > 0 && context_.clock.now() - attempt.place.item.arrival >= warn_after;
 }
 
+bool Reports::owes_delay(const Attempt& attempt) const {
+  return !attempt.stored.envelope.reverse_path.is_null() && is_delay_due(attempt);
+}
+
 bool Reports::is_wanted(const Attempt& attempt, const smtp::MessageOutcome& outcome) const {
   if (attempt.stored.envelope.reverse_path.is_null()) return false;
   const bool is_delay = is_delay_due(attempt);
