@@ -91,6 +91,8 @@ class Outbox::Destination : public delivery::Reporter {
     note_credentials(failure);
     if (was_of_use && !failure.credentials_refused)
       return;  // an old connection ended: that says nothing of the hop
+    // No settings know of it any more: its mail goes where it belongs when it is taken up again.
+    if (failure.error.code == Errc::not_found) return;
     outbox_.counters_.add(Counter::delivery_connections_failed);
     if (failure.error.code == Errc::tls_failed) outbox_.counters_.add(Counter::tls_failed);
     last_failure_ = {
