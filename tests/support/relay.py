@@ -36,6 +36,20 @@ def patiently(predicate, seconds, what):
     return wait_until(predicate, seconds * PATIENCE, what, every=0.05)
 
 
+def relay_to(sink, folder, **settings):
+    """A relay whose smarthost is the raw sink."""
+    return Relay(folder, smarthost=f"127.0.0.1:{sink.port}", **settings)
+
+
+def arrived(sink, count, seconds=20, to=None):
+    """The messages that the raw sink has accepted, once they are `count`; only those for the recipient `to`."""
+    def accepted():
+        found = [message for message in sink.store.messages()
+                 if message.accepted and (to is None or to in message.recipients)]
+        return found if len(found) >= count else None
+    return patiently(accepted, seconds, f"{count} messages at the sink")
+
+
 class Relay:
     """A relay on loopback. Settings are given as in the table: Relay(folder, smarthost="127.0.0.1:25")."""
 
@@ -93,6 +107,9 @@ class Relay:
         found = re.search(rf"^smtp_relay_{re.escape(series)} (\S+)$", self.get("/metrics")[1], re.M)
         assert found, f"there is no series {series}"
         return float(found[1])
+
+    def is_empty(self):
+        return self.metric("queue_messages") == 0
 
     def records(self, event=None):
         """The log's records; everything that it writes is one JSON object a line."""
@@ -158,20 +175,22 @@ class Client:
         self.connection.sendall(octets)
 
     def say(self, line, code=None):
-        self.write(line.encode("latin-1") + b"\r\n")
+        self.write(line.encode() + b"\r\n")
         reply = self.reply()
         assert code is None or reply.startswith(str(code)), f"{line} -> {reply}"
         return reply
 
-    def begin(self, sender, recipients):
-        self.say(f"MAIL FROM:<{sender}>", 250)
+    def begin(self, sender, recipients, mail="", rcpt=""):
+        self.say(f"MAIL FROM:<{sender}> {mail}".rstrip(), 250)
         for recipient in recipients:
-            self.say(f"RCPT TO:<{recipient}>", 250)
+            self.say(f"RCPT TO:<{recipient}> {rcpt}".rstrip(), 250)
         self.say("DATA", 354)
 
-    def send(self, sender="a@example.com", recipients=("b@example.net",), content=b"Subject: x\r\n\r\nbody\r\n"):
-        """One message; returns its queue id, or the reply that refused it as an AssertionError."""
-        self.begin(sender, recipients)
+    def send(self, sender="a@example.com", recipients=("b@example.net",), content=b"Subject: x\r\n\r\nbody\r\n",
+             mail="", rcpt=""):
+        """One message; returns its queue id, or the reply that refused it as an AssertionError. `mail`, `rcpt`:
+        parameters of these commands."""
+        self.begin(sender, recipients, mail, rcpt)
         self.write(content + b".\r\n")
         reply = self.reply()
         assert reply.startswith("250 2.0.0 OK queued as "), reply

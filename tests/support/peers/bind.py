@@ -78,6 +78,13 @@ class Bind:
                    every=0.05)
         self._rndc("resolver", "flush")
 
+    def anchor_of(self, zone):
+        """A file with the DNSKEY of a signed zone, for who trusts it without the root."""
+        key, = (self.folder / "authority").glob(f"K{zone}.+*.key")
+        file = self.folder / f"{zone}.key"
+        file.write_text("".join(line for line in key.read_text().splitlines(True) if not line.startswith(";")))
+        return file
+
     def dig(self, name, kind, *options, server=RESOLVER):
         """What `dig` writes about a question; +dnssec, +cd and the like are options."""
         return self.tools.run("dig", "+time=5", "+tries=1", *options, f"@{server}", name, kind)

@@ -7,20 +7,9 @@ import pytest
 from black_hole import BlackHole
 from certificates import Authority
 from raw_sink import RawSink
-from relay import QUICK_TEST, Client, Relay, patiently, send_octets
+from relay import QUICK_TEST, Client, Relay, arrived, patiently, relay_to, send_octets
 
 CANARY = "canary:pass:word"
-
-
-def relay_to(sink, folder, **settings):
-    return Relay(folder, smarthost=f"127.0.0.1:{sink.port}", **settings)
-
-
-def arrived(sink, count, seconds=20):
-    def accepted():
-        found = [message for message in sink.store.messages() if message.accepted]
-        return found if len(found) >= count else None
-    return patiently(accepted, seconds, f"{count} messages at the sink")
 
 
 def test_the_quick_test_arrives_byte_for_byte(tmp_path):
@@ -232,18 +221,20 @@ def test_each_recipient_has_its_own_result(tmp_path):
         sink.faults.add("rcpt=later@:2:reply:450 4.2.1 mailbox busy")
         with relay_to(sink, tmp_path) as relay:
             with Client(relay.smtp_port) as client:
-                queue_id = client.send(recipients=("now@example.net", "later@example.net", "never@example.net"))
+                client.send("", ("now@example.net", "later@example.net", "never@example.net"))
             messages = arrived(sink, 2)
             assert [message.recipients for message in messages] == [["now@example.net"], ["later@example.net"]]
+            # A null sender is told nothing, so what failed stays and is listed.
             failed = patiently(relay.queue, 10, "the failed message in the queue")[0]
-            assert failed["queue_id"] == queue_id
-            assert failed["state"] == "failed"
             states = {each["address"]: each["state"] for each in failed["recipients"]}
             assert states == {"now@example.net": "delivered", "later@example.net": "delivered",
                               "never@example.net": "failed"}
             assert "550 5.1.1 no such user" in relay.ctl("queue")
-            assert relay.records("failure")[0]["recipient"] == "never@example.net"
-            assert relay.metric("failed_messages") == 1
+            failure, = relay.records("failure")
+            assert failure["recipient"] == "never@example.net"
+            assert failure["class"] == "invalid_recipient"
+            deferrals = [record["recipient"] for record in relay.records("deferral")]
+            assert deferrals == ["later@example.net"] * 2
 
 
 def test_slow_answers_are_waited_for_as_told_and_no_longer(tmp_path):
