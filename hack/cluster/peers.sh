@@ -25,6 +25,8 @@ start_dns() {
     echo "$name A ${ADDRESS[$name]}" >>"$folder/mail.zone"
     echo "$reversed PTR $name.$DOMAIN." >>"$folder/reverse.zone"
   done
+  # Two domains that have mail servers.
+  printf '%s\n' 'exim MX 10 smarthost' 'raw MX 10 sink' >>"$folder/mail.zone"
   peer_spawn dns "$PEERS_RUN" named -g -4 -n 1 -c "$folder/named.conf" "$@"
   ready dns 100 dig_answers
 }
