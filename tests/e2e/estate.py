@@ -1,7 +1,8 @@
 """The relay `edge` of the local cluster: its resource, its pods, and the world back in order for each test.
 
 The operator comes from hack/deploy. `edge` takes mail on port 25 of every node, from the cluster's own network and
-from pods; the load balancer says who its client is; mail goes to the smarthost with the Secret's credentials.
+from pods; the load balancer says who its client is; mail goes to the smarthost with the Secret's credentials. What comes
+from signing.DOMAIN is signed, reports to senders too.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import time
 import urllib.request
 
 import cluster
+import signing
 import smarthost
 from cluster import ADDRESS, NODES, get, kubectl
 from sink_store import Store
@@ -31,6 +33,10 @@ QUICK_TEST = ("HELO 1\nMAIL FROM: marc@buildinglink.com\nRCPT TO: codemarc@gmail
               "Subject: A Test\nThis is just a test\n.\nQUIT\n")
 TO_SMARTHOST = {"name": "primary", "host": SMARTHOST, "port": 587,
                 "tls": {"mode": "Required", "caRef": {"configMap": "smarthost-ca"}}}
+# Where mail goes while the smarthost is away; it asks for no credentials. A connection to it that is there is used for
+# as many messages as it may have, also when the smarthost is back.
+TO_STANDBY = {"name": "standby", "host": f"sink.{cluster.DOMAIN}", "port": 587, "priority": 20, "limits": {"messagesPerConnection": 2},
+              "tls": {"mode": "Required", "caRef": {"configMap": "smarthost-ca"}}}
 # With the authorities that it does not need: a volume less would be another pod template, and new pods.
 TO_SINK = {"name": "primary", "host": f"sink.{cluster.DOMAIN}", "port": 25,
            "tls": {"mode": "None", "caRef": {"configMap": "smarthost-ca"}}}
@@ -43,7 +49,9 @@ def spec(**changes):
         "network": {"proxyProtocol": {"trustedNetworks": [BALANCER + "/32"]}},
         "smarthosts": [TO_SMARTHOST],
         "passwdClientSecretRef": {"name": "smarthost"},
-        "retry": {"initialDelay": "1s", "maxDelay": "5s"},
+        "retry": {"initialDelay": "1s", "mxInitialDelay": "1s", "maxDelay": "5s"},
+        "dkim": [{"domain": signing.DOMAIN, "selector": signing.SELECTOR, "secretRef": {"name": "dkim"}}],
+        "bounces": {"from": f"postmaster@{signing.DOMAIN}"},
         # The load balancer's probe notices within two seconds.
         "drain": {"lameDuck": "5s", "sessionTimeout": "10s"},
         **changes,
@@ -125,7 +133,7 @@ def in_order():
     if json.loads(kubectl("-n", NAMESPACE, "get", "deployment", OPERATOR, "-o", "json"))["spec"]["replicas"] != 1:
         kubectl("-n", NAMESPACE, "scale", f"deployment/{OPERATOR}", "--replicas=1")
     user, password = smarthost.credentials()
-    for manifest in (authority(), secret(user, password)):
+    for manifest in (authority(), secret(user, password), signing.secret(NAMESPACE)):
         cluster.apply(manifest)
     put_in_force()
     wait_until_ready()
@@ -198,6 +206,22 @@ def waiting():
     return sum(metric(pod, "smtp_relay_queue_messages") for pod in pods().values())
 
 
+def possible_duplicates():
+    """Messages that a next hop may have taken without our knowing, since the pods started."""
+    return sum(metric(pod, 'smtp_relay_possible_duplicates_total{side="out"}') for pod in pods().values())
+
+
+def everything_that_is_told():
+    """(place, text) of all where no secret may stand."""
+    for node, pod in pods().items():
+        yield f"the log of {node}", logs(pod)
+        yield f"the metrics of {node}", metrics(pod)
+    yield "the operator's log", kubectl("-n", NAMESPACE, "logs", f"deployment/{OPERATOR}")
+    yield "the operator's metrics", metrics(operator_pod())
+    yield "the resource", kubectl("-n", NAMESPACE, "get", "smr,daemonset,configmap", "-o", "yaml")
+    yield "the events", kubectl("-n", NAMESPACE, "get", "events", "-o", "yaml")
+
+
 def logs(pod):
     return kubectl("-n", NAMESPACE, "logs", pod["metadata"]["name"], "-c", "relay")
 
@@ -247,6 +271,15 @@ def envelopes():
 def subjects():
     """Subjects in the mailbox, one for each copy."""
     return [str(each.message["Subject"]) for each in smarthost.deliveries()]
+
+
+def submit(sender, *recipients, subject, host=BALANCER):
+    """Sends one message; returns its queue id."""
+    answer = say(host, 25, "EHLO client.mail.test", f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{each}>" for each in recipients),
+                 "DATA", f"From: {sender}", f"Subject: {subject}", "", f"Message {subject}.", ".", "QUIT")
+    taken = re.search(r"^250 2\.0\.0 OK queued as (\S+)$", answer, re.M)
+    assert taken, answer
+    return taken[1]
 
 
 def say(host, port, *lines, source="client"):

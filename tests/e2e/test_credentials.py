@@ -37,18 +37,8 @@ def test_mail_waits_for_the_new_password_and_then_flows_without_a_restart():
     assert estate.restarts(estate.pods()) == before
 
     for secret in (old, new):
-        for place, text in everything_that_is_told():
+        for place, text in estate.everything_that_is_told():
             assert secret not in text, f"the password stands in {place}"
-
-
-def everything_that_is_told():
-    for node, pod in estate.pods().items():
-        yield f"the log of {node}", estate.logs(pod)
-        yield f"the metrics of {node}", estate.metrics(pod)
-    yield "the operator's log", kubectl("-n", NAMESPACE, "logs", f"deployment/{estate.OPERATOR}")
-    yield "the operator's metrics", estate.metrics(estate.operator_pod())
-    yield "the resource", kubectl("-n", NAMESPACE, "get", "smr,daemonset,configmap", "-o", "yaml")
-    yield "the events", kubectl("-n", NAMESPACE, "get", "events", "-o", "yaml")
 
 
 def test_a_secret_that_is_gone_is_named_by_a_condition_and_what_runs_goes_on():
