@@ -116,6 +116,7 @@ class App {
         ),
         subject_{state_, settings_, clock_, clock_.wall(), output_, metrics_, pointers(shards_)} {
     log_.follow(settings_, files_);
+    subject_.journal = &journal_;
     subject_.loops.push_back(&scheduler_);
     metrics_.set(
       metrics::Gauge::start_time_seconds,
@@ -185,7 +186,7 @@ class App {
     }
     for (std::size_t i = 0; i < shards_.size(); ++i) {
       fronts_.push_back(
-        std::make_unique<Front>(Front::Services{*shards_[i], i, live_, subject_, log_, connections_})
+        std::make_unique<Front>(Front::Services{*shards_[i], i, live_, subject_, journal_, connections_})
       );
       if (auto opened = fronts_.back()->open_pages(settings_); !opened) return opened;
     }
@@ -225,7 +226,7 @@ class App {
       settings_.spool_path
     );
     engine_ = std::make_unique<engine::Engine>(engine::Parts{
-      *store_, clock_, live_, outgoing_->shapes(), outgoing_->ways(), outgoing_->ways(), log_, metrics_,
+      *store_, clock_, live_, outgoing_->shapes(), outgoing_->ways(), outgoing_->ways(), journal_, metrics_,
       pointers(shards_), scheduler_, settings_.spool_path,
       settings_.durability == config::Durability::strict ? spool::Durable::yes : spool::Durable::no,
       settings_.content_memory, schedule_of(settings_)
@@ -440,6 +441,7 @@ class App {
   SystemClock clock_;
   log::StdoutSink output_{clock_};
   RedactingSink log_{output_};
+  engine::Journal journal_{log_, clock_};  // what a person asks for by /v1/trace is not redacted
   State state_;
   ConnectionCount connections_{0};
   net::IoThread control_{"control"};

@@ -62,6 +62,7 @@ std::shared_ptr<const session::Rules> Live::make_rules() const {
   rules->hostname = settings_.hostname;
   rules->max_connections = settings_.max_connections;
   rules->limits.max_message_size = settings_.max_message_size;
+  rules->bulk_headers = settings_.bulk_headers;
   rules->limits.max_recipients = settings_.max_recipients;
   rules->limits.idle_timeout = settings_.session_idle_timeout;
   rules->limits.bare_line_endings = settings_.bare_line_endings;

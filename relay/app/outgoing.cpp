@@ -51,10 +51,10 @@ class Outgoing::Policies : public tlspolicy::PolicyFetcher {
   Policies(net::Resolver& resolver, const outbound::PlanSource& plans) : resolver_(resolver), plans_(plans) {}
   net::Awaitable<Result<std::string>> fetch_policy(std::string domain) override {
     const auto plan = plans_.plan();
-    const auto is_forbidden = [plan](const IpAddress& address) {
-      return route::is_forbidden_target(address, plan->mx.own, plan->mx.allowed);
+    const auto may_connect = [plan](const IpAddress& address) {
+      return !route::is_forbidden_target(address, plan->mx.own, plan->mx.allowed);
     };
-    tlspolicy::HttpsPolicyFetcher fetcher(resolver_, plan->mx.tls_client, is_forbidden);
+    tlspolicy::HttpsPolicyFetcher fetcher(resolver_, plan->mx.tls_client, may_connect);
     auto text = co_await fetcher.fetch_policy(std::move(domain));
     co_return text;
   }

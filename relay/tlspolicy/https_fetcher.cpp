@@ -28,10 +28,10 @@ net::Awaitable<Result<std::string>> HttpsPolicyFetcher::fetch_policy(std::string
   web::Request request;
   request.host = sts::policy_host(domain);
   request.target = std::string(sts::kPolicyTarget);
+  request.may_connect = may_connect_;
   web::Limits limits;
   limits.timeout = kFetchTimeout;
   limits.max_body = sts::kMaxPolicyOctets;
-  limits.is_forbidden = is_forbidden_;
   auto response = co_await web::fetch(resolver_, tls_, std::move(request), limits);
   if (!response) {
     auto error = std::move(response.error());

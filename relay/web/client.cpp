@@ -109,10 +109,9 @@ class Exchange {
 
   /// To one address after the other, each with its share of the time that is left.
   Awaitable<Result<void>> connect() {
-    const bool is_strangers = limits_.is_forbidden && !IpAddress::parse(request_.host);
+    const bool is_strangers = request_.may_connect && !IpAddress::parse(request_.host);
     auto name = is_strangers ? request_.host + "." : request_.host;
     auto addresses = co_await resolver_.lookup(std::move(name), left());
-    if (addresses && limits_.is_forbidden) std::erase_if(*addresses, limits_.is_forbidden);
     if (!addresses) co_return tl::unexpected(std::move(addresses.error()));
     if (request_.may_connect)
       std::erase_if(*addresses, [this](const IpAddress& one) { return !request_.may_connect(one); });

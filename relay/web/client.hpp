@@ -44,8 +44,6 @@ struct Response {
 struct Limits {
   milliseconds timeout = std::chrono::seconds{30};  ///< from the lookup to the last octet
   std::size_t max_body = 64U << 10U;                ///< octets
-  /// Addresses that a host which strangers name must not lead to; then its name is absolute, too. Null: none.
-  std::function<bool(const IpAddress&)> is_forbidden{};
 };
 
 /// HTTPS only, certificate and name verified, no redirects followed, HTTP/1.1, Connection: close.
