@@ -539,6 +539,8 @@ void Dispatcher::set_aside_now(InFlight message) {
   }
   if (operations->empty()) {
     shares_.leave(id);
+    // Its other place was set aside, and this one with it. One without a size was met twice while that was going on.
+    if (message.item.size > 0) depths_.remove(message.queue);
     return forget(message);
   }
   auto done = [this, message](const Result<void>& result) {
@@ -546,6 +548,7 @@ void Dispatcher::set_aside_now(InFlight message) {
     if (!result) return quarantine_failed(message, result.error());
     context_.committer_counters.add(Counter::spool_quarantined);
     admission_.remove_waiting(1, message.item.size);
+    depths_.remove(message.queue);
     forget(message);
   };
   context_.committer.submit({std::move(*operations), spool::Sync::yes, std::move(done)});
@@ -557,7 +560,6 @@ void Dispatcher::quarantine_failed(const InFlight& message, const Error& error) 
 }
 
 void Dispatcher::forget(const InFlight& message) {
-  depths_.remove(message.queue);
   on_thread([this, message] {
     in_quarantine_.erase(message.item.key.id);
     wishes_.erase(message.item.key.id);

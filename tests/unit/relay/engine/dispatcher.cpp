@@ -26,6 +26,7 @@ TEST_F(DispatcherTest, QuarantinesPagesOfDamagedPlacesOnceAndReadsOn) {
   for (std::size_t i = 0; i < kDamaged; ++i) store_damaged();
   const auto good = store_message();
   admission->add_waiting(kDamaged + 1, 0);
+  dispatcher->depths().start_with(store->usage().by_queue);
   start();
   expect_shipped(1);
   EXPECT_EQ(shipped.attempts().front().id(), good);
@@ -111,6 +112,7 @@ TEST_F(DispatcherTest, SetsADividedMessageAsideAsAWhole) {
   write({spool::remove(Family::envelope, spool::id_key(id))});
   write({spool::put(Family::envelope, spool::id_key(id), "garbage")});
   admission->add_waiting(1, 1000);
+  dispatcher->depths().start_with(store->usage().by_queue);
   start({"smarthost/default", "smarthost/two"});
   relay::test::eventually([this] { return quarantined() == 1; }, "the quarantine");
   relay::test::eventually([this] { return in_flight() == 0; }, "an empty queue");
