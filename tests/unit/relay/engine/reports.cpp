@@ -79,7 +79,7 @@ TEST_F(ReportsTest, OfSuccessAreMadeWhenAsked) {
   curious.stored.envelope.dsn.recipients = {{mail::Notify{.success = true}, "rfc822;orig"}, {}};
   const auto made = reported(curious, outcome({kDelivered, kDelivered}));
   EXPECT_EQ(made.actions, std::vector<std::string>{"relayed"});
-  EXPECT_THAT(content_of(made), HasSubstr("Original-Recipient: rfc822;orig\r\n"));
+  EXPECT_THAT(content_of(made), HasSubstr("Original-Recipient: rfc822; orig\r\n"));
   EXPECT_FALSE(reports->is_wanted(attempt(), outcome({kDelivered})));
 }
 
