@@ -40,7 +40,9 @@ Result<void> Front::open_server(
   const std::vector<Endpoint>& endpoints, http::Handler handler, http::BodyLimit body_limit
 ) {
   if (endpoints.empty()) return {};
-  auto server = http::Server::open(services_.thread.context(), endpoints, std::move(handler), services_.log, std::move(body_limit));
+  auto server = http::Server::open(
+    services_.thread.context(), endpoints, std::move(handler), services_.log, std::move(body_limit)
+  );
   if (!server) return tl::unexpected(server.error());
   (*server)->start();
   servers_.push_back(std::move(*server));

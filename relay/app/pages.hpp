@@ -23,7 +23,8 @@ struct Subject {
   metrics::Registry& metrics;
   std::vector<net::IoThread*> loops;  ///< shards and scheduler: whose heartbeat /livez asks for
   std::atomic<engine::Engine*> engine{nullptr};
-  const engine::Journal* journal = nullptr;  ///< what /v1/trace tells of messages that are gone; null: nothing
+  const engine::Journal* journal =
+    nullptr;  ///< what /v1/trace tells of messages that are gone; null: nothing
 };
 
 /// Why no mail should be sent here now; nothing when it should. Thread: any.

@@ -17,6 +17,8 @@ namespace step = smtp::client_step;
 namespace event = smtp::client_event;
 
 constexpr std::size_t kMaxEarlyReply = 4096;
+/// A connection to a host that is not the first ends then, so that the first is tried again.
+constexpr std::chrono::minutes kStandIn{2};
 
 smtp::HopFailure failure_at(smtp::Stage stage, Error error) {
   return {stage, std::move(error), std::nullopt, false};
@@ -218,7 +220,9 @@ class Driver {
       pool_.services().reporter.connection_ready(peer_);
     }
     smtp::ClientEvent event = event::Quit{};
-    if (messages_ >= host().messages_per_connection) co_return event;
+    const bool stands_in = host_ > 0 && tried_.empty();
+    const bool has_stood_in = stands_in && steady_clock::now() - connected_ > kStandIn;
+    if (messages_ >= host().messages_per_connection || has_stood_in) co_return event;
     job_ = co_await pool_.next_job(*route_, tried_);
     if (!job_) co_return event;
     // Next time by another source: what this one may send today is sent.
@@ -277,6 +281,7 @@ class Driver {
   std::unique_ptr<ContentSource> content_;  // of job_
   Peer peer_;
   steady_clock::time_point begun_ = steady_clock::now();  // the connection, then each message
+  steady_clock::time_point connected_ = begun_;
   std::uint64_t messages_ = 0;
   bool has_tried_tls_ = false;
   bool was_of_use_ = false;  // a message was judged

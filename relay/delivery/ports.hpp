@@ -60,7 +60,8 @@ struct Route {
   std::string domain;           ///< of recipients; empty for a smarthost
   bool is_secure = false;       ///< the DNS validated which hosts these are (DNSSEC)
   bool has_more_hosts = false;  ///< there are others, behind these
-  bool is_report = false;  ///< for reports of TLS failures: in spite of them, and not counted itself (RFC 8460)
+  bool is_report =
+    false;  ///< for reports of TLS failures: in spite of them, and not counted itself (RFC 8460)
 };
 
 /// How one host is to be connected to.

@@ -37,7 +37,7 @@ struct Envelope {
   bool smtputf8 = false;
   /// A header field says that others' mail may go first; not stored: the queue's name says it.
   bool is_bulk = false;
-  DsnRequest dsn{};  ///< what the sender wants to hear of it; nothing when nobody asked
+  DsnRequest dsn{};          ///< what the sender wants to hear of it; nothing when nobody asked
   std::string message_id{};  ///< of the header, for the log; empty: none, or not known. Not stored
   friend bool operator==(const Envelope&, const Envelope&) = default;
 };

@@ -21,7 +21,8 @@ struct Rules {
   smtp::ServerLimits limits;
   std::size_t max_connections = 500;  ///< inbound, over all shards; for who accepts them
   Networks proxy_trusted;
-  std::vector<std::string> bulk_headers;  ///< fields that make a message bulk: `Precedence: bulk`, or a name alone
+  std::vector<std::string>
+    bulk_headers;  ///< fields that make a message bulk: `Precedence: bulk`, or a name alone
   policy::RelayAccess access;
 };
 
