@@ -194,6 +194,23 @@ def test_the_log_is_one_json_object_a_line(tmp_path):
         delivery = relay.records("delivery")[0]
         assert delivery["queue_id"] == reception["queue_id"]
         assert {"host", "address", "reply", "delay", "attempt", "size", "sender", "recipient"} <= delivery.keys()
+        assert delivery["destination"] == "smarthost/default"
+        assert delivery["connection_use"] == 1
+        # Before the queue gave it out, within the relay, connecting, sending; in all about its delay.
+        parts = [float(part) for part in delivery["delays"].split("/")]
+        assert len(parts) == 4 and all(part >= 0 for part in parts)
+        assert abs(sum(parts) - delivery["delay"]) < 0.5
+        assert "class" not in delivery
+
+
+def test_records_tell_how_often_a_connection_was_used(tmp_path):
+    with RawSink(tmp_path / "sink") as sink:
+        with Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}", shards="1") as relay, Client(relay.smtp_port) as client:
+            for number in range(1, 4):
+                client.send()
+                patiently(lambda: len(relay.records("delivery")) == number, 10, "the delivery")
+            assert relay.metric("connections_reused_total") == 2
+        assert [record["connection_use"] for record in relay.records("delivery")] == [1, 2, 3]
 
 
 class StuckThread:
