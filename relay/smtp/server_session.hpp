@@ -70,7 +70,7 @@ struct ServerLimits {
   milliseconds idle_timeout = std::chrono::minutes{5};  ///< RFC 5321 section 4.5.3.2.7
   std::uint32_t min_data_rate = 500;  ///< octets a second in DATA, after idle_timeout of credit
   BareLineEndings bare_line_endings = BareLineEndings::normalize;
-  std::shared_ptr<const std::vector<std::string>> bulk_headers;  ///< as HeaderScan watches for; null: none
+  std::shared_ptr<const std::vector<std::string>> bulk_headers{};  ///< as HeaderScan watches for; null: none
 };
 
 inline constexpr std::size_t kMaxCommandLine = 2048;  ///< octets; RFC 5321 section 4.5.3.1.4 asks for 512

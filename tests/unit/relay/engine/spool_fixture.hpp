@@ -72,9 +72,9 @@ class SpoolTest : public ::testing::Test, public delivery::ProviderSource {
       *context, loop->thread, *admission, *this, queue::SchedulerLimits{}, jitter
     );
     dispatcher->set_shippers({&shipped});
-    dispatcher->set_wish_handler([this](Wish wish, const QueueId& id) {
+    dispatcher->set_wish_handler([this](Wish wish, const Place& place) {
       const std::scoped_lock lock(mutex_);
-      wishes_.emplace_back(wish, id);
+      wishes_.emplace_back(wish, place.item.key.id);
     });
     const auto usage = store->usage();
     admission->start_with(usage);

@@ -53,6 +53,7 @@ class PublishedPolicies : public tlspolicy::TxtLookup, public tlspolicy::PolicyF
 
 class TriedLog : public TlsObserver {
  public:
+  void policy_found(const std::string&, const sts::Policy&) override {}
   void tried(
     const std::string& domain, const std::string& host, const delivery::Target& target,
     const std::optional<net::TlsFault>& fault

@@ -22,7 +22,7 @@ class WebTest : public ::testing::Test {
   Result<Response> fetch_from(const HttpsServer& server, Request request = {}, Limits limits = {5s, 1000}) {
     request.host = "127.0.0.1";
     request.port = server.port();
-    auto tls = *net::TlsClient::make(server.ca_file());
+    auto tls = *net::TlsClient::make({server.ca_file(), "", ""});
     return loop.run(fetch(resolver, tls, request, limits));
   }
   /// What a server that says this is taken to have said.
@@ -112,7 +112,7 @@ TEST_F(WebTest, TellsNothingToWhomItDoesNotTrust) {
   Request request;
   request.host = "127.0.0.1";
   request.port = stranger.port();
-  auto tls = *net::TlsClient::make(server.ca_file());
+  auto tls = *net::TlsClient::make({server.ca_file(), "", ""});
   const auto untrusted = loop.run(fetch(resolver, tls, request, {}));
   ASSERT_FALSE(untrusted);
   EXPECT_EQ(untrusted.error().code, Errc::tls_failed);
