@@ -30,7 +30,7 @@ class OutgoingTest : public ::testing::Test, public outbound::PlanSource, public
     loop = std::make_unique<test::Loop>();
     resolver = std::make_unique<net::Resolver>(loop->thread.context(), net::ResolverFiles{});
     outgoing = std::make_unique<Outgoing>(
-      Outgoing::Services{loop->thread, *resolver, *this, *this, log}, folder.path()
+      Outgoing::Services{loop->thread, *resolver, *this, *this, log, "node1"}, folder.path()
     );
   }
   void stop() {
@@ -49,6 +49,10 @@ class OutgoingTest : public ::testing::Test, public outbound::PlanSource, public
   [[nodiscard]] WallTime wall() const override { return WallTime{kToday} + 12h; }
   [[nodiscard]] SteadyTime steady() const override { return SteadyTime{} + 5h; }
 
+  struct NoMail : outbound::OwnMail {
+    void submit(mail::Envelope, std::string, outbound::Taken taken) override { taken(true); }
+  };
+  NoMail mail;
   test::Folder folder;
   test::QuietLog log;
   outbound::Plan plan_;
@@ -60,7 +64,7 @@ class OutgoingTest : public ::testing::Test, public outbound::PlanSource, public
 
 TEST_F(OutgoingTest, RemembersAWarmUpOverARestart) {
   EXPECT_TRUE(send());
-  outgoing->tick();
+  outgoing->tick(mail);
   stop();
   start();
   EXPECT_TRUE(send());
@@ -69,31 +73,31 @@ TEST_F(OutgoingTest, RemembersAWarmUpOverARestart) {
 
 TEST_F(OutgoingTest, WritesTheLedgerOnlyWhenItChanged) {
   EXPECT_TRUE(send());
-  outgoing->tick();
+  outgoing->tick(mail);
   const auto path = folder.path("sources.json");
   ASSERT_TRUE(std::filesystem::exists(path));
   std::filesystem::remove(path);
-  outgoing->tick();
+  outgoing->tick(mail);
   EXPECT_FALSE(std::filesystem::exists(path));
   EXPECT_TRUE(send());
-  outgoing->tick();
+  outgoing->tick(mail);
   EXPECT_TRUE(std::filesystem::exists(path));
 }
 
 TEST_F(OutgoingTest, KeepsNoLedgerWithoutSources) {
   plan_.sources.clear();
   EXPECT_TRUE(send());
-  outgoing->tick();
+  outgoing->tick(mail);
   EXPECT_FALSE(std::filesystem::exists(folder.path("sources.json")));
 }
 
 TEST_F(OutgoingTest, TriesAgainWhenTheLedgerCouldNotBeWritten) {
   std::filesystem::create_directory(folder.path("sources.json.new"));
   EXPECT_TRUE(send());
-  outgoing->tick();
+  outgoing->tick(mail);
   EXPECT_FALSE(std::filesystem::exists(folder.path("sources.json")));
   std::filesystem::remove(folder.path("sources.json.new"));
-  outgoing->tick();
+  outgoing->tick(mail);
   EXPECT_TRUE(std::filesystem::exists(folder.path("sources.json")));
 }
 
