@@ -81,6 +81,13 @@ bool is_same(const outbound::Smarthost& a, const outbound::Smarthost& b) {
          a.host.tls == b.host.tls && a.token == b.token && a.host.server_name == b.host.server_name;
 }
 
+const outbound::Smarthost* named(const outbound::Plan& plan, const std::string& name) {
+  const auto found = std::find_if(plan.smarthosts.begin(), plan.smarthosts.end(), [&](const auto& one) {
+    return one.name == name;
+  });
+  return found == plan.smarthosts.end() ? nullptr : &*found;
+}
+
 bool is_same_mx(const outbound::Plan& before, const outbound::Plan& after) {
   const auto& a = before.mx;
   const auto& b = after.mx;
@@ -174,13 +181,9 @@ outbound::Smarthost PlanMaker::make_smarthost(
   made.host.messages_per_connection = from.messages_per_connection;
   made.max_connections = static_cast<std::size_t>(from.max_connections);
   made.message_rate = from.message_rate;
-  made.generation = made.host.generation = ++last_generation_;
-  if (!last_) return made;
-  const auto before = std::find_if(last_->smarthosts.begin(), last_->smarthosts.end(), [&](const auto& one) {
-    return one.name == made.name;
-  });
-  if (before != last_->smarthosts.end() && is_same(*before, made))
-    made.generation = made.host.generation = before->generation;
+  const auto* before = last_ ? named(*last_, made.name) : nullptr;
+  const bool is_known = before != nullptr && is_same(*before, made);
+  made.generation = made.host.generation = is_known ? before->generation : ++last_generation_;
   return made;
 }
 

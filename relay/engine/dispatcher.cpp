@@ -427,7 +427,8 @@ void Dispatcher::move(const Attempt& attempt, std::size_t shard) {
   bool is_taken = false;
   for (auto& [destination, recipients] : split) {
     Place place{{destination, attempt.place.queue.lane}, attempt.place.item, std::move(recipients)};
-    place.item.key.due = std::max(now().wall, attempt.place.item.key.due + milliseconds{1});
+    place.item.key.due = now().wall;
+    if (place.item.key.due == attempt.place.item.key.due) place.item.key.due += milliseconds{1};
     place.item.scheduled = now().wall;
     const bool is_whole = split.size() == 1 && !attempt.is_divided();
     if (is_whole) place.share.clear();

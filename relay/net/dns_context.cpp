@@ -88,10 +88,15 @@ Result<std::shared_ptr<DnsContext>> DnsContext::make(
 }
 
 std::string DnsContext::fingerprint_of(const ResolverFiles& files, DnsUse use) {
-  auto print = file_fingerprint(files.resolv_conf);
-  if (use == DnsUse::smarthosts) return print + " " + file_fingerprint(files.hosts);
-  print += " " + file_fingerprint(files.root_key);
-  for (const auto& path : files.trust_anchors) print += " " + file_fingerprint(path);
+  std::vector<std::string> paths{files.resolv_conf};
+  if (use == DnsUse::smarthosts) {
+    paths.push_back(files.hosts);
+  } else {
+    paths.push_back(files.root_key);
+    paths.insert(paths.end(), files.trust_anchors.begin(), files.trust_anchors.end());
+  }
+  std::string print;
+  for (const auto& path : paths) print.append(file_fingerprint(path)).append(" ");
   return print;
 }
 

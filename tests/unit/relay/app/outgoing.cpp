@@ -86,6 +86,7 @@ TEST_F(OutgoingTest, WritesTheLedgerOnlyWhenItChanged) {
 
 TEST_F(OutgoingTest, KeepsNoLedgerWithoutSources) {
   plan_.sources.clear();
+  target.source_name.clear();
   EXPECT_TRUE(send());
   outgoing->tick(mail);
   EXPECT_FALSE(std::filesystem::exists(folder.path("sources.json")));

@@ -330,10 +330,10 @@ TEST_F(WaysTest, RememberWhatASourceHasSent) {
   EXPECT_EQ(made().ledger(), R"({"day":20782,"sent":{"a":2}})");
 }
 
-TEST_F(WaysTest, LetASourceThatIsGoneFinish) {
+TEST_F(WaysTest, SendNothingMoreFromASourceThatIsGone) {
   delivery::Target target;
   target.source_name = "gone";
-  EXPECT_TRUE(made().may_send(target));
+  EXPECT_FALSE(made().may_send(target));
 }
 
 }  // namespace
