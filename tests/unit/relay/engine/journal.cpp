@@ -28,7 +28,7 @@ class JournalTest : public ::testing::Test {
   }
 
   test::QuietLog log;
-  RealClock clock;
+  SystemTime clock;
   Journal journal{log, clock, {10, 100'000}};
 };
 

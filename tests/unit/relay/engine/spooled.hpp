@@ -13,7 +13,7 @@
 
 namespace relay::engine {
 
-class RealClock : public Clock {
+class SystemTime : public Clock {
  public:
   [[nodiscard]] WallTime wall() const override {
     return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
@@ -41,7 +41,7 @@ struct NoProviders : delivery::ProviderSource {
   }
 };
 
-class Shipped : public Shipper {
+class Handed : public Shipper {
  public:
   void ship(const route::Destination&, std::vector<Dispatched> attempts, std::size_t) override {
     const std::scoped_lock lock(mutex_);
@@ -174,12 +174,12 @@ class Spooled : public ::testing::Test, public LimitsSource {
   test::Folder folder;
   test::QuietLog log;
   metrics::Registry metrics{2};
-  RealClock real_clock;
+  SystemTime real_clock;
   QueueClock clock{real_clock};
   NoChance jitter;
   DefaultShapes shapes;
   NoProviders providers;
-  Shipped shipped;
+  Handed shipped;
   std::shared_ptr<const Limits> limits_;
   std::unique_ptr<spool::Store> store;
   std::unique_ptr<net::WorkerPool> workers = std::make_unique<net::WorkerPool>(2);

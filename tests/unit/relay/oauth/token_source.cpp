@@ -38,7 +38,8 @@ class TokenSourceTest : public ::testing::Test {
   TokenSource source(const std::string& refresh_token = "") {
     const auto url = "https://127.0.0.1:" + std::to_string(server.port()) + "/token";
     return TokenSource(
-      {loop.thread.context(), resolver, clock, jitter, log}, *net::TlsClient::make({server.ca_file(), "", ""}),
+      {loop.thread.context(), resolver, clock, jitter, log},
+      *net::TlsClient::make({server.ca_file(), "", ""}),
       {"mail", url, "id", "the-client-secret", "scope", refresh_token}
     );
   }
@@ -146,7 +147,8 @@ TEST_F(TokenSourceTest, UsesTheRefreshTokenThatWasGivenLast) {
 TEST_F(TokenSourceTest, TellsNothingToAnEndpointThatItDoesNotTrust) {
   const HttpsServer stranger([](const std::string&) { return HttpsServer::answer("200 OK", "{}"); });
   const TokenSource tokens(
-    {loop.thread.context(), resolver, clock, jitter, log}, *net::TlsClient::make({stranger.ca_file(), "", ""}),
+    {loop.thread.context(), resolver, clock, jitter, log},
+    *net::TlsClient::make({stranger.ca_file(), "", ""}),
     {"mail", "https://127.0.0.1:" + std::to_string(server.port()) + "/", "id", "secret", "", ""}
   );
   EXPECT_THAT(ask(tokens), HasSubstr("certificate"));
