@@ -168,7 +168,7 @@ Result<Standing> read_standing(const spool::Store& store, const std::string& nam
   const auto* kind = kind_named(name);
   const auto key = kind != nullptr ? parse_base64(std::string_view(name).substr(2)) : std::nullopt;
   if (!key)
-    return permanent(Errc::invalid_argument, "'" + printable(name, 60) + "' names no place in the queue");
+    return permanent(Errc::invalid_argument, "no place in the queue has the name " + printable(name, 60));
   return read_standing(store, kind->family, *key);
 }
 

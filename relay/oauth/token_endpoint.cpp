@@ -37,7 +37,8 @@ std::string to_body(const Form& form) {
   std::string body;
   for (const auto& [name, value] : form) {
     if (value.empty()) continue;
-    body += (body.empty() ? "" : "&") + std::string(name) + "=" + percent_encoded(value);
+    if (!body.empty()) body += '&';
+    body.append(name).append("=").append(percent_encoded(value));
   }
   return body;
 }
