@@ -34,6 +34,7 @@ class TokenSourceTest : public ::testing::Test {
   void TearDown() override {
     loop.thread.stop();
     shard.thread.stop();
+    other.thread.stop();
   }
   TokenSource source(const std::string& refresh_token = "") {
     const auto url = "https://127.0.0.1:" + std::to_string(server.port()) + "/token";
@@ -67,6 +68,7 @@ class TokenSourceTest : public ::testing::Test {
   }};
   test::Loop loop;
   test::Loop shard;
+  test::Loop other;  // all of them are stopped before any is destroyed
   net::Resolver resolver{loop.thread.context(), {}};
 
   void will_answer(const std::string& next_status, const std::string& more = "") {
@@ -82,7 +84,6 @@ class TokenSourceTest : public ::testing::Test {
 
 TEST_F(TokenSourceTest, AsksOnceForAllWhoWantAToken) {
   const auto tokens = source();
-  test::Loop other;
   std::vector<std::future<Result<std::string>>> waiting;
   for (int i = 0; i < 20; ++i) waiting.push_back((i % 2 == 0 ? shard : other).start(tokens.token()));
   for (auto& answer : waiting) EXPECT_EQ(answer.get(), "token1");
@@ -90,7 +91,6 @@ TEST_F(TokenSourceTest, AsksOnceForAllWhoWantAToken) {
   EXPECT_THAT(
     last_request(), HasSubstr("grant_type=client_credentials&client_id=id&client_secret=the-client-secret")
   );
-  other.thread.stop();
 }
 
 TEST_F(TokenSourceTest, RenewsWhileTheOldTokenServes) {
