@@ -75,9 +75,11 @@ class Driver {
       : pool_(pool), route_(std::move(route)), host_(host), tried_(tried), was_ready_(was_ready) {
     peer_.name = this->host().next_hop.endpoint.to_text();
   }
-  /// An exception has ended it in the middle: what it had was not answered.
-  ~Driver() {
+  /// An exception has ended it in the middle: what it had was not answered. Not its destructor's to do: at the end of
+  /// the process its frame may outlive the pool.
+  void return_job() {
     if (job_) pool_.give_back(std::move(*job_), tried_);
+    job_.reset();
   }
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
@@ -308,16 +310,27 @@ struct Ending {
   bool was_of_use = false;
 };
 
+Awaitable<std::optional<smtp::HopFailure>> run(Driver& driver, bool without_tls) {
+  std::optional<smtp::HopFailure> failure;
+  try {
+    failure = co_await driver.run(without_tls);
+  } catch (...) {
+    driver.return_job();
+    throw;
+  }
+  co_return failure;
+}
+
 Awaitable<void> connect_and_send(
   Pool& pool, std::shared_ptr<const Route> route, const Tried& tried, Ending& ending
 ) {
   bool has_verdict = !route->has_more_hosts;
   for (const auto host : hosts_to_try(pool, *route, tried)) {
     auto driver = std::make_unique<Driver>(pool, route, host, tried, ending.was_ready);
-    auto failure = co_await driver->run(false);
+    auto failure = co_await run(*driver, false);
     if (driver->may_go_without_tls(failure)) {
       driver = std::make_unique<Driver>(pool, route, host, tried, ending.was_ready);
-      failure = co_await driver->run(true);
+      failure = co_await run(*driver, true);
     }
     ending.failure = std::move(failure);
     ending.verdict = driver->verdict();

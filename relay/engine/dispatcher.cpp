@@ -182,8 +182,6 @@ void Dispatcher::reload(const queue::SchedulerLimits& limits) {
   on_thread([this, limits] {
     scheduler_.set_limits(limits);
     scheduler_.reload();
-    // What is read from disk is asked where it belongs; routes may have changed.
-    fresh_.clear();
   });
 }
 
