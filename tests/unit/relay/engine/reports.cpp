@@ -108,7 +108,8 @@ TEST_F(ReportsTest, OfADelayAreOffWithoutATimeForThem) {
 TEST_F(ReportsTest, ToOneAddressAreSpreadOverTimeCase137) {
   settings.change([](Limits& limits) { limits.reports.rate = {1, 1h}; });
   const auto due = [&](const Attempt& attempt) {
-    return reported(attempt, outcome({kFailed})).messages.front().places.front().item.key.due - clock->now();
+    const auto made = reported(attempt, outcome({kFailed}));
+    return made.messages.front().places.front().item.key.due - clock->now();
   };
   EXPECT_LE(due(attempt()), 0ms);
   EXPECT_GT(due(attempt()), 59min);
