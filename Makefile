@@ -3,7 +3,7 @@
 # `su` leaves out the folders of root's programs.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 .NOTPARALLEL:
-.PHONY: help demo test fuzz build check lint fmt docs image deploy undeploy cluster-up cluster-down clean
+.PHONY: help demo test fuzz bench build check lint fmt docs image deploy undeploy cluster-up cluster-down clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,12 @@ test: ## All tests, with a summary; hack/test --list shows the stages, hack/test
 
 fuzz: ## A minute of libFuzzer for each target under tests/fuzz; hack/fuzz SECONDS TARGET... runs some for longer
 	@hack/fuzz
+
+bench: ## The relay beside Postfix and Exim, in one table: hack/bench/run --help; PEERS=NAME:PORT,... adds others
+	@hack/install-deps build test
+	@hack/build programs
+	@hack/peers/unpack
+	@hack/bench/run --write
 
 build: ## smtp-relay, smtp-relay-operator and relayctl, in build/bin
 	@hack/build programs

@@ -1,0 +1,234 @@
+"""The contestants: our relay, Postfix and Exim, each as its makers ship it, as a relay to the sink on this machine."""
+
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+UNPACKED = ROOT / "build/peers/root"
+UNPACKED_RUN = (str(ROOT / "hack/peers/run"),)
+
+
+def wait_until(predicate, seconds, what):
+    deadline = time.monotonic() + seconds
+    while not predicate():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} is not ready after {seconds} s")
+        time.sleep(0.02)
+
+
+def greets(port, host="127.0.0.1"):
+    """A predicate: a server says 220 to who connects."""
+    def check():
+        try:
+            with socket.create_connection((host, port), timeout=2) as connection:
+                return connection.recv(3) == b"220"
+        except OSError:
+            return False
+    return check
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def first_line(*command):
+    output = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return (output.stdout + output.stderr).strip().splitlines()[0]
+
+
+class Contestant:
+    """A program that relays. A subclass says how it is started."""
+
+    name = ""
+    durability = ""  # what it has done to a message before it says 250
+
+    def version(self):
+        raise NotImplementedError
+
+    def command(self, folder, port, sink_port, workload):
+        """Writes its settings into an empty folder; returns command and environment."""
+        raise NotImplementedError
+
+    def start(self, folder, sink_port, workload, account):
+        """Returns the port that it listens on, once it does."""
+        folder.mkdir(parents=True)
+        port = free_port()
+        command, environment = self.command(folder, port, sink_port, workload)
+        with (folder / "output.log").open("wb") as output:
+            process = subprocess.Popen(command, env=os.environ | environment, stdout=output, stderr=output,
+                                       stdin=subprocess.DEVNULL, preexec_fn=account.enter)
+        greeted, log = greets(port), folder / "output.log"
+
+        def is_ready():
+            if process.poll() is not None:  # no use in waiting on
+                raise RuntimeError(f"{self.name} ended: {log.read_text(errors='replace')[-1000:]}")
+            return greeted()
+        wait_until(is_ready, 30, f"{self.name}, see {log},")
+        return port
+
+
+class Ours(Contestant):
+    name = "smtp-relay"
+    durability = "a sync of the spool before each 250; one sync may serve many messages (its default)"
+
+    def version(self):
+        return first_line(str(ROOT / "build/bin/smtp-relay"), "--version")
+
+    def command(self, folder, port, sink_port, workload):
+        settings = {
+            "listen": f"127.0.0.1:{port}", "http_listen": f"127.0.0.1:{free_port()}",
+            "metrics_listen": f"127.0.0.1:{free_port()}", "admin_listen": f"127.0.0.1:{free_port()}",
+            "hostname": "relay.bench.test", "spool_path": folder / "spool", "passwd_client": folder / "passwd.client",
+            "allowed_networks": "127.0.0.0/8", "smarthost": f"127.0.0.1:{sink_port}", "smarthost_tls": "none",
+        }
+        if ("dkim", "rsa") in workload.settings:
+            key = folder / "private.key"
+            subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
+            settings["dkim"] = f'[{{"domain": "bench.test", "selector": "s1", "key": "{key}"}}]'
+        environment = {f"SMTP_RELAY_{name.upper()}": str(value) for name, value in settings.items()}
+        return [str(ROOT / "build/bin/smtp-relay")], environment
+
+
+POSTFIX_MASTER = """\
+127.0.0.1:{port} inet n - n - - smtpd
+pickup     unix       n - n 60    1 pickup
+cleanup    unix       n - n -     0 cleanup
+qmgr       unix       n - n 300   1 qmgr
+tlsmgr     unix       - - n 1000? 1 tlsmgr
+rewrite    unix       - - n -     - trivial-rewrite
+bounce     unix       - - n -     0 bounce
+defer      unix       - - n -     0 bounce
+trace      unix       - - n -     0 bounce
+verify     unix       - - n -     1 verify
+flush      unix       n - n 1000? 0 flush
+proxymap   unix       - - n -     - proxymap
+smtp       unix       - - n -     - smtp
+relay      unix       - - n -     - smtp
+showq      unix       n - n -     - showq
+error      unix       - - n -     - error
+retry      unix       - - n -     - error
+anvil      unix       - - n -     1 anvil
+scache     unix       - - n -     1 scache
+postlog    unix-dgram n - n -     1 postlogd
+"""
+POSTFIX_MAIN = """\
+compatibility_level = 3.6
+myhostname = postfix.bench.test
+mydestination =
+mynetworks = 127.0.0.0/8
+relayhost = [127.0.0.1]:{sink_port}
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+alias_maps =
+alias_database =
+queue_directory = /var/spool/postfix
+data_directory = /var/spool/postfix-data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file = /var/log/mail.log
+biff = no
+"""
+
+
+class Postfix(Contestant):
+    name = "Postfix"
+    durability = "fsync of each message's file before its 250 (its default)"
+
+    def version(self):
+        return "Postfix " + first_line(*UNPACKED_RUN, "postconf", "-h", "-d", "mail_version")
+
+    def command(self, folder, port, sink_port, workload):
+        state, etc = folder / "state", folder / "etc"
+        for part in ("spool/postfix", "spool/postfix-data", "log"):
+            (state / part).mkdir(parents=True)
+        shutil.copytree(UNPACKED / "etc/postfix", etc)
+        (etc / "main.cf").write_text(POSTFIX_MAIN.format(sink_port=sink_port))
+        (etc / "master.cf").write_text(POSTFIX_MASTER.format(port=port))
+        wrapped = [*UNPACKED_RUN, "--state", str(state), "--bind", f"{etc}:/etc/postfix"]
+        prepare = ("cp /usr/share/postfix/dynamicmaps.cf /etc/postfix/ && chown postfix /var/spool/postfix-data && "
+                   "chmod 0755 /etc/postfix && exec postfix start-fg")
+        return [*wrapped, "sh", "-c", prepare], {}
+
+
+EXIM = """\
+primary_hostname = exim.bench.test
+local_interfaces = 127.0.0.1.{port}
+tls_advertise_hosts =
+host_lookup =
+rfc1413_query_timeout = 0s
+log_file_path = /var/log/exim4/%slog
+pid_file_path =
+keep_environment =
+# By default it takes 20 clients, and delivers only the first 10 messages of a connection at once.
+smtp_accept_max = 200
+smtp_accept_queue_per_connection = 0
+acl_smtp_rcpt = accept
+begin routers
+smarthost:
+  driver = manualroute
+  transport = smarthost
+  route_list = * 127.0.0.1
+  self = send
+begin transports
+smarthost:
+  driver = smtp
+  port = {sink_port}
+  hosts_avoid_tls = *
+begin retry
+* * F,1h,10s
+"""
+
+
+class Exim(Contestant):
+    name = "Exim"
+    durability = "fsync of each message's files before its 250 (its default)"
+
+    def version(self):
+        return re.sub(r" #.*", "", first_line(*UNPACKED_RUN, "exim4", "--version"))
+
+    def command(self, folder, port, sink_port, workload):
+        state = folder / "state"
+        for part in ("exim4", "spool/exim4", "log/exim4"):
+            (state / part).mkdir(parents=True)
+        (state / "exim4/exim4.conf").write_text(EXIM.format(port=port, sink_port=sink_port))
+        prepare = ("chown -R Debian-exim:Debian-exim /var/spool/exim4 /var/log/exim4 && "
+                   "chown -R root:Debian-exim /etc/exim4 && exec exim4 -bdf -q1m")
+        return [*UNPACKED_RUN, "--state", str(state), "sh", "-c", prepare], {}
+
+
+class Given(Contestant):
+    """A relay that runs already, whose next hop is the sink. Its processes are not ours to count."""
+
+    durability = "not known; started by hand"
+
+    def __init__(self, name, port):
+        self.name, self.port = name, port
+
+    def version(self):
+        return f"{self.name} on port {self.port}"
+
+    def start(self, folder, sink_port, workload, account):
+        wait_until(greets(self.port), 5, f"{self.name} on port {self.port}")
+        return self.port
+
+
+class Direct(Contestant):
+    """No relay at all: from the source straight to the sink, which shows what the machine can do."""
+
+    name = "direct"
+    durability = "none"
+
+    def version(self):
+        return "source straight to sink"
+
+    def start(self, folder, sink_port, workload, account):
+        return sink_port
