@@ -1,5 +1,6 @@
 #include "relay/base/log.hpp"
 
+#include <algorithm>
 #include <spdlog/async.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <thread>
@@ -16,10 +17,74 @@ std::string_view name(Level level) {
   return "unknown";
 }
 
+namespace {
+
+bool is_plain(char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; }
+
+}  // namespace
+
+std::string Record::to_text(const nlohmann::ordered_json& value) {
+  return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+void Record::append_text(std::string& out, std::string_view text) {
+  if (!std::all_of(text.begin(), text.end(), is_plain)) {
+    out += to_text(text);
+    return;
+  }
+  out += '"';
+  out += text;
+  out += '"';
+}
+
+const Record::Member* Record::find(std::string_view key) const {
+  const auto found = std::find_if(members_.begin(), members_.end(), [&](const Member& member) {
+    // Behind the key stand its closing quote and a colon.
+    return std::string_view(text_).substr(member.key, member.value - 2 - member.key) == key;
+  });
+  return found == members_.end() ? nullptr : &*found;
+}
+
+void Record::set(std::string_view key, std::string_view text) {
+  std::string value;
+  append_text(value, text);
+  set_raw(key, value);
+}
+
+void Record::set_raw(std::string_view key, std::string_view json) {
+  if (const auto* old = find(key)) {
+    const auto begin = old->value, end = old->end;
+    text_.replace(begin, end - begin, json);
+    const auto shift = [&](std::size_t at) { return at - end + begin + json.size(); };
+    for (auto& member : members_) {
+      if (member.key > begin) member.key = shift(member.key), member.value = shift(member.value);
+      if (member.end >= end) member.end = shift(member.end);
+    }
+    return;
+  }
+  if (!text_.empty()) text_ += ',';
+  text_ += '"';
+  const auto begin = text_.size();
+  text_.append(key).append("\":");
+  const auto value = text_.size();
+  text_ += json;
+  members_.push_back({begin, value, text_.size()});
+}
+
+std::string_view Record::raw(std::string_view key) const {
+  const auto* member = find(key);
+  return member != nullptr ? std::string_view(text_).substr(member->value, member->end - member->value)
+                           : std::string_view();
+}
+
+nlohmann::ordered_json Record::fields() const { return nlohmann::ordered_json::parse("{" + text_ + "}"); }
+
 std::string Record::to_line(WallTime time) const {
-  nlohmann::ordered_json line{{"time", to_rfc3339(time)}, {"level", name(level_)}};
-  line.update(fields_);
-  return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  std::string line;
+  line.reserve(text_.size() + 80);
+  line.append("{\"time\":\"").append(to_rfc3339(time)).append("\",\"level\":\"").append(name(level_));
+  line.append("\",").append(text_) += '}';
+  return line;
 }
 
 struct StdoutSink::Writer {

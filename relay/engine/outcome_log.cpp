@@ -52,12 +52,12 @@ log::Record outcome_record(
                   .with("connection_use", peer.messages_before + 1);
   if (recipient.disposition != Disposition::delivered) {
     const dsn::Failure failure{recipient.reply, recipient.stage};
-    record = std::move(record).with("class", dsn::to_label(dsn::classify(failure)));
+    record.with("class", dsn::to_label(dsn::classify(failure)));
   }
-  if (outcome.may_be_duplicated) record = std::move(record).with("possible_duplicate", true);
+  if (outcome.may_be_duplicated) record.with("possible_duplicate", true);
   if (settlement.again) {
     const auto wait = settlement.again->key.due - context.clock.now();
-    record = std::move(record).with("retry_in", to_seconds(wait));
+    record.with("retry_in", to_seconds(wait));
   }
   return record;
 }

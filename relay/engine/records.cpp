@@ -25,8 +25,9 @@ log::Record with_attempt(log::Record record, const Attempt& attempt, WallTime no
 }
 
 log::Record with_peer(log::Record record, const delivery::Peer& peer) {
-  auto shown = std::move(record).with("host", peer.name).with("address", peer.address).with("tls", peer.tls);
-  return peer.source.empty() ? shown : std::move(shown).with("source", peer.source);
+  record.with("host", peer.name).with("address", peer.address).with("tls", peer.tls);
+  if (!peer.source.empty()) record.with("source", peer.source);
+  return record;
 }
 
 double to_seconds(std::chrono::nanoseconds duration) {

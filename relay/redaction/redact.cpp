@@ -140,9 +140,10 @@ std::vector<std::string> own_words(const ordered_json& fields) {
 
 log::Record redact(const log::Record& record, const Tokens* tokens) {
   static const std::vector<std::string> kNone;
-  const auto words = own_words(record.fields());
+  const auto fields = record.fields();
+  const auto words = own_words(fields);
   auto redacted = record;
-  for (const auto& [name, value] : record.fields().items()) {
+  for (const auto& [name, value] : fields.items()) {
     if (name == "event" || !(value.is_string() || value.is_structured())) continue;
     const bool is_address = contains(kAddresses, name);
     const bool is_quoting = contains(kQuoting, name);
@@ -151,7 +152,7 @@ log::Record redact(const log::Record& record, const Tokens* tokens) {
       if (is_address) text = redact_address(text, tokens);
       else text = redact_text(text, is_quoting ? words : kNone, tokens);
     });
-    std::move(redacted).with(name, std::move(changed));
+    redacted.with(name, changed);
   }
   return redacted;
 }

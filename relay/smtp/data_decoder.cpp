@@ -6,13 +6,16 @@ namespace relay::smtp {
 
 std::size_t DataDecoder::feed(std::string_view input, std::string& out) {
   std::size_t taken = 0;
+  std::size_t line_feed = 0;  // the next one from `taken` on, or the input's end
   while (taken < input.size() && state_ != State::done) {
     if (state_ == State::text) {
       // Runs of ordinary octets go through in one piece.
-      const auto run = std::min(input.find_first_of("\r\n", taken), input.size()) - taken;
-      out.append(input.substr(taken, run));
-      line_ += run;
-      taken += run;
+      if (line_feed <= taken) line_feed = std::min(input.find('\n', taken), input.size());
+      const auto line = input.substr(taken, line_feed - taken);
+      const auto run = line.substr(0, line.find('\r'));
+      out.append(run);
+      line_ += run.size();
+      taken += run.size();
       if (taken == input.size()) break;
     }
     step(input[taken++], out);

@@ -20,5 +20,40 @@ TEST(LogRecord, CannotBeForgedByWhatAPeerSent) {
   EXPECT_TRUE(nlohmann::json::accept(line));
 }
 
+TEST(LogRecord, WritesEachKindOfValueAsTheLibraryDoes) {
+  const nlohmann::json object{{"b", 1}, {"a", {true, nullptr}}};
+  const std::vector<std::string> texts{"a,b", "\xc3\xa9\"", "\x01\\"};
+  const std::string text = "tab\tand \"quotes\" and \xe2\x82\xac";
+  const auto record = info("x")
+                        .with("object", object)
+                        .with("texts", texts)
+                        .with("text", text)
+                        .with("none", "")
+                        .with("yes", true)
+                        .with("negative", std::int64_t{-5})
+                        .with("large", std::uint64_t{18'446'744'073'709'551'615U})
+                        .with("seconds", 0.25);
+  const nlohmann::ordered_json expected{{"event", "x"},   {"object", nlohmann::ordered_json(object)},
+                                        {"texts", texts}, {"text", text},
+                                        {"none", ""},     {"yes", true},
+                                        {"negative", -5}, {"large", 18'446'744'073'709'551'615U},
+                                        {"seconds", 0.25}};
+  EXPECT_EQ(record.fields(), expected);
+  EXPECT_EQ(record.raw("texts"), expected["texts"].dump());
+  EXPECT_EQ(record.raw("text"), expected["text"].dump());
+  EXPECT_EQ(record.raw("tex"), "");
+}
+
+TEST(LogRecord, GivesAFieldItsNewValueInItsOldPlace) {
+  auto record = info("x").with("first", "long enough").with("second", 2).with("third", "3");
+  record.with("first", 1).with("third", "three").with("second", "two").with("fourth", 4);
+  EXPECT_EQ(
+    record.to_line(kNoon),
+    R"({"time":"2026-01-01T12:00:00.250Z","level":"info","event":"x","first":1,"second":"two","third":"three","fourth":4})"
+  );
+  EXPECT_EQ(record.raw("third"), "\"three\"");
+  EXPECT_EQ(record.raw("fourth"), "4");
+}
+
 }  // namespace
 }  // namespace relay::log
