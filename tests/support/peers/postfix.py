@@ -95,6 +95,13 @@ smtps      inet       n - n -     - smtpd
   -o smtpd_tls_wrappermode=yes -o smtpd_client_restrictions=permit_sasl_authenticated,reject
 """
 
+# Whom a certificate proves may send here.
+CERTIFICATE_PORT = 2587
+CERTIFIED = """\
+{port} inet n - n - - smtpd
+  -o smtpd_tls_security_level=encrypt -o smtpd_tls_req_ccert=yes -o smtpd_tls_CAfile=/etc/postfix/clients.crt
+"""
+
 SASL = """\
 pwcheck_method: auxprop
 auxprop_plugin: sasldb
@@ -109,8 +116,8 @@ class Postfix(MailServer):
     RECIPIENT_FIELD = "X-Original-To"
     COMMAND_LINE = r"postfix/(?:submission/|smtps/)?smtpd\[\d+\]: < [^ ]+: (.*)$"
 
-    def __init__(self, network, folder, options, mechanisms=("PLAIN", "LOGIN", "SCRAM-SHA-256")):
-        self.mechanisms = mechanisms
+    def __init__(self, network, folder, options, mechanisms=("PLAIN", "LOGIN", "SCRAM-SHA-256"), client_authority=None):
+        self.mechanisms, self.client_authority = mechanisms, client_authority
         super().__init__(network, folder, options)
 
     def configure(self):
@@ -122,7 +129,11 @@ class Postfix(MailServer):
                            hidden=", ".join(hidden), smtputf8=yes(options.smtputf8))
         main += f"smtpd_sasl_auth_enable = {yes(options.users)}\n" + (TLS if options.tls else "")
         (etc / "main.cf").write_text(main)
-        (etc / "master.cf").write_text(MASTER + (SMARTHOST if options.is_smarthost else ""))
+        master = MASTER + (SMARTHOST if options.is_smarthost else "")
+        if self.client_authority:
+            master += CERTIFIED.format(port=CERTIFICATE_PORT)
+            shutil.copy(self.client_authority, etc / "clients.crt")
+        (etc / "master.cf").write_text(master)
         (etc / "refused").write_text("/^unknown@/ 550 5.1.1 No such user\n")
         (etc / "sasl/smtpd.conf").write_text(SASL.format(mechanisms=" ".join(self.mechanisms)))
         for part in ("spool/postfix", "spool/postfix-data", "mail/inbox"):
@@ -142,6 +153,7 @@ def yes(enabled):
     return "yes" if enabled else "no"
 
 
-def start(network, folder, mechanisms=("PLAIN", "LOGIN", "SCRAM-SHA-256"), **options):
-    """`mechanisms`: what AUTH offers."""
-    return Postfix(network, folder, Options(**options), mechanisms).start()
+def start(network, folder, mechanisms=("PLAIN", "LOGIN", "SCRAM-SHA-256"), client_authority=None, **options):
+    """`mechanisms`: what AUTH offers; `client_authority`: PEM file of who signs the certificates of clients that may
+    use CERTIFICATE_PORT, where STARTTLS is a must and AUTH is none."""
+    return Postfix(network, folder, Options(**options), mechanisms, client_authority).start()

@@ -44,9 +44,10 @@ def world(tmp_path_factory):
 def mail_server(kind):
     def fixture(world, tmp_path_factory):
         module = {"exim": exim, "postfix": postfix, "opensmtpd": opensmtpd}[kind]
+        own = {"client_authority": world.authority.certificate} if kind == "postfix" else {}
         server = module.start(world.network, tmp_path_factory.mktemp(kind), name=zones.CERTIFICATE_NAMES[kind][0],
                               address=getattr(zones, kind.upper()), tls=world.certificates[kind],
-                              users={USER: PASSWORD})
+                              users={USER: PASSWORD}, **own)
         yield server
         server.stop()
     return pytest.fixture(scope="session", name=f"{kind}_server")(fixture)
