@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "relay/base/secrets.hpp"
 #include "relay/base/text.hpp"
 
 namespace relay::oauth {
@@ -55,20 +56,9 @@ std::optional<std::uint64_t> number_of(const json& value) {
   return std::nullopt;
 }
 
-/// A part of a secret is enough to guess by.
-bool quotes(std::string_view text, std::string_view secret) {
-  constexpr std::size_t kTellingOctets = 6;
-  if (secret.empty()) return false;
-  const auto length = std::min(secret.size(), kTellingOctets);
-  for (std::size_t at = 0; at + length <= secret.size(); ++at) {
-    if (text.find(secret.substr(at, length)) != std::string_view::npos) return true;
-  }
-  return false;
-}
-
 std::string shown(const std::string& words, const std::vector<std::string>& secrets) {
   const bool tells = std::any_of(secrets.begin(), secrets.end(), [&](const auto& secret) {
-    return quotes(words, secret) || quotes(words, percent_encoded(secret));
+    return quotes_secret(words, secret) || quotes_secret(words, percent_encoded(secret));
   });
   return tells ? "(not shown: it quotes a secret)" : printable(words, kMaxShown);
 }

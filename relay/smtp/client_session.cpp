@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "relay/base/secrets.hpp"
 #include "relay/base/text.hpp"
 
 namespace relay::smtp {
@@ -53,18 +54,6 @@ Reply own_reply(std::uint16_t code, EnhancedStatus status, std::string_view text
   return Reply{code, status, printable(text, kMaxReplyText)};
 }
 
-/// Whether the text quotes so much of a secret that it could be guessed from it.
-bool quotes(std::string_view text, std::string_view secret) {
-  constexpr std::size_t kTellingOctets = 6;
-  constexpr std::size_t kShortest = 4;  // of fewer octets every sentence holds some
-  if (secret.size() < kShortest) return false;
-  const auto length = std::min(secret.size(), kTellingOctets);
-  for (std::size_t at = 0; at + length <= secret.size(); ++at) {
-    if (text.find(secret.substr(at, length)) != std::string_view::npos) return true;
-  }
-  return false;
-}
-
 std::string summary(const Reply& reply) { return "answered " + reply.to_line(); }
 
 }  // namespace
@@ -108,8 +97,7 @@ ClientStep ClientSession::read_more() {
 
 /// What a peer says goes to the log, and some quote the command that they did not like.
 std::string ClientSession::without_secrets(std::string text) const {
-  const bool tells =
-    std::any_of(secrets_.begin(), secrets_.end(), [&](const auto& secret) { return quotes(text, secret); });
+  const bool tells = quotes_any_secret(text, secrets_);
   return tells ? "(not shown: it quotes the credentials)" : std::move(text);
 }
 
