@@ -318,6 +318,59 @@ TEST_F(WaysTest, WarmASourceUpOverSeveralDays) {
   for (int i = 0; i < 50; ++i) EXPECT_TRUE(made().may_send(target));
 }
 
+TEST_F(WaysTest, CountASourcesMessagesAnewFromMidnightUtc) {
+  add_domain("example.org");
+  plan.sources = {source("a", "default", "192.0.2.101")};
+  plan.sources[0].messages_a_day = {3, 2};
+  plan.sources[0].warm_up_from = kDay;
+  const auto route = find("mx/example.org").value();
+  const auto before = resolve(route).value();
+  EXPECT_TRUE(made().may_send(before)) << "two of the first day are left";
+  clock.pass(12h - 1ms);
+  ASSERT_EQ(to_rfc3339(clock.wall()), "2026-11-25T23:59:59.999Z");
+  EXPECT_TRUE(made().may_send(before));
+  EXPECT_EQ(made().ledger(), R"({"day":20782,"sent":{"a":2}})") << "the same day, the same count";
+  clock.pass(1ms);
+  ASSERT_EQ(to_rfc3339(clock.wall()), "2026-11-26T00:00:00.000Z");
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(made().may_send(before)) << "over a connection from the day before";
+  EXPECT_EQ(made().ledger(), R"({"day":20783,"sent":{"a":2}})") << "what was left over is not carried on";
+  EXPECT_FALSE(made().may_send(before)) << "the step of the second day";
+  EXPECT_EQ(text(resolve(route)), "waits");
+  clock.pass(24h - 1ms);
+  ASSERT_EQ(to_rfc3339(clock.wall()), "2026-11-26T23:59:59.999Z");
+  EXPECT_EQ(text(resolve(route)), "waits") << "to the end of the day";
+  clock.pass(1ms);
+  const auto behind = resolve(route).value();
+  for (int i = 0; i < 50; ++i)
+    EXPECT_TRUE(made().may_send(behind)) << "behind the last step there is no limit";
+}
+
+TEST_F(WaysTest, BeginAWarmUpAtMidnightUtc) {
+  add_domain("example.org");
+  plan.sources = {source("a", "default", "192.0.2.101")};
+  plan.sources[0].messages_a_day = {1};
+  plan.sources[0].warm_up_from = kDay + std::chrono::days{1};
+  const auto route = find("mx/example.org").value();
+  clock.pass(12h - 1ms);
+  EXPECT_EQ(text(resolve(route)), "waits");
+  clock.pass(1ms);
+  const auto target = resolve(route).value();
+  EXPECT_TRUE(made().may_send(target));
+  EXPECT_FALSE(made().may_send(target));
+}
+
+TEST_F(WaysTest, ForgetWhatASourceHasSentTheDayBeforeARestart) {
+  add_domain("example.org");
+  plan.sources = {source("a", "default", "192.0.2.101")};
+  plan.sources[0].messages_a_day = {2, 1};
+  plan.sources[0].warm_up_from = kDay;
+  ledger = R"({"day": 20782, "sent": {"a": 2}})";
+  clock.pass(12h);
+  const auto target = resolve_first("mx/example.org").value();
+  EXPECT_TRUE(made().may_send(target));
+  EXPECT_FALSE(made().may_send(target)) << "the second day's step, not the first's";
+}
+
 TEST_F(WaysTest, RememberWhatASourceHasSent) {
   add_domain("example.org");
   plan.sources = {source("a", "default", "192.0.2.101")};
