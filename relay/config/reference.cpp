@@ -141,7 +141,10 @@ const std::array kTable{
   },
   Setting{
     "dns_trust_anchors", Shape::list, "absolute paths, or nothing", "", Reload::restart,
-    "Files of DNSSEC trust anchors (DS or DNSKEY records) besides the root's, for private signed zones.",
+    "Files of DNSSEC trust anchors (DS or DNSKEY records) besides the root's, for private signed zones. "
+    "Names below `.test`, `.local`, `.home.arpa`, `.internal`, `.intranet`, `.private`, `.corp`, `.home`, "
+    "`.lan`, `.localhost` and `.example` pass for unsigned, and have no DANE, unless there is an anchor of "
+    "their own: for the name, or for a zone above it.",
     ROW_ACCESS(dns_trust_anchors, any<&S::dns_trust_anchors>)
   },
   Setting{
@@ -175,8 +178,9 @@ const std::array kTable{
     ROW_ACCESS(bulk_headers, any<&S::bulk_headers>)
   },
   Setting{
-    "bounce_from", Shape::text, "an address, or nothing for MAILER-DAEMON at `hostname`", "", Reload::live,
-    "The From of reports to senders.", ROW_ACCESS(bounce_from, any<&S::bounce_from>)
+    "bounce_from", Shape::text,
+    "an address such as postmaster@example.org, or nothing for MAILER-DAEMON at `hostname`", "", Reload::live,
+    "The From of reports to senders.", ROW_ACCESS(bounce_from, address_or_nothing<&S::bounce_from>)
   },
   Setting{
     "bounce_max_size", Shape::text, "a size from 1Ki to 1Mi", "50k", Reload::live,
@@ -193,10 +197,11 @@ const std::array kTable{
     ROW_ACCESS(dead_letter_max_age, (lasting<&S::dead_letter_max_age, 0, 8760 * kHour>))
   },
   Setting{
-    "tls_report_from", Shape::text, "an address, or nothing", "", Reload::live,
+    "tls_report_from", Shape::text, "an address such as tls-reports@example.org, or nothing", "",
+    Reload::live,
     "Sends daily reports of TLS failures to domains that ask for them (RFC 8460), from this address; empty: "
     "none.",
-    ROW_ACCESS(tls_report_from, any<&S::tls_report_from>)
+    ROW_ACCESS(tls_report_from, address_or_nothing<&S::tls_report_from>)
   },
   Setting{
     "log_addresses", Shape::text, "plain or redacted", "plain", Reload::live,

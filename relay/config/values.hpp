@@ -69,6 +69,8 @@ constexpr const auto& words(AddressLog) { return kAddressLogs; }
 // ---- reading and writing ----
 
 [[nodiscard]] bool is_label(std::string_view text);
+/// Errors: invalid_argument; no ASCII address, or one whose domain is no name.
+[[nodiscard]] Result<void> check_address(std::string_view text);
 /// `100/1m`: how many in which time.
 [[nodiscard]] Result<queue::Rate> parse_rate(std::string_view text);
 [[nodiscard]] std::string to_text(const queue::Rate& rate);
@@ -269,6 +271,15 @@ Result<void> path_or_nothing(OwnerOf<Member>& object, std::string_view text) {
   return checked<Member>(object, text, [](const std::string& path) {
     return path.empty() || path.starts_with('/');
   });
+}
+
+/// What check_address() accepts, or nothing.
+template <auto Member>
+Result<void> address_or_nothing(OwnerOf<Member>& object, std::string_view text) {
+  if (!text.empty()) {
+    if (auto good = check_address(text); !good) return good;
+  }
+  return read_into(object.*Member, text);
 }
 
 template <auto Member>

@@ -32,7 +32,7 @@ constexpr std::array kValidatingOptions{
   Option{"val-bogus-ttl:", "60"},
 };
 /// The root proves that these do not exist, and they do exist inside (RFC 6761, RFC 6762 appendix G,
-/// RFC 8375). A trust anchor for one of them, or below, goes before this.
+/// RFC 8375). A trust anchor for one of them, or below, goes before this. The reference of `dns_trust_anchors` has them.
 constexpr std::array kPrivateZones{
   "test.", "local.", "home.arpa.", "internal.",  "intranet.", "private.",
   "corp.", "home.",  "lan.",       "localhost.", "example.",

@@ -154,6 +154,28 @@ TEST(Settings, TakeListsAndNumbersInEitherShape) {
   EXPECT_EQ(loaded.settings.max_message_size.count, 1U << 20U);
 }
 
+TEST(Settings, NameTheFieldWhoseAddressIsNone) {
+  const auto loaded = from(
+    R"({"tls_report_from": "tls-reports", "bounce_from": "postmaster@[192.0.2.1]"})",
+    {{"SMTP_RELAY_BOUNCE_FROM", "Postmaster <postmaster@example.org>"}}
+  );
+  EXPECT_EQ(
+    text(loaded),
+    "relay.json: tls_report_from: 'tls-reports' is not accepted (<tls-reports>: no domain); accepted: an "
+    "address "
+    "such as tls-reports@example.org, or nothing\n"
+    "relay.json: bounce_from: 'postmaster@[192.0.2.1]' is not accepted (its domain is not a name); accepted: "
+    "an "
+    "address such as postmaster@example.org, or nothing for MAILER-DAEMON at `hostname`\n"
+    "environment: SMTP_RELAY_BOUNCE_FROM: 'Postmaster <postmaster@example.org>' is not accepted (<Postmaster "
+    "<postmaster@example.org>>: local part holds a character that needs quotes); accepted: an address such "
+    "as "
+    "postmaster@example.org, or nothing for MAILER-DAEMON at `hostname`\n"
+  );
+  EXPECT_EQ(loaded.settings.tls_report_from, "");
+  EXPECT_EQ(loaded.settings.bounce_from, "");
+}
+
 TEST(Settings, ReportEveryFaultAtOnceWithKeyValueAndRange) {
   const auto loaded = from(
     R"({"smarthost_tls": "maybe", "lame_duck": "soon", "max_recipients": 7, "no_such_key": 1, "allowed_networks": [[1]]})",

@@ -104,6 +104,17 @@ TEST(Text, IsCheckedByWhatItNames) {
   EXPECT_EQ(written_after<&Sample::text>(path_or_nothing<&Sample::text>, "a"), "fault");
 }
 
+TEST(AddressOrNothing, IsAnAsciiAddressAtANamedDomain) {
+  const auto set = address_or_nothing<&Sample::text>;
+  for (const auto* good : {"", "postmaster@example.org", "a.b+c@localhost", "\"a b\"@example.org"})
+    EXPECT_EQ(written_after<&Sample::text>(set, good), good);
+  for (const auto* bad :
+       {"postmaster", "Postmaster", "@example.org", "a@", "a b@example.org", "a@b@example.org", " ",
+        "<a@example.org>", "Reports <a@example.org>", "a@[192.0.2.1]", "a@example..org",
+        "a@example.org\r\nBcc: b", "gr\xc3\xbcn@example.org", "a@gr\xc3\xbcn.example"})
+    EXPECT_EQ(written_after<&Sample::text>(set, bad), "fault") << bad;
+}
+
 TEST(DomainPatterns, AreDomainsOrAStarInFront) {
   const auto set = domain_patterns<&Sample::domains>;
   for (const auto* good : {"", "*", "example.org", "*.example.org", "a.test,*.b.test,*"})
