@@ -11,6 +11,7 @@ namespace {
 
 using std::chrono::steady_clock;
 constexpr auto kNever = steady_clock::time_point::max();
+constexpr std::chrono::milliseconds kCancelAgain{50};
 constexpr std::chrono::seconds kLinger{2};
 constexpr std::size_t kLingerOctets = 1U << 20U;
 
@@ -62,6 +63,9 @@ struct Stream::State : std::enable_shared_from_this<Stream::State> {
       if (steady_clock::now() < self->deadline) return self->set_timer();
       self->has_timed_out = true;
       self->cancel();
+      // An operation of several steps that was between two of them just now was not waiting, and heard nothing.
+      self->deadline = steady_clock::now() + kCancelAgain;
+      self->set_timer();
     });
   }
 

@@ -1,5 +1,8 @@
 #include "relay/net/stream.hpp"
 
+#include <array>
+#include <optional>
+
 #include "tests/support/loop.hpp"
 #include "tests/support/peer.hpp"
 
@@ -57,6 +60,40 @@ TEST_F(StreamTest, EndsWaitsAtTheirDeadlineAndStaysUsable) {
   EXPECT_EQ(loop.run(receive(stream, 5s)), "late")
     << "an earlier, shorter deadline does not haunt a later read";
   destroy(std::move(stream));
+}
+
+/// Takes all that has come without waiting for more.
+std::size_t drain(const test::Peer& peer) {
+  static std::array<char, 1 << 16> octets;
+  std::size_t total = 0;
+  while (true) {
+    const auto count = recv(peer.fd(), octets.data(), octets.size(), MSG_DONTWAIT);
+    if (count <= 0) return total;
+    total += static_cast<std::size_t>(count);
+  }
+}
+
+TEST(StreamDeadline, EndsAWriteThatMovesJustThenAndNeverAgain) {
+  asio::io_context loop;
+  test::Acceptor acceptor;
+  const std::string octets(32U << 20U, 'x');
+  std::optional<Result<void>> written;
+  const auto write = [&]() -> Awaitable<void> {
+    auto stream = co_await Stream::connect(loopback(), acceptor.port(), 5s);
+    written = co_await stream->write_all(octets, 100ms);
+  };
+  asio::co_spawn(loop, write(), [](const std::exception_ptr&) {});
+  loop.run_for(50ms);
+  const auto peer = acceptor.accept();
+  // The loop stands still until the deadline is over, and the peer takes what there is meanwhile.
+  const auto until = std::chrono::steady_clock::now() + 100ms;
+  std::size_t drained = 0;
+  while (std::chrono::steady_clock::now() < until || drained < (1U << 20U)) drained += drain(peer);
+  loop.restart();
+  loop.run_for(10s);
+  ASSERT_TRUE(written) << "it waits for ever";
+  ASSERT_FALSE(written->has_value());
+  EXPECT_EQ(written->error().code, Errc::timed_out);
 }
 
 TEST_F(StreamTest, TellsAnOrderlyEndAndAReset) {
