@@ -19,6 +19,8 @@ using net::Stream;
 using std::chrono::steady_clock;
 
 constexpr std::string_view kScheme = "https://";
+/// RFC 9110 section 15.2; nobody here has asked for any.
+constexpr int kMaxInterimAnswers = 10;
 /// RFC 9110 section 5.6.2, besides letters and digits.
 constexpr std::string_view kTokenMarks = "!#$%&'*+-.^_`|~";
 
@@ -96,8 +98,10 @@ class Exchange {
     auto written = co_await stream_->write_all(wire, left());
     if (!written) co_return tl::unexpected(std::move(written.error()));
     auto response = co_await read_response();
-    // RFC 9110 section 15.2: interim answers, which nobody here has asked for, stand before the real one.
-    while (response && response->status / 100 == 1) response = co_await read_response();
+    for (int interim = 0; response && response->status / 100 == 1; ++interim) {
+      if (interim == kMaxInterimAnswers) co_return fault("interim answers without end");
+      response = co_await read_response();
+    }
     co_return response;
   }
 
@@ -144,6 +148,8 @@ class Exchange {
         if (ec && ec != beast_http::error::need_more) co_return tl::unexpected(to_error(ec));
         if (parser.is_done()) break;
         if (parser.is_header_done() && parser.need_eof()) co_return fault("no length of its body");
+        // What is left is the head of a chunk or the trailer, for which the parser knows no limit.
+        if (received_.size() > kMaxResponseHeader) co_return too_large("a line of a chunk that does not end");
       }
       auto more = co_await receive();
       if (!more) co_return tl::unexpected(std::move(more.error()));
@@ -167,6 +173,9 @@ class Exchange {
 
   [[nodiscard]] static tl::unexpected<Error> fault(std::string_view what) {
     return transient(Errc::protocol_error, "HTTP answer: " + std::string(what));
+  }
+  [[nodiscard]] static tl::unexpected<Error> too_large(std::string_view what) {
+    return transient(Errc::too_large, "HTTP answer: " + std::string(what));
   }
   [[nodiscard]] static Error to_error(const boost::system::error_code& ec) {
     const bool is_size = ec == beast_http::error::body_limit || ec == beast_http::error::header_limit;

@@ -21,6 +21,7 @@
 namespace relay::web {
 
 inline constexpr std::uint16_t kHttpsPort = 443;
+/// Octets; of a chunk's own line and of the trailer as well.
 inline constexpr std::size_t kMaxResponseHeader = 16U << 10U;
 
 struct Request {

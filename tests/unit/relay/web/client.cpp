@@ -60,6 +60,27 @@ TEST_F(WebTest, AsksAndGetsAnAnswer) {
   );
 }
 
+TEST_F(WebTest, KeepsNoMoreOfALineThanItsLimit) {
+  const std::string head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string endless(1U << 20U, 'x');
+  for (const auto& part : {"1;" + endless, "1\r\na\r\n0\r\nX: " + endless}) {
+    const auto response = answered(head + part);
+    ASSERT_FALSE(response);
+    EXPECT_EQ(response.error().code, Errc::too_large) << response.error().message();
+  }
+  const auto whole = answered(head + "2;name=" + endless.substr(0, 10'000) + "\r\nab\r\n0\r\nX: y\r\n\r\n");
+  ASSERT_TRUE(whole) << whole.error().message();
+  EXPECT_EQ(whole->body, "ab");
+}
+
+TEST_F(WebTest, HearsNoInterimAnswersWithoutEnd) {
+  std::string octets;
+  for (int i = 0; i < 100; ++i) octets += "HTTP/1.1 100 Continue\r\n\r\n";
+  const auto response = answered(octets + HttpsServer::answer("200 OK", "{}"));
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, Errc::protocol_error);
+}
+
 TEST_F(WebTest, ReadsChunksInterimAnswersAndOtherStatuses) {
   const auto chunked = answered(
     "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
