@@ -148,8 +148,8 @@ class Driver {
   Awaitable<smtp::ClientEvent> perform(smtp::ClientStep& step) {
     smtp::ClientEvent event = event::Written{};
     if (auto* read = std::get_if<step::Read>(&step)) {
-      const auto timeout = read->timeout;
-      event = co_await this->read(timeout);
+      if (!read->goes_on) reply_due_ = steady_clock::now() + read->timeout;
+      event = co_await this->read();
     } else if (auto* write = std::get_if<step::Write>(&step)) {
       event = co_await this->write(write->octets, write->timeout);
     } else if (auto* tls = std::get_if<step::StartTls>(&step)) {
@@ -169,11 +169,17 @@ class Driver {
     co_return event;
   }
 
-  Awaitable<smtp::ClientEvent> read(milliseconds timeout) {
-    auto octets = co_await stream_->receive(timeout);
+  [[nodiscard]] milliseconds until_reply_is_due() const {
+    const auto left = std::chrono::duration_cast<milliseconds>(reply_due_ - steady_clock::now());
+    return std::max(left, milliseconds{1});
+  }
+
+  Awaitable<smtp::ClientEvent> read() {
+    auto octets = co_await stream_->receive(until_reply_is_due());
     // An interruption (the relay stops) ends no exchange: the message under way is finished, and no other
     // begun.
-    while (!octets && octets.error().code == Errc::cancelled) octets = co_await stream_->receive(timeout);
+    while (!octets && octets.error().code == Errc::cancelled)
+      octets = co_await stream_->receive(until_reply_is_due());
     if (!octets) co_return lost_or_timed_out(std::move(octets.error()));
     smtp::ClientEvent event = event::Received{*octets};
     co_return event;
@@ -284,6 +290,7 @@ class Driver {
   Peer peer_;
   steady_clock::time_point begun_ = steady_clock::now();  // the connection, then each message
   steady_clock::time_point connected_ = begun_;
+  steady_clock::time_point reply_due_;
   std::uint64_t messages_ = 0;
   bool has_tried_tls_ = false;
   bool was_of_use_ = false;  // a message was judged

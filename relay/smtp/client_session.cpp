@@ -56,6 +56,12 @@ Reply own_reply(std::uint16_t code, EnhancedStatus status, std::string_view text
 
 std::string summary(const Reply& reply) { return "answered " + reply.to_line(); }
 
+/// What no server says to this command (RFC 5321 section 4.3.2): it is the reply to another one.
+bool is_out_of_step(Stage stage, const Reply& reply) {
+  if (stage == Stage::data) return reply.is_positive() || (reply.is_intermediate() && reply.code != 354);
+  return reply.is_intermediate();
+}
+
 }  // namespace
 
 std::string_view doing(Stage stage) {
@@ -80,7 +86,8 @@ ClientStep ClientSession::on(const client_event::Opened& opened) {
 
 ClientStep ClientSession::on(const client_event::Received& received) {
   parser_.feed(received.octets);
-  if (std::exchange(is_listening_, false)) return early_reply();
+  if (std::exchange(is_listening_, false)) return stage_ == Stage::mail ? begin_transfer() : early_reply();
+  is_within_reply_ = true;
   return read_more();
 }
 
@@ -88,8 +95,11 @@ ClientStep ClientSession::on(const client_event::Written&) { return read_more();
 
 /// The next reply when it is there already, or more octets.
 ClientStep ClientSession::read_more() {
-  if (auto reply = parser_.next()) return on_reply(std::move(*reply));
-  if (!parser_.is_garbage()) return client_step::Read{timeout()};
+  if (auto reply = next_reply()) {
+    is_within_reply_ = false;
+    return on_reply(*reply);
+  }
+  if (!parser_.is_garbage()) return client_step::Read{timeout(), is_within_reply_};
   return connection_failed(
     {Errc::protocol_error, Fate::transient, "answered garbage: " + without_secrets(parser_.leftover())}
   );
@@ -101,10 +111,15 @@ std::string ClientSession::without_secrets(std::string text) const {
   return tells ? "(not shown: it quotes the credentials)" : std::move(text);
 }
 
-ClientStep ClientSession::on_reply(Reply reply) {
+std::optional<Reply> ClientSession::next_reply() {
+  auto reply = parser_.next();
   // A challenge is for the mechanism, whole, and goes into no log.
-  const bool is_challenge = stage_ == Stage::auth && reply.code == 334;
-  if (!is_challenge) reply.text = without_secrets(std::move(reply.text));
+  const bool is_challenge = reply && stage_ == Stage::auth && reply->code == 334;
+  if (reply && !is_challenge) reply->text = without_secrets(std::move(reply->text));
+  return reply;
+}
+
+ClientStep ClientSession::on_reply(const Reply& reply) {
   switch (stage_) {
     case Stage::connect:
     case Stage::banner: return on_banner(reply);
@@ -167,6 +182,7 @@ ClientStep ClientSession::after_greeting() {
 }
 
 ClientStep ClientSession::on_starttls(const Reply& reply) {
+  if (reply.code == 421) return hop_failed(Errc::unavailable, summary(reply), reply);
   if (reply.code != 220) {
     if (!policy_.needs_tls()) return authenticate();
     return hop_failed(Errc::tls_failed, summary(reply), reply);
@@ -272,7 +288,17 @@ ClientStep ClientSession::on(const client_event::Message& next) {
   }
   transfer_->outcome.dsn_was_passed_on = extensions_.dsn;
   build_commands();
-  return send_group();
+  if (transfers_ == 1) return send_group();
+  is_listening_ = true;
+  return client_step::Listen{};
+}
+
+/// What a kept connection said meanwhile answers nothing: the next replies would each be taken for the one before.
+ClientStep ClientSession::begin_transfer() {
+  if (!parser_.has_leftover()) return send_group();
+  const auto reply = next_reply();
+  if (reply && reply->code == 421) return hop_failed(Errc::unavailable, summary(*reply), reply);
+  return hop_failed(Errc::protocol_error, "answered what was not asked");
 }
 
 /// The message can't go to this hop as it is, and nothing of it is changed.
@@ -341,6 +367,7 @@ ClientStep ClientSession::on_transfer_reply(const Reply& reply) {
     return hop_failed(Errc::unavailable, summary(reply), reply);
   }
   transfer.is_judged = true;
+  if (is_out_of_step(command.stage, reply)) return answered_out_of_step(summary(reply));
   switch (command.stage) {
     case Stage::mail:
       transfer.mail_is_refused = !reply.is_positive();
@@ -395,7 +422,24 @@ ClientStep ClientSession::after_group() {
     needs_reset_ = true;
     return finish_transfer();
   }
-  return send_group();
+  return parser_.has_leftover() ? answered_unasked() : send_group();
+}
+
+/// There was a reply too many, no telling which.
+ClientStep ClientSession::answered_out_of_step(const std::string& what) {
+  auto& recipients = transfer_->outcome.recipients;
+  std::fill(recipients.begin(), recipients.end(), RecipientOutcome{});
+  return connection_failed({Errc::protocol_error, Fate::transient, "out of step: " + what});
+}
+
+/// All that was sent is answered, and there is more.
+ClientStep ClientSession::answered_unasked() {
+  const auto reply = next_reply();
+  if (!reply) return answered_out_of_step("answered " + without_secrets(parser_.leftover()));
+  if (reply->code != 421) return answered_out_of_step(summary(*reply));
+  judge_undecided(Disposition::deferred, stage_, *reply);
+  is_closing_ = true;
+  return finish_transfer();
 }
 
 // ---- content ----
@@ -407,7 +451,7 @@ ClientStep ClientSession::on(const client_event::ContentSent&) {
 
 /// What the peer said while content was still flowing. Nothing is as it should be: the end of data goes out.
 ClientStep ClientSession::early_reply() {
-  const auto reply = parser_.next();
+  const auto reply = next_reply();
   if (reply && (reply->is_transient() || reply->is_permanent())) {
     is_closing_ = true;  // it refused in the middle: the rest of our content would be read as commands
     return on_end_of_data(*reply);
@@ -421,6 +465,8 @@ ClientStep ClientSession::early_reply() {
 
 ClientStep ClientSession::on_end_of_data(const Reply& reply) {
   auto& transfer = *transfer_;
+  if (reply.is_intermediate())  // the true answer is still to come
+    return connection_failed({Errc::protocol_error, Fate::transient, "out of step: " + summary(reply)});
   if (std::exchange(is_aborting_data_, false)) {
     needs_reset_ = true;
     return finish_transfer();

@@ -112,7 +112,7 @@ struct HopFailure {
 
 // clang-format off: one line each, its answer behind it
 namespace client_step {
-struct Read { milliseconds timeout; };                          ///< Received, TimedOut or Lost
+struct Read { milliseconds timeout; bool goes_on = false; };    ///< Received, TimedOut or Lost; goes_on: within the last Read's timeout
 struct Write { std::string octets; milliseconds timeout; };     ///< Written, TimedOut or Lost
 struct StartTls { bool must_verify; milliseconds timeout; };    ///< TlsReady, TimedOut or Lost
 struct AwaitMessage {};                                         ///< Message or Quit
@@ -156,6 +156,10 @@ inline constexpr std::size_t kMaxGroup = 100;
 ///
 /// What judges a message: replies to MAIL, RCPT, DATA and end of data, by their first digit (552 to RCPT
 /// counts as 452, RFC 5321 section 4.5.3.1.10), and a connection lost between them. All else judges the hop.
+/// A reply that cannot be the one to its command, or one too many, ends the connection, and what was judged by
+/// those before it is not judged: no telling which of them answered what.
+///
+/// A timeout is that of a whole reply, however its octets drip in.
 class ClientSession {
  public:
   explicit ClientSession(HopPolicy policy);
@@ -199,7 +203,8 @@ class ClientSession {
   ClientStep on(const client_event::TimedOut&);
   ClientStep on(const client_event::Lost& lost);
 
-  ClientStep on_reply(Reply reply);
+  std::optional<Reply> next_reply();
+  ClientStep on_reply(const Reply& reply);
   ClientStep on_banner(const Reply& reply);
   ClientStep on_ehlo(const Reply& reply);
   ClientStep on_starttls(const Reply& reply);
@@ -215,7 +220,10 @@ class ClientSession {
   ClientStep idle();
   ClientStep send_group();
   ClientStep after_group();
+  ClientStep begin_transfer();
   ClientStep early_reply();
+  ClientStep answered_out_of_step(const std::string& what);
+  ClientStep answered_unasked();
   ClientStep finish_transfer();
   ClientStep hop_failed(Errc code, std::string what, std::optional<Reply> reply = std::nullopt);
   ClientStep connection_failed(const Error& error);
@@ -238,6 +246,7 @@ class ClientSession {
   bool tls_is_active_ = false;
   bool tls_is_verified_ = false;
   bool is_listening_ = false;      // the answer to Listen is awaited
+  bool is_within_reply_ = false;   // a Read for the reply that is awaited came back without the whole of it
   bool is_aborting_data_ = false;  // 354 without accepted recipients: a lone dot was sent
   bool needs_reset_ = false;       // the next message needs RSET first
   std::size_t transfers_ = 0;      // messages begun on this connection

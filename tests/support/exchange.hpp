@@ -38,7 +38,7 @@ class Exchange {
     return play(smtp::client_event::Message{std::move(message)});
   }
   std::string event(const smtp::ClientEvent& event) { return play(event); }
-  /// What the next hop says while content flows, before the final dot.
+  /// What the next hop says while content flows, before the final dot, or while a connection is idle.
   void will_say_early(std::string octets) { early_ = std::move(octets); }
 
   [[nodiscard]] bool awaits_message() const { return awaits_message_; }
@@ -55,6 +55,8 @@ class Exchange {
     return text;
   }
   [[nodiscard]] milliseconds timeout() const { return timeout_; }
+  /// Whether that is the rest of the time that was begun before.
+  [[nodiscard]] bool goes_on() const { return goes_on_; }
 
  private:
   std::string play(smtp::ClientEvent event) {
@@ -69,6 +71,7 @@ class Exchange {
     namespace event_ = smtp::client_event;
     if (const auto* read = std::get_if<step_::Read>(&step)) {
       timeout_ = read->timeout;
+      goes_on_ = read->goes_on;
     } else if (const auto* write = std::get_if<step_::Write>(&step)) {
       output += write->octets;
       return event_::Written{};
@@ -107,6 +110,7 @@ class Exchange {
   bool awaits_message_ = false;
   bool is_closed_ = false;
   milliseconds timeout_{};
+  bool goes_on_ = false;
   std::optional<smtp::HopFailure> failure_;
   std::vector<smtp::MessageOutcome> outcomes_;
 };

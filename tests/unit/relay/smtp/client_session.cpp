@@ -151,6 +151,17 @@ TEST(Tls, ThatIsEncryptedDoesNotDoForCredentialsCase060) {
   EXPECT_EQ(hop.failure()->error.code, Errc::tls_failed);
 }
 
+TEST(Tls, ThatIsDeclinedWithAGoodbyeCarriesNothingCase122) {
+  Exchange hop(with(TlsMode::opportunistic));
+  hop.open();
+  hop.says("220 hop\r\n");
+  hop.says(kEhlo);
+  EXPECT_EQ(hop.says("421 4.3.2 shutting down\r\n"), "");
+  EXPECT_TRUE(hop.is_closed()) << "no message is begun that would be lost with the connection";
+  ASSERT_TRUE(hop.failure());
+  EXPECT_EQ(hop.failure()->error.code, Errc::unavailable);
+}
+
 TEST(Tls, ThatIsOpportunisticMayBeDeclined) {
   Exchange hop(with(TlsMode::opportunistic));
   hop.open();
@@ -636,6 +647,90 @@ TEST(Faults, AnsweringTwiceEndsTheConnectionNotTheDeliveryCase125) {
   EXPECT_TRUE(hop.is_closed());
 }
 
+TEST(Faults, ARefusalInTheMiddleShowsNoPasswordThatItQuotes) {
+  Exchange hop(with(TlsMode::required, kCredentials));
+  hop.open();
+  hop.says("220 hop\r\n");
+  hop.says(kEhlo);
+  hop.says("220 go\r\n");
+  hop.says(kEhloTls);
+  hop.says("235 yes\r\n");
+  hop.will_say_early("552 I know pass:word\r\n");
+  hop.send({"b@d"});
+  hop.says("250 ok\r\n250 ok\r\n354 go\r\n");
+  EXPECT_EQ(hop.dispositions(), "failed");
+  EXPECT_THAT(hop.outcomes().back().recipients[0].reply.text, Not(HasSubstr("pass:word")));
+}
+
+TEST(Faults, AReplyTooManyJudgesNobodyCase125) {
+  struct {
+    const char* replies;
+    const char* what;
+  } const cases[] = {
+    {"250 ok\r\n250 ok\r\n550 5.1.1 the first is unknown\r\n250 ok\r\n", "two replies to MAIL"},
+    {"354 go\r\n", "that of DATA to MAIL"},
+    {"250 ok\r\n550 no\r\n354 go\r\n", "that of DATA to RCPT"},
+    {"250 ok\r\n550 no\r\n250 ok\r\n334 go\r\n", "that of AUTH to DATA"},
+  };
+  for (const auto& [replies, what] : cases) {
+    auto hop = ready();
+    hop.send({"a@d", "b@d"});
+    EXPECT_EQ(hop.says(replies), "") << what;
+    EXPECT_EQ(hop.dispositions(), "deferred deferred") << what;
+    EXPECT_FALSE(hop.outcomes().back().may_be_duplicated) << what;
+    EXPECT_TRUE(hop.is_closed()) << what;
+    ASSERT_TRUE(hop.failure()) << what;
+    EXPECT_THAT(hop.failure()->error.context, HasSubstr("out of step")) << what;
+  }
+}
+
+TEST(Faults, AReplyTooManyIsSeenBeforeTheNextCommandCase125) {
+  auto hop = ready(plain(), "250 hop\r\n");
+  hop.send({"a@d", "b@d"});
+  hop.says("250 ok\r\n");
+  EXPECT_EQ(hop.says("550 no\r\n250 ok\r\n"), "") << "which of them is the recipient's?";
+  EXPECT_EQ(hop.dispositions(), "deferred deferred");
+  EXPECT_TRUE(hop.is_closed());
+
+  auto leaves = ready(plain(), "250 hop\r\n");
+  leaves.send({"a@d", "b@d"});
+  leaves.says("250 ok\r\n");
+  EXPECT_EQ(leaves.says("550 no\r\n421 bye\r\n"), "");
+  EXPECT_EQ(leaves.dispositions(), "failed deferred") << "a goodbye is no reply too many";
+  EXPECT_TRUE(leaves.is_closed());
+}
+
+TEST(Faults, WhatAnIdleConnectionSaysAnswersNothingCase125) {
+  const auto kept = [] {
+    auto hop = ready();
+    hop.send({"b@d"});
+    hop.says("250 ok\r\n250 ok\r\n354 go\r\n");
+    hop.says("250 queued\r\n");
+    EXPECT_EQ(hop.dispositions(), "delivered");
+    return hop;
+  };
+  for (const auto* said : {"250 queued\r\n", "421 4.4.2 idle for too long\r\n", "25"}) {
+    auto hop = kept();
+    hop.will_say_early(said);
+    EXPECT_EQ(hop.send({"a@d", "b@d"}), "") << said;
+    EXPECT_EQ(hop.dispositions(), "untried untried") << said;
+    EXPECT_TRUE(hop.is_closed()) << said;
+    EXPECT_TRUE(hop.failure()) << said;
+  }
+  auto hop = kept();
+  EXPECT_EQ(hop.send({"b@d"}), "MAIL FROM:<a@example.com> SIZE=20\r\nRCPT TO:<b@d>\r\nDATA\r\n");
+}
+
+TEST(Faults, ADotThatIsAskedForMoreMayHaveDeliveredCase125) {
+  auto hop = ready();
+  hop.send({"b@d"});
+  hop.says("250 ok\r\n250 ok\r\n354 go\r\n");
+  hop.says("354 go\r\n");
+  EXPECT_EQ(hop.dispositions(), "deferred");
+  EXPECT_TRUE(hop.outcomes().back().may_be_duplicated) << "the true answer comes behind it";
+  EXPECT_TRUE(hop.is_closed());
+}
+
 TEST(Faults, ContentThatCannotBeReadIsNeverEnded) {
   auto hop = ready();
   hop.send({"b@d"});
@@ -676,6 +771,22 @@ TEST(Faults, TimeoutsAreThoseOfRfc5321Case123) {
   EXPECT_EQ(hop.timeout(), 5s);
   hop.event(client_event::TimedOut{});
   EXPECT_THAT(hop.failure()->error.context, HasSubstr("message may be sent more than once"));
+}
+
+TEST(Faults, AReplyHasItsTimeOnceHoweverItDripsInCase123) {
+  auto hop = ready();
+  hop.send({"b@d"});
+  EXPECT_FALSE(hop.goes_on());
+  for (const auto* part : {"2", "50-still\r\n", "250-thinking\r\n250", " o"}) {
+    hop.says(part);
+    EXPECT_TRUE(hop.goes_on()) << part;
+  }
+  hop.says("k\r\n");
+  EXPECT_FALSE(hop.goes_on()) << "the time of the next reply begins";
+  hop.says("250 ok\r\n354 go\r\n");
+  EXPECT_FALSE(hop.goes_on());
+  hop.says("250");
+  EXPECT_TRUE(hop.goes_on());
 }
 
 TEST(Faults, NoNameOrAddressCanWriteASecondCommandCase047) {
