@@ -19,6 +19,9 @@ namespace event = smtp::client_event;
 constexpr std::size_t kMaxEarlyReply = 4096;
 /// A connection to a host that is not the first ends then, so that the first is tried again.
 constexpr std::chrono::minutes kStandIn{2};
+/// Of each family: a host that names a hundred dead ones would hold its mail for an hour. Their order is by chance,
+/// so the next attempt tries others.
+constexpr std::size_t kMaxAddressesAHost = 4;
 
 smtp::HopFailure failure_at(smtp::Stage stage, Error error) {
   return {stage, std::move(error), std::nullopt, false};
@@ -49,10 +52,22 @@ std::string make_nonce() {
   return base64({reinterpret_cast<const char*>(octets.data()), octets.size()});
 }
 
+std::vector<IpAddress> addresses_to_try(const Target& target) {
+  std::vector<IpAddress> chosen;
+  std::size_t of_v4 = 0;
+  std::size_t of_v6 = 0;
+  for (const auto& address : target.addresses) {
+    auto& count = address.is_v4() ? of_v4 : of_v6;
+    if (count++ < kMaxAddressesAHost) chosen.push_back(address);
+  }
+  return chosen;
+}
+
 /// Connects to one address after the other.
 Awaitable<Result<Stream>> connect(const Target& target, const Host& host, Peer& peer) {
   Result<Stream> stream = transient(Errc::connection_failed, "no address to connect to");
-  for (const auto& address : target.addresses) {
+  const auto addresses = addresses_to_try(target);
+  for (const auto& address : addresses) {
     peer.address = address.to_text();
     stream =
       co_await Stream::connect(address, host.next_hop.endpoint.port, host.connect_timeout, target.source);
@@ -336,6 +351,7 @@ Awaitable<void> connect_and_send(
     auto driver = std::make_unique<Driver>(pool, route, host, tried, ending.was_ready);
     auto failure = co_await run(*driver, false);
     if (driver->may_go_without_tls(failure)) {
+      pool.services().reporter.host_failed(*failure, driver->peer());  // why its mail goes in the clear
       driver = std::make_unique<Driver>(pool, route, host, tried, ending.was_ready);
       failure = co_await run(*driver, true);
     }

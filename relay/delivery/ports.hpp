@@ -142,7 +142,7 @@ class Reporter {
   virtual void untried(Job job) = 0;
   virtual void connection_ready(const Peer& peer) = 0;
   virtual void connection_closed() = 0;
-  /// One host could not be used, others may be: for the log.
+  /// One host could not be used, others may be, or the same without TLS that nothing demands: for the log.
   virtual void host_failed(const smtp::HopFailure& failure, const Peer& peer) = 0;
   /// A connection failed, on all hosts that were tried. Behind connection_closed(), when it had been ready.
   /// @param was_of_use  whether it carried a message before: then its end says little about the hop

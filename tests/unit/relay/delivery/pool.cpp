@@ -5,6 +5,17 @@
 namespace relay::delivery {
 namespace {
 
+/// Sends an octet every 20 ms; false when the other side does not close within ten seconds.
+bool drip_until_closed(test::Peer& peer) {
+  const auto until = std::chrono::steady_clock::now() + 10s;
+  pollfd closed{peer.fd(), POLLIN, 0};
+  while (poll(&closed, 1, 20) == 0) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    peer.send("x");
+  }
+  return true;
+}
+
 TEST_F(PoolTest, SendsSeveralMessagesOverOneConnection) {
   start({1});
   auto peer = acceptor.accept();
@@ -51,6 +62,31 @@ TEST_F(PoolTest, DefersWhatWasUnderWayWhenTheHopGoesAway) {
   peer.reset();
   expect("1 deferred");
   expect("closed");
+}
+
+TEST_F(PoolTest, WaitsNoLongerForAReplyBecauseItDripsInCase123) {
+  change([](Route& route) { route.hosts[0].next_hop.policy.timeouts.command = 300ms; });
+  start({1});
+  auto peer = acceptor.accept();
+  greet(peer);
+  peer.until("DATA\r\n");
+  peer.send("250-");
+  EXPECT_TRUE(drip_until_closed(peer));
+  expect("1 deferred");
+  expect("closed");
+}
+
+TEST_F(PoolTest, TriesSomeAddressesOfAHostThatHasManyDeadOnes) {
+  addresses.clear();
+  for (int i = 0; i < 100; ++i) addresses.push_back(*IpAddress::parse("127.0.1." + std::to_string(i + 1)));
+  start({1});
+  expect("1 returned");
+  EXPECT_THAT(reports.lines().front(), HasSubstr("hop failed: connect to 127.0.1.4:"));
+  addresses.push_back(*IpAddress::parse("::1"));
+  start({2});
+  expect("2 returned");
+  EXPECT_THAT(reports.lines().at(2), HasSubstr("hop failed: connect to [::1]:"))
+    << "of the other family as well";
 }
 
 TEST_F(PoolTest, TriesAgainOnAFreshConnectionWhenAnIdleOneWentAway) {
@@ -181,6 +217,7 @@ TEST_F(PoolTest, GoesOnInPlainTextWhereTlsIsOpportunisticOnlyCase060) {
   greet(peer);
   take_message(peer);
   expect("2 delivered");
+  expect("host failed: hop0:" + std::to_string(acceptor.port()) + ": starting TLS");
 }
 
 }  // namespace

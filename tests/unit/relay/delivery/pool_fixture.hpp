@@ -120,7 +120,7 @@ class PoolTest : public ::testing::Test, public RouteSource {
     const std::scoped_lock lock(mutex_);
     const auto& chosen = route->hosts[host];
     Target target;
-    target.addresses = {*IpAddress::parse("127.0.0.1")};
+    target.addresses = addresses;
     target.policy = chosen.next_hop.policy;
     target.demand.server_name = chosen.name;
     Resolved resolved = std::move(target);
@@ -188,7 +188,8 @@ class PoolTest : public ::testing::Test, public RouteSource {
   Pool pool{loop.thread.context(), {"smarthost/default"}, {tasks, *this, reports}};
   // Before start(), or between messages.
   std::optional<NoRoute> no_route;
-  std::map<std::string, NoRoute> verdicts;  // by host
+  std::map<std::string, NoRoute> verdicts;                           // by host
+  std::vector<IpAddress> addresses{*IpAddress::parse("127.0.0.1")};  // of each host
   std::atomic<int> sends_left{1'000'000};
 
  private:
