@@ -1,0 +1,132 @@
+"""Alerts: each has a runbook, uses what is exposed, fires when it should, and keeps silent when all is well."""
+
+import re
+import subprocess
+
+import promtool
+import pytest
+from promtool import ALERTS, ROOT
+
+RULES, CASES = promtool.rules(), promtool.cases()
+RUNBOOKS = ROOT / "docs/runbooks"
+# Of other programs, which a cluster may have.
+FOREIGN = {"up": "Prometheus itself", **{f"kube_daemonset_status_{name}": "kube-state-metrics" for name in (
+    "number_available", "number_unavailable", "desired_number_scheduled", "updated_number_scheduled")}}
+
+
+def firing(name):
+    return f'count(ALERTS{{alertname="{name}",alertstate="firing"}})'
+
+
+def exposed():
+    """Names of the relay's metrics, and of those that the operator's source registers."""
+    relay = set(re.findall(r"^\| `(smtp_relay_\w+)", (ROOT / "docs/metrics.md").read_text(), re.M))
+    source = (ROOT / "operator/runtime/metrics.cpp").read_text()
+    operator = set(re.findall(r'(?:counter|gauge|histogram)\(\s*"(\w+)"', source))
+    assert len(relay) > 20 and len(operator) > 20
+    return relay | operator
+
+
+def used(expression):
+    """Names of metrics in an expression."""
+    bare = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]|\boffset \w+|\b(?:by|without|on) *\([^)]*\)', " ", expression)
+    names = set(re.findall(r"\b[a-z_]\w*\b(?! *\()", bare)) - {"and", "or", "unless"}
+    return {re.sub(r"_(bucket|sum|count)$", "", name) for name in names}
+
+
+def test_promtool_accepts_the_rules():
+    done = subprocess.run(["promtool", "check", "rules", *map(str, ALERTS)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_names_of_metrics_are_found_in_expressions():
+    assert used('sum by (a, b) (rate(x_total{c="d"}[5m] offset 1w)) > 0 and on (job) up == time() - y_bucket') == \
+        {"x_total", "up", "y"}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_an_alert_says_what_to_do(name):
+    rule = RULES[name]
+    assert name.startswith("SmtpRelay")
+    assert rule["labels"] in ({"severity": "critical"}, {"severity": "warning"})
+    assert set(rule["annotations"]) == {"summary", "description", "runbook"}
+    assert re.search(r"\b(Look first at|remove|Restart the|Do not)\b", rule["annotations"]["description"])
+    assert rule["annotations"]["runbook"] == f"docs/runbooks/{name}.md"
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_an_alert_uses_metrics_that_are_exposed(name):
+    names = used(RULES[name]["expr"])
+    assert names and names <= exposed() | set(FOREIGN), names - exposed()
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_runbook_says_how_to_look_and_how_to_mend(name):
+    text = (RUNBOOKS / f"{name}.md").read_text()
+    assert text.startswith(f"# {name}\n")
+    headings = re.findall(r"^## (.*)$", text, re.M)
+    assert headings == ["Meaning", "Impact", "How to look", "How to mend", "When to escalate"]
+    look = text.split("## How to look")[1].split("## How to mend")[0]
+    assert re.search(r"^    \S", look, re.M), "it gives commands"
+    assert len(text.splitlines()) < 60
+
+
+def test_there_is_no_runbook_without_an_alert():
+    assert {file.stem for file in RUNBOOKS.glob("*.md")} - {"README"} == set(RULES)
+    listed = re.findall(r"\]\((\w+)\.md\)", (RUNBOOKS / "README.md").read_text())
+    assert sorted(listed) == sorted(RULES)
+
+
+def test_each_alert_has_its_cases():
+    assert set(CASES) == set(RULES)
+    assert all(set(case) == {"fires", "quiet"} for case in CASES.values())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_fires(name, tmp_path):
+    promtool.check(tmp_path, CASES[name]["fires"], firing(name), 1)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_keeps_silent(name, tmp_path):
+    promtool.check(tmp_path, CASES[name]["quiet"], firing(name), None)
+
+
+HEALTHY = {
+    "up": "1", "smtp_relay_ready": "1", "smtp_relay_draining": "0", "smtp_relay_durable": "1", "smtp_relay_build_info": "1",
+    "smtp_relay_spool_free_bytes": "5e+10", "smtp_relay_queue_messages": "12", "smtp_relay_failed_messages": "3",
+    "smtp_relay_credentials_refused": "0", 'smtp_relay_destination_messages{destination="smarthost/primary"}': "12",
+    'smtp_relay_destination_oldest_seconds{destination="smarthost/primary"}': "40"}
+# What passes through in a minute; of each hundred recipients a few fail, as everywhere.
+FLOWING = {
+    "smtp_relay_messages_received_total": 100, "smtp_relay_connections_total": 100, "smtp_relay_refusals_total": 7,
+    'smtp_relay_recipients_total{result="delivered"}': 96, 'smtp_relay_recipients_total{result="deferred"}': 5,
+    'smtp_relay_recipients_total{result="failed"}': 4, "smtp_relay_reports_total": 4,
+    'smtp_relay_delivery_connections_total{result="ready"}': 40, 'smtp_relay_delivery_connections_total{result="failed"}': 1,
+    'smtp_relay_delivery_tls_total{outcome="verified"}': 39, 'smtp_relay_delivery_tls_total{outcome="failed"}': 1,
+    'smtp_relay_spool_commit_seconds_bucket{le="0.05"}': 200, 'smtp_relay_spool_commit_seconds_bucket{le="+Inf"}': 200}
+LEADER = 'leader_election_master_status{name="smtp-relay-operator"}'
+
+
+def life(pod, begin, end, born=0):
+    """Series of a pod that is scraped from minute `begin` to minute `end`."""
+    gap, rest = f"_x{begin} " if begin else "", end - begin
+    steady = {f"{pod} {name}": f"{gap}{value}x{rest} stale" for name, value in HEALTHY.items()}
+    moving = {f"{pod} {name}": f"{gap}0+{step}x{rest} stale" for name, step in FLOWING.items()}
+    return steady | moving | {f"{pod} smtp_relay_start_time_seconds": f"{gap}{born}x{rest} stale"}
+
+
+def test_a_day_like_any_other_is_silent(tmp_path):
+    case = {"after": "10m 61m 90m 120m 180m",
+            "series": life("edge-1", 0, 200) | life("edge-2", 0, 200) | {f"operator-1 {LEADER}": "1x200"}}
+    promtool.check(tmp_path, case, "count(ALERTS)", None)
+
+
+def test_a_rollout_is_silent(tmp_path):
+    """Pods are replaced one by one, each with a minute in which it is not ready and one in which nobody answers."""
+    old, new = life("edge-1", 0, 60) | life("edge-2", 0, 64), life("edge-3", 62, 200, 3720) | life("edge-4", 66, 200, 3960)
+    stopping = {"edge-1 smtp_relay_ready": "1x58 0x1 stale", "edge-1 smtp_relay_draining": "0x58 1x1 stale",
+                "edge-1 up": "1x60 0 stale"}
+    case = {"after": " ".join(f"{minute}m" for minute in [*range(58, 76), 100, 180]),
+            "series": old | new | stopping | {f"operator-1 {LEADER}": "1x200"}}
+    promtool.check(tmp_path, case, 'count(ALERTS{alertstate="firing"})', None)
