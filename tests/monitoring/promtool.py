@@ -6,21 +6,13 @@ import re
 import subprocess
 
 import yaml
+from monitoring import ALERTS
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-FILES = ROOT / "charts/smtp-relay-operator/files"
-ALERTS = sorted((FILES / "alerts").glob("*.yaml"))
 CASES = pathlib.Path(__file__).resolve().parent / "cases"
 # As scraping labels them: docs/operations.md.
 PODS = {f"{name}-{number}": {"job": name, "namespace": "mail", "relay": "edge" if name == "edge" else "",
                              "pod": f"{name}-{number}", "instance": f"10.{net}.0.{number}:9090", "node": f"node{number}"}
         for net, name in enumerate(("edge", "operator", "other")) for number in range(1, 5)}
-
-
-def rules():
-    """{name: rule} of all files."""
-    return {rule["alert"]: rule for file in ALERTS for group in yaml.safe_load(file.read_text())["groups"]
-            for rule in group["rules"]}
 
 
 def cases():

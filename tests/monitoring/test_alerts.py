@@ -3,35 +3,18 @@
 import re
 import subprocess
 
+import monitoring
 import promtool
 import pytest
-from promtool import ALERTS, ROOT
+import yaml
+from exposed import exposed
+from monitoring import ALERTS, FOREIGN, ROOT
 
-RULES, CASES = promtool.rules(), promtool.cases()
+RULES, CASES = monitoring.rules(), promtool.cases()
 RUNBOOKS = ROOT / "docs/runbooks"
-# Of other programs, which a cluster may have.
-FOREIGN = {"up": "Prometheus itself", **{f"kube_daemonset_status_{name}": "kube-state-metrics" for name in (
-    "number_available", "number_unavailable", "desired_number_scheduled", "updated_number_scheduled")}}
-
 
 def firing(name):
     return f'count(ALERTS{{alertname="{name}",alertstate="firing"}})'
-
-
-def exposed():
-    """Names of the relay's metrics, and of those that the operator's source registers."""
-    relay = set(re.findall(r"^\| `(smtp_relay_\w+)", (ROOT / "docs/metrics.md").read_text(), re.M))
-    source = (ROOT / "operator/runtime/metrics.cpp").read_text()
-    operator = set(re.findall(r'(?:counter|gauge|histogram)\(\s*"(\w+)"', source))
-    assert len(relay) > 20 and len(operator) > 20
-    return relay | operator
-
-
-def used(expression):
-    """Names of metrics in an expression."""
-    bare = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]|\boffset \w+|\b(?:by|without|on) *\([^)]*\)', " ", expression)
-    names = set(re.findall(r"\b[a-z_]\w*\b(?! *\()", bare)) - {"and", "or", "unless"}
-    return {re.sub(r"_(bucket|sum|count)$", "", name) for name in names}
 
 
 def test_promtool_accepts_the_rules():
@@ -40,8 +23,9 @@ def test_promtool_accepts_the_rules():
 
 
 def test_names_of_metrics_are_found_in_expressions():
-    assert used('sum by (a, b) (rate(x_total{c="d"}[5m] offset 1w)) > 0 and on (job) up == time() - y_bucket') == \
-        {"x_total", "up", "y"}
+    expression = 'sum by (a, b) (rate(x_total{c="d"}[5m] offset 1w)) > 0 and on (job) up == time() - y_bucket'
+    assert monitoring.metrics(expression) == {"x_total", "up", "y"}
+    assert monitoring.selectors(expression) == {'x_total{c="d"}', "up", "y_bucket"}
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -56,8 +40,8 @@ def test_an_alert_says_what_to_do(name):
 
 @pytest.mark.parametrize("name", RULES)
 def test_an_alert_uses_metrics_that_are_exposed(name):
-    names = used(RULES[name]["expr"])
-    assert names and names <= exposed() | set(FOREIGN), names - exposed()
+    names = monitoring.metrics(RULES[name]["expr"])
+    assert names and names <= exposed() | FOREIGN, names - exposed()
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -75,6 +59,25 @@ def test_there_is_no_runbook_without_an_alert():
     assert {file.stem for file in RUNBOOKS.glob("*.md")} - {"README"} == set(RULES)
     listed = re.findall(r"\]\((\w+)\.md\)", (RUNBOOKS / "README.md").read_text())
     assert sorted(listed) == sorted(RULES)
+
+
+@pytest.mark.parametrize("file", [*RUNBOOKS.glob("*.md"), ROOT / "docs/operations.md"], ids=lambda file: file.stem)
+def test_links_lead_somewhere(file):
+    for path, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", file.read_text()):
+        target = (file.parent / path).resolve() if path else file
+        assert target.exists(), path
+        if anchor:
+            headings = [heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.*)$", target.read_text(), re.M)]
+            assert anchor in headings, f"{path}#{anchor}"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "tests/golden").glob("*.daemon-set.yaml")), ids=lambda file: file.stem)
+def test_relay_pods_say_where_they_are_scraped(file):
+    template = yaml.safe_load(file.read_text())["spec"]["template"]
+    ports = {port["name"]: port["containerPort"] for port in template["spec"]["containers"][0]["ports"]}
+    annotations = {key: value for key, value in template["metadata"]["annotations"].items() if key.startswith("prometheus.io/")}
+    assert annotations == {"prometheus.io/scrape": "true", "prometheus.io/port": str(ports["http-metrics"]),
+                           "prometheus.io/path": "/metrics"}
 
 
 def test_each_alert_has_its_cases():
