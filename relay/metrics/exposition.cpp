@@ -119,6 +119,8 @@ are in [operator.md](operator.md).
 constexpr std::string_view kPageTail = R"(
 ## What to watch
 
+Alerts with their runbooks, and dashboards: [Monitoring](operations.md#monitoring). By hand:
+
 | expression | says |
 |---|---|
 | `smtp_relay_ready == 0` | this node takes no mail; `/readyz` says why in words |
