@@ -33,9 +33,9 @@ def pod(manifest):
 
 
 class Prometheus:
-    """with Prometheus(folder, [pod(...), ...]) as prometheus: ... It scrapes every second."""
+    """with Prometheus(folder, [pod(...), ...]) as prometheus: ... It scrapes every second. `rules`: files of rules."""
 
-    def __init__(self, folder, pods):
+    def __init__(self, folder, pods=(), rules=monitoring.ALERTS):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -43,7 +43,7 @@ class Prometheus:
         self.process = None
         config = yaml.safe_load((monitoring.ROOT / "docs/prometheus.yaml").read_text())
         config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-        config["rule_files"] = [str(file) for file in monitoring.ALERTS]
+        config["rule_files"] = [str(file) for file in rules]
         for job in config["scrape_configs"]:
             del job["kubernetes_sd_configs"]
             job["static_configs"] = [target for targets in pods for target in targets]
