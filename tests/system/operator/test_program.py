@@ -1,4 +1,4 @@
-"""The program from outside: command line, rights, endpoints, chart."""
+"""The program from outside: command line, rights, endpoints."""
 
 import re
 import subprocess
@@ -164,33 +164,3 @@ def test_a_right_that_is_missing_is_named(mail, plane):
     finally:
         plane.api.patch(roles, {"rules": rules})
     mail.wait_for_condition("Ready", "False", "RolloutInProgress", seconds=60)
-
-
-def test_the_chart_grants_no_wildcard_and_keeps_the_definition(plane):
-    objects = {(item["kind"], item["metadata"]["name"]): item for item in world.chart(plane)}
-    for (kind, _), item in objects.items():
-        if kind == "Role":
-            assert not [rule for rule in item["rules"] if "*" in rule["verbs"] + rule["resources"] + rule["apiGroups"]]
-        assert not kind.startswith("ClusterRole")
-    definition = objects["CustomResourceDefinition", "smtprelays.smtp.buildinglink.com"]
-    assert definition["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
-    pod = objects["Deployment", "smtp-relay-operator"]["spec"]["template"]["spec"]
-    assert pod["containers"][0]["image"] == f"ghcr.io/buildinglink/email/smtp-operator:{version()}"
-    assert f"--relay-image=ghcr.io/buildinglink/email/smtp:{version()}" in pod["containers"][0]["args"]
-
-
-def test_the_charts_pod_keeps_pod_security_restricted(plane):
-    plane.kubectl("create", "namespace", "restricted")
-    plane.kubectl("label", "namespace", "restricted", "pod-security.kubernetes.io/enforce=restricted")
-    deployment = next(item for item in world.chart(plane) if item["kind"] == "Deployment")
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "operator", "namespace": "restricted"},
-           "spec": deployment["spec"]["template"]["spec"]}
-    del pod["spec"]["serviceAccountName"]
-    plane.api.create("/api/v1/namespaces/restricted/pods?dryRun=All", pod)
-
-
-def test_the_chart_serves_other_namespaces(plane):
-    objects = world.chart(plane, "--set", "namespaces={default,mail}", "--set", "crds.install=false")
-    kinds = [(item["kind"], item["metadata"]["namespace"]) for item in objects if item["kind"] == "Role"]
-    assert sorted(kinds) == [("Role", "default"), ("Role", "mail"), ("Role", "mail")]
-    assert not [item for item in objects if item["kind"] == "CustomResourceDefinition"]
