@@ -76,3 +76,26 @@ save_image() {
     *) "$ENGINE" save -o "$2" "$1" ;;
   esac
 }
+
+# layers_of REFERENCE: the digests of its layers, one a line.
+layers_of() {
+  case "$ENGINE" in
+    buildah) buildah inspect --type image --format '{{range .OCIv1.RootFS.DiffIDs}}{{println .}}{{end}}' "$1" ;;
+    *) "$ENGINE" image inspect --format '{{range .RootFS.Layers}}{{println .}}{{end}}' "$1" ;;
+  esac | sed '/^$/d'
+}
+
+# image_stem REFERENCE: what the names of the files about an image begin with.
+image_stem() { echo "$BUILD/image/${1//[\/:]/_}"; }
+
+# image_archive REFERENCE: a file with the image; older ones of the same name are removed.
+image_archive() {
+  local stem other
+  stem=$(image_stem "$1")
+  [ -s "$stem.tar" ] || {
+    for other in "${stem%-*}"-*.tar; do rm -f "$other"; done
+    save_image "$1" "$stem.tar.part" >&2
+    mv "$stem.tar.part" "$stem.tar"
+  }
+  echo "$stem.tar"
+}
