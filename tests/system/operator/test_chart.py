@@ -222,7 +222,7 @@ def test_the_test_pod_is_selected_by_nothing_of_the_operators(tmp_path):
                      only(objects, "Deployment")[0]["spec"]["selector"]["matchLabels"],
                      only(objects, "PodDisruptionBudget")[0]["spec"]["selector"]["matchLabels"],
                      only(objects, "NetworkPolicy")[0]["spec"]["podSelector"]["matchLabels"],
-                     only(objects, "PodMonitor")[0]["spec"]["selector"]["matchLabels"]):
+                     objects["PodMonitor", "mail-operator"]["spec"]["selector"]["matchLabels"]):
         assert selector.items() <= template.items()
         assert not selector.items() <= labels.items()
     allowed = only(objects, "NetworkPolicy")[0]["spec"]["ingress"][1]["from"][0]["podSelector"]["matchLabels"]
@@ -266,12 +266,28 @@ def test_the_pod_monitor_takes_the_place_of_annotations(tmp_path):
     assert not only(objects, "PodMonitor")
     assert only(objects, "Deployment")[0]["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"] == "8080"
     objects = render(tmp_path, "--set", "podMonitor.enabled=true,podMonitor.labels.release=prometheus")
-    (monitor,) = only(objects, "PodMonitor")
-    assert monitor["metadata"]["labels"]["release"] == "prometheus"
-    assert monitor["spec"]["podMetricsEndpoints"] == [
-        {"port": "http-metrics", "path": "/metrics", "interval": "30s", "scrapeTimeout": "10s"}]
+    monitor, relays = objects["PodMonitor", RELEASE], objects["PodMonitor", f"{RELEASE}-relays"]
     assert "http-metrics" in [port["name"] for port in container(objects)["ports"]]
     assert "annotations" not in only(objects, "Deployment")[0]["spec"]["template"]["metadata"]
+    assert {each["metadata"]["labels"]["release"] for each in (monitor, relays)} == {"prometheus"}
+    assert not only(render(tmp_path, "--set", "podMonitor.enabled=true,podMonitor.relays=false"), "PodMonitor")[1:]
+
+
+def test_pod_monitors_find_the_pods_and_name_what_alerts_group_by(tmp_path):
+    objects = render(tmp_path, "--set", "podMonitor.enabled=true,namespaces={default,mail}")
+    template = only(objects, "Deployment")[0]["spec"]["template"]["metadata"]["labels"]
+    golden = yaml.safe_load((ROOT / "tests/golden/minimal.daemon-set.yaml").read_text())["spec"]["template"]
+    for name, labels, ports, targets in (
+            (RELEASE, template, container(objects)["ports"], ["node"]),
+            (f"{RELEASE}-relays", golden["metadata"]["labels"], golden["spec"]["containers"][0]["ports"], ["node", "relay"])):
+        spec = objects["PodMonitor", name]["spec"]
+        (endpoint,) = spec["podMetricsEndpoints"]
+        assert spec["selector"]["matchLabels"].items() <= labels.items()
+        assert spec["jobLabel"] in labels
+        assert endpoint["port"] in [port["name"] for port in ports]
+        assert (endpoint["path"], endpoint["interval"], endpoint["scrapeTimeout"]) == ("/metrics", "30s", "10s")
+        assert [each["targetLabel"] for each in endpoint["relabelings"]] == targets
+    assert objects["PodMonitor", f"{RELEASE}-relays"]["spec"]["namespaceSelector"] == {"matchNames": ["default", "mail"]}
 
 
 RULES = """# About operators.
