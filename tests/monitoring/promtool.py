@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import yaml
-from monitoring import ALERTS
+from monitoring import ALERTS, PROGRAMS
 
 CASES = pathlib.Path(__file__).resolve().parent / "cases"
 # As scraping labels them: docs/operations.md.
@@ -40,5 +40,5 @@ def check(folder, case, question, expected):
                    "input_series": [{"series": series(name), "values": values} for name, values in case["series"].items()],
                    "promql_expr_test": [{"expr": question, "eval_time": time, "exp_samples": samples}
                                         for time in case["after"].split()]}]}))
-    done = subprocess.run(["promtool", "test", "rules", str(file)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([PROGRAMS / "promtool", "test", "rules", str(file)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -18,7 +18,7 @@ def firing(name):
 
 
 def test_promtool_accepts_the_rules():
-    done = subprocess.run(["promtool", "check", "rules", *map(str, ALERTS)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([monitoring.PROGRAMS / "promtool", "check", "rules", *map(str, ALERTS)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -69,7 +69,7 @@ def test_prometheus_reads_every_question(tmp_path):
              for number, query in enumerate(query for board in BOARDS.values() for query in monitoring.queries(board))]
     file = tmp_path / "questions.yaml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "dashboards", "rules": rules}]}))
-    done = subprocess.run(["promtool", "check", "rules", str(file)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([monitoring.PROGRAMS / "promtool", "check", "rules", str(file)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(rules)} rules found" in done.stdout
 
@@ -80,5 +80,5 @@ def test_prometheus_reads_the_example_of_scraping(tmp_path):
     assert [each.pop("kubernetes_sd_configs") for each in config["scrape_configs"]] == [[{"role": "pod"}]]
     file = tmp_path / "prometheus.yaml"
     file.write_text(yaml.safe_dump(config))
-    done = subprocess.run(["promtool", "check", "config", "--syntax-only", str(file)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([monitoring.PROGRAMS / "promtool", "check", "config", "--syntax-only", str(file)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr

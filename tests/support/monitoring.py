@@ -8,6 +8,8 @@ import re
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Where hack/peers/unpack puts Prometheus, which needs no more than the C library.
+PROGRAMS = ROOT / "build/peers/root/usr/bin"
 FILES = ROOT / "charts/smtp-relay-operator/files"
 ALERTS = sorted((FILES / "alerts").glob("*.yaml"))
 DASHBOARDS = sorted((FILES / "dashboards").glob("*.json"))

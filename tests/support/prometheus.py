@@ -50,7 +50,7 @@ class Prometheus:
         (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
 
     def __enter__(self):
-        command = ["prometheus", f"--config.file={self.folder}/prometheus.yaml", f"--storage.tsdb.path={self.folder}/tsdb",
+        command = [monitoring.PROGRAMS / "prometheus", f"--config.file={self.folder}/prometheus.yaml", f"--storage.tsdb.path={self.folder}/tsdb",
                    f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
