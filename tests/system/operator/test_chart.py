@@ -109,6 +109,7 @@ def test_every_value_is_typed_bounded_and_described():
     (["qps=0"], "/qps"),
     (["extraArgs={debug}"], "/extraArgs/0"),
     (["extraArgs={--namespaces=default}"], "/extraArgs/0"),
+    (["extraArgs={--health-addr=0.0.0.0:80}"], "/extraArgs/0"),
     (["resources.requests.memory=much"], "/resources/requests/memory"),
     (["podDisruptionBudget.maxUnavailable=0"], "/podDisruptionBudget/maxUnavailable"),
     (["networkPolicy.apiServer.ports={}"], "/networkPolicy/apiServer/ports"),
@@ -121,6 +122,14 @@ def test_every_value_is_typed_bounded_and_described():
 def test_a_wrong_value_is_refused_with_its_place(tmp_path, options, words):
     said = refusal(tmp_path, *(part for option in options for part in ("--set", option)))
     assert words in said, said
+
+
+def test_a_release_whose_name_no_service_can_have_is_told(tmp_path):
+    for release in ("1relay", "a.b"):
+        said = helm("template", release, CHART, "--kube-version", "1.34.0", folder=tmp_path, check=False)
+        assert f"a Service can't be named {release}: set fullnameOverride" in said
+        objects = helm("template", release, CHART, "--kube-version", "1.34.0", "--set", "fullnameOverride=relay", folder=tmp_path)
+        assert "fullnameOverride" not in objects and "name: relay-test" in objects
 
 
 # ---- what it makes ----
