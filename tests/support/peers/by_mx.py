@@ -7,6 +7,7 @@ from raw_sink import RawSink
 from relay import Client, Relay, patiently
 
 from . import zones
+from .https_files import POLICY_PATH, HttpsFiles
 from .zones import Zone
 
 # The relay takes `test` for insecure, as private as it is, unless it has an anchor of its own.
@@ -65,6 +66,38 @@ class ScriptedMx:
 
     def __exit__(self, *_):
         self.sink.stop()
+
+
+class StsDomain(ScriptedMx):
+    """A scripted MX, and its policy at an https server of its own."""
+
+    HOST = zones.SCRIPTED[2]
+
+    def __init__(self, world, folder, name, policy, records=None, **options):
+        own = {"_mta-sts": {"TXT": '"v=STSv1; id=1;"'}, "mta-sts": {"A": self.HOST}}
+        super().__init__(world, folder, name, records=own | (records or {}), **options)
+        self.host = f"mta-sts.{name}"
+        certificate = world.authority.issue(self.host)
+        self.files = HttpsFiles((self.HOST, 443), certificate, {(self.host, POLICY_PATH): policy})
+        self.https_runs = False
+
+    def __enter__(self):
+        self.files.start()
+        self.https_runs = True
+        return super().__enter__()
+
+    def stop_policy(self):
+        if self.https_runs:
+            self.files.stop()
+        self.https_runs = False
+
+    def __exit__(self, *error):
+        self.stop_policy()
+        super().__exit__(*error)
+
+
+def policy(mode, *names, max_age=86400):
+    return f"version: STSv1\r\nmode: {mode}\r\n" + "".join(f"mx: {name}\r\n" for name in names) + f"max_age: {max_age}\r\n"
 
 
 def make_certificate(authority, folder, name, kind):

@@ -2,8 +2,8 @@
 
 import pytest
 from peers import by_mx, zones
-from peers.by_mx import ScriptedMx, address, delivery_of, send, waits
-from peers.https_files import POLICY_PATH, HttpsFiles
+from peers.by_mx import ScriptedMx, StsDomain, address, delivery_of, policy, send, waits
+from peers.https_files import POLICY_PATH
 from peers.zones import Zone
 from relay import arrived, patiently
 
@@ -83,38 +83,6 @@ def test_a_policy_that_does_not_name_the_server_keeps_mail_from_it_Case130(postf
     send(relay, recipient)
     waits(relay, "MTA-STS policy of sts-broken.test does not name the host mx.sts-broken.test")
     nothing_at(postfix_server, recipient)
-
-
-class StsDomain(ScriptedMx):
-    """A scripted MX, and its policy at an https server of its own."""
-
-    HOST = zones.SCRIPTED[2]
-
-    def __init__(self, world, folder, name, policy, **options):
-        records = {"_mta-sts": {"TXT": '"v=STSv1; id=1;"'}, "mta-sts": {"A": self.HOST}}
-        super().__init__(world, folder, name, records=records, **options)
-        self.host = f"mta-sts.{name}"
-        certificate = world.authority.issue(self.host)
-        self.files = HttpsFiles((self.HOST, 443), certificate, {(self.host, POLICY_PATH): policy})
-        self.https_runs = False
-
-    def __enter__(self):
-        self.files.start()
-        self.https_runs = True
-        return super().__enter__()
-
-    def stop_policy(self):
-        if self.https_runs:
-            self.files.stop()
-        self.https_runs = False
-
-    def __exit__(self, *error):
-        self.stop_policy()
-        super().__exit__(*error)
-
-
-def policy(mode, *names, max_age=86400):
-    return f"version: STSv1\r\nmode: {mode}\r\n" + "".join(f"mx: {name}\r\n" for name in names) + f"max_age: {max_age}\r\n"
 
 
 @pytest.mark.parametrize("mode", ["testing", "none"])

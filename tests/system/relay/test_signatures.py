@@ -1,12 +1,11 @@
 """DKIM signatures of the relay, verified by another implementation."""
 
 import json
-import subprocess
 
-import dkim
 import pytest
 from raw_sink import RawSink
 from relay import Client, arrived, patiently, relay_to
+from signatures import make_key, records_of, verified
 
 CONTENT = (b"From: Ann <a@example.com>\r\nTo: b@example.net\r\nSubject:  folded\r\n\tsubject \r\n"
            b"Date: Thu, 1 Jan 2026 00:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n\r\n"
@@ -25,33 +24,9 @@ CONTENTS = {
 CANONICALIZATIONS = ["relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/simple"]
 
 
-def make_key(file, algorithm):
-    kind = {"rsa": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "ed25519": ["-algorithm", "ED25519"]}
-    part = file.with_suffix(".part")
-    subprocess.run(["openssl", "genpkey", *kind[algorithm], "-out", part], check=True, capture_output=True, timeout=60)
-    part.rename(file)
-    return file
-
-
 def entry(folder, selector, algorithm, **fields):
     key = make_key(folder / f"{selector}.pem", algorithm)
     return {"domain": "example.com", "selector": selector, "key": str(key), **fields}
-
-
-def records_of(relay):
-    """{name of a TXT record: the text that the log says to publish}, the last of each."""
-    return {f"{record['selector']}._domainkey.{record['domain']}.": record["record"]
-            for record in relay.records("dkim_key") if "record" in record}
-
-
-def verified(message, published, index=0):
-    def txt(name, timeout=5):
-        text = published.get(name.decode() if isinstance(name, bytes) else name)
-        return text.encode() if text else None
-    try:
-        return dkim.DKIM(message).verify(idx=index, dnsfunc=txt)
-    except dkim.DKIMException:
-        return False
 
 
 def signatures(message):
