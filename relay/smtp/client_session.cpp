@@ -456,6 +456,7 @@ ClientStep ClientSession::early_reply() {
     is_closing_ = true;  // it refused in the middle: the rest of our content would be read as commands
     return on_end_of_data(*reply);
   }
+  if (content_failure_) return connection_failed(*content_failure_);
   if (reply || parser_.has_leftover()) {
     return connection_failed({Errc::protocol_error, Fate::transient, "answered before the end of data"});
   }
@@ -536,13 +537,20 @@ ClientStep ClientSession::hop_failed(Errc code, std::string what, std::optional<
 }
 
 ClientStep ClientSession::on(const client_event::TimedOut&) {
-  return connection_failed({Errc::timed_out, Fate::transient, "timed out while " + std::string(doing(stage_))}
-  );
+  const Error error{Errc::timed_out, Fate::transient, "timed out while " + std::string(doing(stage_))};
+  return stage_ == Stage::content ? content_stopped(error) : connection_failed(error);
 }
 
 ClientStep ClientSession::on(const client_event::Lost& lost) {
   if (stage_ == Stage::quit) return client_step::Close{std::nullopt};
-  return connection_failed(lost.error);
+  return stage_ == Stage::content ? content_stopped(lost.error) : connection_failed(lost.error);
+}
+
+/// A hop that takes no more of the content may have said why: then it would say so to each repetition, too.
+ClientStep ClientSession::content_stopped(const Error& error) {
+  if (std::exchange(is_listening_, true)) return connection_failed(content_failure_.value_or(error));
+  content_failure_ = error;
+  return client_step::Listen{};
 }
 
 /// The connection is of no more use. A message that was under way is deferred, unless the connection had been

@@ -222,6 +222,7 @@ class ClientSession {
   ClientStep after_group();
   ClientStep begin_transfer();
   ClientStep early_reply();
+  ClientStep content_stopped(const Error& error);
   ClientStep answered_out_of_step(const std::string& what);
   ClientStep answered_unasked();
   ClientStep finish_transfer();
@@ -245,7 +246,8 @@ class ClientSession {
   std::vector<std::string> secrets_;  // what must not be logged when a peer quotes it
   bool tls_is_active_ = false;
   bool tls_is_verified_ = false;
-  bool is_listening_ = false;      // the answer to Listen is awaited
+  bool is_listening_ = false;             // the answer to Listen is awaited
+  std::optional<Error> content_failure_;  // why no more of the content can be sent
   bool is_within_reply_ = false;   // a Read for the reply that is awaited came back without the whole of it
   bool is_aborting_data_ = false;  // 354 without accepted recipients: a lone dot was sent
   bool needs_reset_ = false;       // the next message needs RSET first

@@ -64,6 +64,21 @@ TEST_F(PoolTest, DefersWhatWasUnderWayWhenTheHopGoesAway) {
   expect("closed");
 }
 
+TEST_F(PoolTest, TakesARefusalForFinalThoughTheHopWentAwayInTheMiddleOfContentCase125) {
+  std::vector<Job> jobs;
+  jobs.push_back(job(1, {"c@d"}, std::vector<std::string>(1000, std::string(32'000, 'x'))));
+  start(std::move(jobs));
+  auto peer = acceptor.accept();
+  greet(peer);
+  peer.until("DATA\r\n");
+  peer.send("250 ok\r\n250 ok\r\n354 go\r\n");
+  peer.until("xxx");
+  peer.send("552 5.3.4 too large\r\n");
+  peer.reset();
+  expect("1 failed");
+  EXPECT_EQ(reports.last_outcome.recipients.at(0).reply.text, "too large");
+}
+
 TEST_F(PoolTest, WaitsNoLongerForAReplyBecauseItDripsInCase123) {
   change([](Route& route) { route.hosts[0].next_hop.policy.timeouts.command = 300ms; });
   start({1});

@@ -647,6 +647,47 @@ TEST(Faults, AnsweringTwiceEndsTheConnectionNotTheDeliveryCase125) {
   EXPECT_TRUE(hop.is_closed());
 }
 
+TEST(Faults, ARefusalCountsThoughTheRestOfTheContentCouldNotBeSentCase125) {
+  const client_event::Lost lost{Error{Errc::connection_lost, Fate::transient, "write: broken pipe"}};
+  const auto until_content = [](ClientSession& session) {
+    (void)session.resume(client_event::Opened{});
+    (void)session.resume(client_event::Received{"220 hop\r\n"});
+    (void)session.resume(client_event::Written{});
+    (void)session.resume(client_event::Received{kEhlo});
+    (void)session.resume(client_event::Message{
+      OutgoingMessage{test::address("a@b"), {test::address("c@d")}, 1, mail::Body::undeclared}
+    });
+    (void)session.resume(client_event::Written{});
+    (void)session.resume(client_event::Received{"250 ok\r\n250 ok\r\n354 go\r\n"});
+  };
+  const auto outcome = [](ClientStep step) {
+    EXPECT_TRUE(std::holds_alternative<client_step::Report>(step));
+    return std::get<client_step::Report>(std::move(step)).outcome.recipients.at(0);
+  };
+  for (const ClientEvent& end : {ClientEvent(lost), ClientEvent(client_event::TimedOut{})}) {
+    ClientSession refused(plain());
+    until_content(refused);
+    ASSERT_TRUE(std::holds_alternative<client_step::Listen>(refused.resume(end)));
+    const auto why = outcome(refused.resume(client_event::Received{"552 5.3.4 too large\r\n"}));
+    EXPECT_EQ(why.disposition, Disposition::failed);
+    EXPECT_EQ(why.reply.text, "too large");
+    EXPECT_TRUE(std::holds_alternative<client_step::Close>(refused.resume(client_event::Reported{})));
+
+    for (const ClientEvent& nothing :
+         {ClientEvent(client_event::Received{""}), ClientEvent(client_event::Received{"250 queued\r\n"}),
+          ClientEvent(client_event::Lost{Error{Errc::connection_lost, Fate::transient, "read: end"}})}) {
+      ClientSession silent(plain());
+      until_content(silent);
+      (void)silent.resume(end);
+      const auto deferred = outcome(silent.resume(nothing));
+      EXPECT_EQ(deferred.disposition, Disposition::deferred);
+      EXPECT_THAT(
+        deferred.reply.text, ::testing::AnyOf("write: broken pipe", "timed out while sending content")
+      );
+    }
+  }
+}
+
 TEST(Faults, ARefusalInTheMiddleShowsNoPasswordThatItQuotes) {
   Exchange hop(with(TlsMode::required, kCredentials));
   hop.open();
