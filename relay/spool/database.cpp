@@ -143,20 +143,49 @@ Result<void> repair_database(const std::string& path, log::Sink* log) {
   return {};
 }
 
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The library's copy may end early on a full disk without a word.
+void copy_whole(const fs::path& from, const fs::path& to, std::error_code& failed) {
+  fs::copy_file(from, to, failed);
+  if (failed) return;
+  const auto size = fs::file_size(from, failed);
+  if (!failed && fs::file_size(to, failed) != size && !failed)
+    failed = std::make_error_code(std::errc::no_space_on_device);
+}
+
+Error cannot_copy(const std::string& aside, const std::error_code& failed) {
+  return {
+    Errc::storage_failed, Fate::terminal, "copy the damaged spool to " + aside + ": " + failed.message()
+  };
+}
+
+void copy_entry(const fs::directory_entry& entry, const fs::path& aside, std::error_code& failed) {
+  if (!entry.is_regular_file() || entry.path().filename() == "LOCK") return;
+  const auto target = aside / entry.path().filename();
+  if (entry.path().extension() == ".sst") fs::create_hard_link(entry.path(), target, failed);
+  else copy_whole(entry.path(), target, failed);
+}
+
+}  // namespace
+
 Result<void> copy_aside(const std::string& path, const std::string& aside) {
-  namespace fs = std::filesystem;
   std::error_code failed;
-  fs::create_directory(aside, failed);
-  for (fs::directory_iterator entry(path, failed), end; !failed && entry != end; entry.increment(failed)) {
-    if (!entry->is_regular_file() || entry->path().filename() == "LOCK") continue;
-    const auto target = fs::path(aside) / entry->path().filename();
-    if (entry->path().extension() == ".sst") fs::create_hard_link(entry->path(), target, failed);
-    else fs::copy_file(entry->path(), target, failed);
+  if (!fs::create_directory(aside, failed)) {
+    if (!failed) failed = std::make_error_code(std::errc::file_exists);
+    return tl::unexpected(cannot_copy(aside, failed));
+  }
+  fs::directory_iterator entry(path, failed);
+  while (!failed && entry != fs::directory_iterator{}) {
+    copy_entry(*entry, aside, failed);
+    if (!failed) entry.increment(failed);  // which would forget the failure
   }
   if (failed) {
-    return tl::unexpected(Error{
-      Errc::storage_failed, Fate::terminal, "copy the damaged spool to " + aside + ": " + failed.message()
-    });
+    std::error_code ignored;  // half a copy helps nobody, and takes space that the next try needs
+    fs::remove_all(aside, ignored);
+    return tl::unexpected(cannot_copy(aside, failed));
   }
   return {};
 }

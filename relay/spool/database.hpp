@@ -42,7 +42,7 @@ struct OpenDatabase {
 [[nodiscard]] Result<void> repair_database(const std::string& path, log::Sink* log);
 
 /// Copies a database's files into `aside` (which must not exist): table files as hard links, since they never
-/// change.
+/// change. Leaves nothing there when it fails.
 [[nodiscard]] Result<void> copy_aside(const std::string& path, const std::string& aside);
 
 /// A RocksDB failure as an Error. `what` says what was tried.

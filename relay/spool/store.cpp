@@ -82,11 +82,21 @@ void leave_mark(const std::string& folder, const std::string& mark) {
   sync_file(folder, O_RDONLY | O_DIRECTORY);
 }
 
+/// Once for a repair: a start that can't finish it comes back every few minutes, and would fill the disk with copies
+/// of what the first one left. Says where the copy is.
+Result<std::string> keep_copy(const std::string& path) {
+  if (is_marked(walk_mark(path)))
+    return std::string("made by an earlier start, whose repair was not finished");
+  auto aside = path + "/aside-" + std::to_string(std::time(nullptr));
+  if (auto copied = copy_aside(path, aside); !copied) return tl::unexpected(copied.error());
+  return aside;
+}
+
 /// Opens a database that is damaged: first without the log's damaged records, then with rebuilt tables.
 Result<OpenDatabase> open_damaged(const OpenOptions& options, const Error& damage) {
-  const auto aside = options.path + "/aside-" + std::to_string(std::time(nullptr));
-  if (auto copied = copy_aside(options.path, aside); !copied) return tl::unexpected(copied.error());
-  if (options.log != nullptr) options.log->write(damage_record(damage, aside));
+  const auto copy = keep_copy(options.path);
+  if (!copy) return tl::unexpected(copy.error());
+  if (options.log != nullptr) options.log->write(damage_record(damage, *copy));
   if (options.metrics != nullptr) options.metrics->shard(0).add(metrics::Counter::spool_repairs);
   leave_mark(options.path, walk_mark(options.path));
   const bool tables_are_damaged = is_marked(repair_mark(options.path));
@@ -154,7 +164,11 @@ Result<void> Store::begin() {
   if (auto known = check_format(); !known) return known;
   if (auto counted = count_start(was_repaired); !counted) return counted;
   if (auto swept = sweep_incoming(); !swept) return swept;
-  return was_repaired ? recover_places() : Result<void>{};
+  if (was_repaired) {
+    if (auto recovered = recover_places(); !recovered) return recovered;
+  }
+  const auto queues = read_queues();
+  return queues ? Result<void>{} : tl::unexpected(beyond_repair_here(queues.error()));
 }
 
 Result<void> Store::check_format() const {
@@ -229,6 +243,9 @@ Result<void> Store::recover_places() {
   const auto recovered = give_places(*this, database_->open, now);
   if (!recovered) return tl::unexpected(beyond_repair_here(recovered.error()));
   (void)unlink(walk_mark(options_.path).c_str());
+  sync_file(
+    options_.path, O_RDONLY | O_DIRECTORY
+  );  // one that came back would keep the next damage from its copy
   if (options_.metrics != nullptr)
     options_.metrics->shard(0).add(metrics::Counter::spool_quarantined, recovered->quarantined);
   if (options_.log != nullptr) {
@@ -371,15 +388,19 @@ Result<std::map<std::uint32_t, Settled>> Store::results(const QueueId& id) const
   return results;
 }
 
-std::vector<std::string> Store::queues() const {
+std::vector<std::string> Store::queues() const { return read_queues().value_or(std::vector<std::string>{}); }
+
+Result<std::vector<std::string>> Store::read_queues() const {
   std::vector<std::string> queues;
   std::string from;
   while (true) {
     std::optional<DueKey> found;
-    (void)for_each_key(database_->open, Family::due, from, [&](std::string_view key, std::string_view) {
-      found = parse_due_key(key);
-      return !found;
-    });
+    const auto status =
+      for_each_key(database_->open, Family::due, from, [&](std::string_view key, std::string_view) {
+        found = parse_due_key(key);
+        return !found;
+      });
+    if (!status.ok()) return tl::unexpected(damaged_index(to_read_error(status, "read the queues")));
     if (!found) return queues;
     queues.push_back(found->queue);
     from = behind_prefix(due_prefix(found->queue));

@@ -73,7 +73,8 @@ class Store {
  public:
   /// Opens or makes the spool, repairs it when RocksDB says Corruption (docs/spool.md, "Starting"), counts
   /// the start, sweeps chunks without an envelope, and gives messages that lost their place in the queue by
-  /// a repair a new one. Errors: Errc::cancelled when `keep_waiting` gave up; storage_failed, corrupt.
+  /// a repair a new one. Errors: Errc::cancelled when `keep_waiting` gave up; storage_failed, also when the names of
+  /// the queues can't be read (mail of those that were missed would wait unseen); corrupt.
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(OpenOptions options);
   ~Store();
   Store(const Store&) = delete;
@@ -147,6 +148,7 @@ class Store {
   [[nodiscard]] Result<void> count_start(bool was_repaired);
   [[nodiscard]] Result<void> sweep_incoming();
   [[nodiscard]] Result<void> recover_places();
+  [[nodiscard]] Result<std::vector<std::string>> read_queues() const;
   [[nodiscard]] Result<std::optional<std::string>> read_meta(const std::string& key) const;
   [[nodiscard]] Result<std::string> read_record(Family family, const std::string& key) const;
   [[nodiscard]] Error beyond_repair_here(Error error) const;

@@ -1,5 +1,8 @@
 #include "relay/spool/recovery.hpp"
 
+#include <csignal>
+#include <sys/resource.h>
+
 #include "relay/route/next_hop.hpp"
 #include "tests/unit/relay/spool/store_fixture.hpp"
 
@@ -7,6 +10,26 @@ namespace relay::spool {
 namespace {
 
 using RecoveryTest = StoreTest;
+
+/// No file of this process grows beyond `octets`, as on a disk that is full, for as long as this lives.
+class SmallFiles {
+ public:
+  explicit SmallFiles(rlim_t octets) : ignored_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit small{octets, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+  }
+  ~SmallFiles() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    (void)std::signal(SIGXFSZ, ignored_);
+  }
+  SmallFiles(const SmallFiles&) = delete;
+  SmallFiles& operator=(const SmallFiles&) = delete;
+
+ private:
+  void (*ignored_)(int);
+  rlimit before_{};
+};
 
 TEST_F(RecoveryTest, GivesNoIdTwiceWhenItsCountOfStartsIsLost) {
   open().reset();
@@ -153,6 +176,71 @@ TEST_F(RecoveryTest, TakesAPlaceThatDoesNotVerifyForOneOfAllRecipients) {
   store.reset();
   store = open_repaired();
   EXPECT_EQ(store->places_of(Family::due, id)->size(), 2U) << "it is quarantined when its turn comes";
+}
+
+/// The table files of a spool that is closed, and in which of them `text` stands first, where.
+std::optional<std::pair<std::string, std::size_t>> find_in_tables(
+  const std::string& folder, const std::string& text
+) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".sst") continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string octets{std::istreambuf_iterator<char>(file), {}};
+    if (const auto at = octets.find(text); at != std::string::npos)
+      return std::pair{entry.path().string(), at};
+  }
+  return std::nullopt;
+}
+
+std::size_t copies_in(const std::string& folder) {
+  std::size_t copies = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().filename().string().starts_with("aside-")) ++copies;
+  }
+  return copies;
+}
+
+TEST_F(RecoveryTest, DoesNotStartWithoutTheQueuesThatADamagedIndexHides) {
+  auto store = open();
+  const auto id = accept(*store, at(1));
+  store->reclaim();  // into tables
+  store.reset();
+  const auto found = find_in_tables(folder.path("spool"), kQueue);
+  ASSERT_TRUE(found);
+  {
+    std::fstream file(found->first, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(found->second));
+    file.put('S');
+  }
+  const auto refused = Store::open({folder.path("spool"), [] { return false; }, &log, &metrics});
+  ASSERT_FALSE(refused) << "its mail would wait unseen";
+  EXPECT_EQ(refused.error().code, Errc::storage_failed);
+  store = open();
+  EXPECT_EQ(metrics.total(metrics::Counter::spool_repairs), 1U);
+  ASSERT_EQ(store->queues().size(), 1U);
+  EXPECT_TRUE(store->envelope(id));
+}
+
+TEST_F(RecoveryTest, KeepsOneCopyOfARepairThatSeveralStartsNeed) {
+  auto store = open();
+  const auto id = accept(*store, at(1));
+  store.reset();
+  std::ofstream(folder.path("spool/walk-wanted")).put('\n');  // a start before this one got so far
+  store = open_repaired();
+  EXPECT_EQ(copies_in(folder.path("spool")), 0U);
+  EXPECT_EQ(waiting(*store), std::vector{id});
+  store.reset();
+  std::ofstream(folder.path("spool/repair-wanted")).put('\n');
+  store = open();
+  EXPECT_EQ(copies_in(folder.path("spool")), 1U) << "the next damage is another one";
+}
+
+TEST_F(RecoveryTest, LeavesNoHalfOfACopyOnAFullDisk) {
+  open().reset();
+  std::ofstream(folder.path("spool/999999.log"), std::ios::binary) << std::string(2U << 20U, 'x');
+  const SmallFiles small(1U << 20U);
+  EXPECT_FALSE(copy_aside(folder.path("spool"), folder.path("spool/aside-1")));
+  EXPECT_EQ(copies_in(folder.path("spool")), 0U);
 }
 
 }  // namespace
