@@ -1,5 +1,6 @@
 #include "relay/spool/record.hpp"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -89,16 +90,31 @@ void add_dsn(json& fields, const mail::DsnRequest& dsn) {
   }
 }
 
+/// These go into commands to the next hop as they are, and an import brings envelopes that no session has checked.
+void check(const mail::DsnRequest& dsn) {
+  const bool has_good_id = dsn.envelope_id.empty() || mail::is_envelope_id(dsn.envelope_id);
+  const bool are_good =
+    std::all_of(dsn.recipients.begin(), dsn.recipients.end(), [](const mail::RecipientDsn& recipient) {
+      const auto& original = recipient.original_recipient;
+      return original.empty() || mail::is_original_recipient(original, mail::Charset::utf8);
+    });
+  if (!has_good_id || !are_good || dsn.ret > mail::Ret::headers)
+    throw json::other_error::create(599, "RET, ENVID or ORCPT", nullptr);
+}
+
 mail::DsnRequest dsn_of(const json& fields, std::size_t recipients) {
   mail::DsnRequest dsn;
   dsn.ret = static_cast<mail::Ret>(number_of<std::uint8_t>(fields.value("ret", json(0))));
   dsn.envelope_id = fields.value("envid", std::string());
-  if (!fields.contains("notify")) return dsn;
-  for (std::size_t i = 0; i < recipients; ++i) {
-    dsn.recipients.push_back(
-      {notify_of(number_of<unsigned>(fields.at("notify").at(i))), fields.at("orcpt").at(i).get<std::string>()}
-    );
+  if (fields.contains("notify")) {
+    for (std::size_t i = 0; i < recipients; ++i) {
+      dsn.recipients.push_back(
+        {notify_of(number_of<unsigned>(fields.at("notify").at(i))),
+         fields.at("orcpt").at(i).get<std::string>()}
+      );
+    }
   }
+  check(dsn);
   return dsn;
 }
 

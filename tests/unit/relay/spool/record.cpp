@@ -86,6 +86,21 @@ TEST(Records, KeepWhatTheSenderWantsToHear) {
   EXPECT_EQ(parse_envelope(to_payload(stored)), stored);
 }
 
+TEST(Records, HoldNothingThatWouldEndACommandToTheNextHop) {
+  const std::string more = "x\r\nRCPT TO:<stranger@example.org>";
+  auto stored = envelope();
+  stored.envelope.dsn.envelope_id = more;
+  EXPECT_EQ(parse_envelope(to_payload(stored)).error().code, Errc::corrupt);
+  stored.envelope.dsn.envelope_id = "x y";
+  EXPECT_EQ(parse_envelope(to_payload(stored)).error().code, Errc::corrupt);
+  stored.envelope.dsn = {mail::Ret::unset, "", {{}, {{}, "rfc822;" + more}}};
+  EXPECT_EQ(parse_envelope(to_payload(stored)).error().code, Errc::corrupt);
+  stored.envelope.dsn = {static_cast<mail::Ret>(9), "", {}};
+  EXPECT_EQ(parse_envelope(to_payload(stored)).error().code, Errc::corrupt);
+  stored.envelope.dsn = {mail::Ret::unset, "", {{}, {{}, "utf-8;\xc3\xbc@example.org"}}};
+  EXPECT_EQ(parse_envelope(to_payload(stored)), stored) << "what a session takes with SMTPUTF8";
+}
+
 TEST(Records, KeepAddressesBeyondAsciiCase051) {
   auto stored = envelope();
   stored.envelope.smtputf8 = true;
