@@ -50,6 +50,7 @@ Errc code_of(unsigned status) {
     case 400: return Errc::invalid_argument;
     case 404: return Errc::not_found;
     case 409: return Errc::conflict;
+    case 500: return Errc::corrupt;
     default: return Errc::unavailable;
   }
 }
@@ -66,11 +67,16 @@ Error cannot_reach(const AdminInterface& admin, const error_code& ec) {
 Result<nlohmann::ordered_json> request(
   const AdminInterface& admin, const std::string& method, const std::string& target, const std::string& body
 ) {
-  const auto token = read_token(admin.token_file);
-  if (!token) return tl::unexpected(token.error());
   error_code ec;
   const auto address = asio::ip::make_address(admin.endpoint.host, ec);
   if (ec) return permanent(Errc::invalid_argument, "'" + admin.endpoint.host + "' is not an address");
+  if (!address.is_loopback())
+    return permanent(
+      Errc::invalid_argument,
+      admin.endpoint.host + " is not this machine's own: the token goes over loopback only, in clear"
+    );
+  const auto token = read_token(admin.token_file);
+  if (!token) return tl::unexpected(token.error());
 
   asio::io_context context;
   beast::tcp_stream stream(context);
@@ -104,6 +110,11 @@ Result<nlohmann::ordered_json> request(
     code_of(parser.get().result_int()), Fate::permanent,
     "the relay says: " + document.value("error", "nothing")
   });
+}
+
+Result<Endpoint> first_endpoint(std::string_view listen) {
+  const auto all = split(listen, ',');
+  return Endpoint::parse(all.empty() ? listen : all.front());
 }
 
 std::string encoded(std::string_view text) {

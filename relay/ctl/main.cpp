@@ -201,7 +201,7 @@ int main(int argc, char** argv) try {
   cli.add_option("--spool", spool, "The relay's spool folder, which holds the token")
     ->type_name("PATH")
     ->capture_default_str();
-  cli.add_option("--admin", address, "The relay's admin listener")
+  cli.add_option("--admin", address, "The relay's admin listener, on loopback")
     ->type_name("HOST:PORT")
     ->capture_default_str();
   cli.set_version_flag("--version", std::string("relayctl ") + SMTP_RELAY_VERSION);
@@ -225,7 +225,7 @@ int main(int argc, char** argv) try {
     const auto done = ctl::reveal(revealed, std::cin, std::cout);
     return done ? ctl::kDone : ctl::complain(done.error());
   }
-  const auto endpoint = Endpoint::parse(address);
+  const auto endpoint = ctl::first_endpoint(address);
   if (!endpoint) return ctl::complain(endpoint.error());
   const ctl::AdminInterface admin{*endpoint, spool + "/admin.token"};
   return commands.run ? commands.run(admin) : ctl::kWrongUsage;
