@@ -123,15 +123,19 @@ void Progress::show(const std::string& text) {
 
 int list_queue(const AdminInterface& admin, const Selection& selection, std::size_t limit, bool as_json) {
   auto messages = ordered_json::array();
+  bool has_more = false;
   const auto page_size = std::to_string(std::clamp<std::size_t>(limit, 1, 500));
   const auto target = "/v1/queue?limit=" + page_size + selection.to_query();
+  // Reads on until one more is found: a list that was cut must not look whole.
   const auto listed = for_each_page(admin, target, [&](const ordered_json& page) {
     for (const auto& message : page) {
       if (messages.size() < limit) messages.push_back(message);
+      else has_more = true;
     }
-    return messages.size() < limit;
+    return !has_more;
   });
   if (!listed) return complain(listed.error());
+  if (has_more) std::cerr << "There are more than these " << limit << ": say --limit\n";
   if (as_json) {
     std::cout << messages.dump(2) << "\n";
     return kDone;
