@@ -64,31 +64,50 @@ class Export {
       : admin_(admin), order_(order), output_(output) {}
 
   Result<void> run() {
+    auto selection = order_.selection;
     if (order_.is_removed) {
-      if (auto held = hold(); !held) return held;
+      if (auto held = hold(selection); !held) return held;
     }
-    std::string cursor;
-    do {
-      const auto page = request(
-        admin_, "GET", "/v1/queue?limit=500" + order_.selection.to_query() + "&after=" + encoded(cursor)
-      );
-      if (!page) return tl::unexpected(page.error());
-      for (const auto& message : page->at("messages")) {
-        if (auto taken = take(message); !taken) return taken;
-      }
-      cursor = page->at("next").get<std::string>();
-    } while (!cursor.empty());
-    return finish_group();
+    auto taken = for_each(selection, [this](const ordered_json& message) { return take(message); });
+    return taken ? finish_group() : taken;
   }
 
   [[nodiscard]] std::uint64_t written() const { return written_; }
   [[nodiscard]] std::uint64_t left() const { return left_; }
   /// Written, and not deleted here: somebody changed them meanwhile.
   [[nodiscard]] std::uint64_t twofold() const { return twofold_; }
+  /// Not written, and not deleted: a record of them does not verify.
+  [[nodiscard]] std::uint64_t damaged() const { return damaged_; }
 
  private:
-  Result<void> hold() {
-    if (order_.selection.state == "held" || order_.selection.state == "failed") return {};
+  template <class Visit>
+  Result<void> for_each(const Selection& selection, Visit visit) const {
+    std::string cursor;
+    do {
+      const auto page =
+        request(admin_, "GET", "/v1/queue?limit=500" + selection.to_query() + "&after=" + encoded(cursor));
+      if (!page) return tl::unexpected(page.error());
+      for (const auto& message : page->at("messages")) {
+        if (auto visited = visit(message); !visited) return visited;
+      }
+      cursor = page->at("next").get<std::string>();
+    } while (!cursor.empty());
+    return {};
+  }
+
+  /// What waited is found as held from then on, apart from what was held before.
+  Result<void> hold(Selection& selection) {
+    if (selection.state == "held" || selection.state == "failed") return {};
+    if (selection.state == "waiting") {
+      selection.state = "held";
+      auto noted = for_each(selection, [this](const ordered_json& message) {
+        others_.insert(message.at("place").get<std::string>());
+        return Result<void>{};
+      });
+      if (!noted) return noted;
+      selection.state.clear();
+      takes_failed_ = false;
+    }
     auto body = order_.selection.to_json();
     body["reason"] = "export";
     auto changed = change_all(admin_, "hold", std::move(body));
@@ -98,14 +117,20 @@ class Export {
 
   Result<void> take(const ordered_json& message) {
     const auto id = message.at("queue_id").get<std::string>();
+    const auto place = message.at("place").get<std::string>();
+    if (others_.contains(place) || (!takes_failed_ && message.at("state") == "failed")) return {};
     if (!seen_.insert(id).second) return {};
     // What waits still is in flight: it could be delivered behind our back.
     if (order_.is_removed && message.at("state") == "waiting") {
       ++left_;
       return {};
     }
-    const auto place = message.at("place").get<std::string>();
     auto is_whole = copy(id, place);
+    if (!is_whole && is_damaged(is_whole.error())) {
+      std::cerr << "relayctl: " << id << " is left out: " << is_whole.error().context << "\n";
+      ++damaged_;
+      return {};
+    }
     if (!is_whole) return tl::unexpected(is_whole.error());
     if (!*is_whole) {
       ++left_;
@@ -116,17 +141,20 @@ class Export {
     return group_.size() >= kGroup ? finish_group() : Result<void>{};
   }
 
-  /// False when the message left the queue meanwhile.
+  /// One that cannot be read must not keep the others from where they are needed.
+  static bool is_damaged(const Error& error) { return error.code == Errc::corrupt; }
+
+  /// False when the message left the queue meanwhile. What was written of one that is not whole is marked so.
   Result<bool> copy(const std::string& id, const std::string& place) {
     std::string from = "0";
     while (true) {
       const auto page = request(admin_, "GET", "/v1/export?place=" + encoded(place) + "&from=" + from);
-      if (!page && page.error().code == Errc::not_found) {
-        if (from == "0") return false;
+      const bool is_gone = !page && page.error().code == Errc::not_found;
+      if (!page && from != "0" && (is_gone || is_damaged(page.error()))) {
         if (auto written = output_.write(ordered_json{{"abandoned", id}}.dump() + "\n"); !written)
           return tl::unexpected(written.error());
-        return false;
       }
+      if (is_gone) return false;
       if (!page) return tl::unexpected(page.error());
       if (auto written = output_.write(page->at("lines").get<std::string>()); !written)
         return tl::unexpected(written.error());
@@ -153,11 +181,14 @@ class Export {
   const ExportOrder& order_;
   const Output& output_;
   Progress progress_;
+  std::unordered_set<std::string> others_;  // places that were held before, and are not asked for
+  bool takes_failed_ = true;
   std::unordered_set<std::string> seen_;  // a message is listed once for each of its destinations
   std::vector<std::string> group_;
   std::uint64_t written_ = 0;
   std::uint64_t left_ = 0;
   std::uint64_t twofold_ = 0;
+  std::uint64_t damaged_ = 0;
 };
 
 /// One import under way.
@@ -173,6 +204,8 @@ class Import {
         return permanent(Errc::invalid_argument, "a line is too long: this is no export");
       if (auto taken = take(line); !taken) return taken;
     }
+    // A file that can't be read to its end looks like one that ends.
+    if (input.bad()) return tl::unexpected(failed("cannot read on"));
     if (auto sent = send(); !sent) return sent;
     if (is_inside_) return permanent(Errc::invalid_argument, "the file ends within a message");
     return {};
@@ -232,6 +265,7 @@ int export_queue(const AdminInterface& admin, const ExportOrder& order) {
   std::uint64_t written = 0;
   std::uint64_t left = 0;
   std::uint64_t twofold = 0;
+  std::uint64_t damaged = 0;
   Result<void> result;
   {
     Export transfer(admin, order, *output);
@@ -239,6 +273,7 @@ int export_queue(const AdminInterface& admin, const ExportOrder& order) {
     written = transfer.written();
     left = transfer.left();
     twofold = transfer.twofold();
+    damaged = transfer.damaged();
   }
   if (result) result = order.file.empty() ? Result<void>{} : output->sync();
   if (!result) {
@@ -258,6 +293,11 @@ int export_queue(const AdminInterface& admin, const ExportOrder& order) {
     std::cerr
       << twofold
       << " of them are still here: somebody changed them meanwhile, and both relays may deliver them\n";
+  if (damaged > 0) {
+    std::cerr << damaged << " are damaged and stay here"
+              << (order.is_removed ? ", on hold: a release lets the relay set them aside\n" : "\n");
+    return kFailed;
+  }
   return written > 0 ? kDone : kNothing;
 }
 
