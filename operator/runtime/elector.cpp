@@ -7,8 +7,11 @@ namespace {
 
 namespace log = relay::log;
 
-/// The watchdog looks twice, this far apart: a process that was frozen gets the time to notice by itself.
-constexpr milliseconds kWatchdogPeriod{500};
+/// How often the watchdog looks whether there is a term to watch over.
+constexpr milliseconds kIdleWatchdog{100};
+constexpr milliseconds kLongestLook{1000};
+/// What a process that was frozen gets to notice by itself that its lease has expired.
+constexpr milliseconds kThaw{500};
 
 /// A renewal that was under way when we were told to stop may arrive between our read and our write, but only once.
 constexpr int kReleases = 3;
@@ -18,6 +21,7 @@ constexpr int kReleases = 3;
 Elector::Elector(kube::Key lease, ElectionOptions options, ElectorContext context, ElectorCallbacks callbacks)
     : lease_(std::move(lease)),
       identity_(options.identity),
+      last_grace_(last_grace(options)),
       context_(context),
       callbacks_(std::move(callbacks)),
       election_(std::move(options)) {}
@@ -130,13 +134,19 @@ bool Elector::free_lease(LeaseRecord record) {
   return false;
 }
 
+/// Sleeps until the present term has to be over, and looks twice: what was about to end gets a last moment.
 void Elector::watch_over(const std::stop_token& stop) {
-  bool was_overdue = false;
+  const auto& leadership = context_.leadership;
   while (!stop.stop_requested()) {
-    wait_for(kWatchdogPeriod, stop);
-    const bool is_overdue = context_.leadership.is_overdue();
-    if (is_overdue && was_overdue) return callbacks_.on_overdue();
-    was_overdue = is_overdue;
+    const auto due = leadership.overdue_from();
+    const auto now = context_.clock.steady();
+    const bool is_watching = due != SteadyTime::max() && due > now;
+    // In steps: the wait itself stands still while the machine sleeps.
+    const auto left = is_watching ? std::min<SteadyTime::duration>(due - now, kLongestLook) : kIdleWatchdog;
+    wait_for(std::chrono::ceil<milliseconds>(left), stop);
+    if (!leadership.is_overdue()) continue;
+    wait_for(leadership.is_expired() ? kThaw : last_grace_, stop);
+    if (leadership.is_overdue()) return callbacks_.on_overdue();
   }
 }
 

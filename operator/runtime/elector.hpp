@@ -21,7 +21,8 @@ struct ElectorContext {
 struct ElectorCallbacks {
   std::function<void(std::stop_token term)> on_lead;  ///< requested when the term ends
   std::function<void()> on_stand_by;
-  /// The lease has expired and we could not stop: the process must not go on.
+  /// The lease is about to expire, or has, and we could not stop: the process must not go on. Called by a thread that
+  /// waits for no other.
   std::function<void()> on_overdue;
 };
 
@@ -51,6 +52,7 @@ class Elector {
 
   kube::Key lease_;
   std::string identity_;
+  milliseconds last_grace_;
   ElectorContext context_;
   ElectorCallbacks callbacks_;
   LeaderElection election_;

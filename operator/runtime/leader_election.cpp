@@ -19,6 +19,12 @@ milliseconds request_limit(const ElectionOptions& options) {
   return std::min<milliseconds>(options.renew_deadline / 2, margin);
 }
 
+SteadyTime overdue_at(const Term& term) { return term.expires - (term.expires - term.write_until) / 10; }
+
+milliseconds last_grace(const ElectionOptions& options) {
+  return (options.lease_duration - options.renew_deadline) / 20;
+}
+
 ElectionStep LeaderElection::resume(const ElectionEvent& event, const ElectionNow& now, double fraction) {
   now_ = now;
   fraction_ = fraction;

@@ -64,6 +64,13 @@ struct Term {
   friend bool operator==(const Term&, const Term&) = default;
 };
 
+/// From here on the end of the process alone can keep the lease's promise: what was to stop by itself (request_limit)
+/// has not. Half of the time that is then left until the lease expires.
+[[nodiscard]] SteadyTime overdue_at(const Term& term);
+/// How long a watchdog waits behind that moment before it looks a second time, and then ends the process: it still does
+/// so before the lease expires.
+[[nodiscard]] milliseconds last_grace(const ElectionOptions& options);
+
 /// A foreign lease has expired when it has not changed before our eyes for as long as it says, whatever the times in it
 /// say: clocks of other machines do not matter. A leader that was frozen past its deadline finds so before it writes.
 ///

@@ -6,12 +6,11 @@ namespace op::runtime {
 
 class Leadership::Permit : public kube::WritePermit {
  public:
-  Permit(Leadership& owner, milliseconds left, std::stop_token ends)
-      : owner_(owner), left_(left), ends_(std::move(ends)) {}
-  ~Permit() override {
-    const std::lock_guard lock(owner_.mutex_);
-    --owner_.writing_;
+  Permit(std::atomic<unsigned>& writing, milliseconds left, std::stop_token ends)
+      : writing_(writing), left_(left), ends_(std::move(ends)) {
+    ++writing_;
   }
+  ~Permit() override { --writing_; }
   Permit(const Permit&) = delete;
   Permit& operator=(const Permit&) = delete;
 
@@ -19,7 +18,7 @@ class Leadership::Permit : public kube::WritePermit {
   [[nodiscard]] std::stop_token withdrawn() const override { return ends_; }
 
  private:
-  Leadership& owner_;
+  std::atomic<unsigned>& writing_;
   milliseconds left_;
   std::stop_token ends_;
 };
@@ -29,6 +28,8 @@ void Leadership::lead(const Term& term) {
   if (!term_) term_ends_ = std::stop_source{};
   term_ = term;
   expires_ = term.expires;
+  overdue_ = overdue_at(term);
+  has_term_ = true;
 }
 
 void Leadership::step_down() {
@@ -36,6 +37,7 @@ void Leadership::step_down() {
   {
     const std::lock_guard lock(mutex_);
     term_.reset();
+    has_term_ = false;
     ends = term_ends_;
     changed_.notify_all();
   }
@@ -58,8 +60,7 @@ std::stop_token Leadership::term() const {
 }
 
 bool Leadership::is_overdue() const {
-  const std::lock_guard lock(mutex_);
-  return clock_.steady() >= expires_ && (term_ || writing_ > 0);
+  return clock_.steady() >= overdue_.load() && (has_term_ || writing_ > 0);
 }
 
 kube::Answer<std::unique_ptr<kube::WritePermit>> Leadership::admit(std::stop_token stop) {
@@ -67,15 +68,28 @@ kube::Answer<std::unique_ptr<kube::WritePermit>> Leadership::admit(std::stop_tok
   const auto delay = rate_.reserve(clock_.steady());
   if (delay > milliseconds{0}) changed_.wait_for(lock, stop, delay, [&] { return !may_write(); });
   metrics_.write_waited(delay);
+  return permit(stop);
+}
+
+kube::Answer<std::unique_ptr<kube::WritePermit>> Leadership::admit_spare(std::stop_token stop) {
+  std::unique_lock lock(mutex_);
+  while (may_write() && !stop.stop_requested()) {
+    const auto delay = rate_.take_above(rate_.burst() / 2, clock_.steady());
+    if (delay <= milliseconds{0}) break;
+    changed_.wait_for(lock, stop, delay, [&] { return !may_write(); });
+  }
+  return permit(stop);
+}
+
+kube::Answer<std::unique_ptr<kube::WritePermit>> Leadership::permit(const std::stop_token& stop) {
   if (stop.stop_requested() || !may_write()) {
     const auto why = stop.stop_requested() ? "stopped" : "not the leader";
     return tl::unexpected(
       kube::Failure{kube::Kind::cancelled, {relay::Errc::cancelled, relay::Fate::transient, why}}
     );
   }
-  ++writing_;
-  const auto left = std::chrono::floor<milliseconds>(term_->expires - clock_.steady());
-  return std::make_unique<Permit>(*this, left, term_ends_.get_token());
+  const auto left = std::chrono::floor<milliseconds>(overdue_at(*term_) - clock_.steady());
+  return std::make_unique<Permit>(writing_, left, term_ends_.get_token());
 }
 
 }  // namespace op::runtime

@@ -16,8 +16,12 @@ class TokenBucket {
 
   /// Takes one token, also one that is yet to come, and says how long to wait for it.
   [[nodiscard]] milliseconds reserve(SteadyTime now);
+  /// Takes one token if `kept` remain for others behind it, and else none: then says how long until there could be one.
+  [[nodiscard]] milliseconds take_above(double kept, SteadyTime now);
+  [[nodiscard]] double burst() const { return burst_; }
 
  private:
+  void fill(SteadyTime now);
   double rate_;
   double burst_;
   double tokens_;  // below 0: promised

@@ -87,7 +87,7 @@ TEST_F(ControllerTest, WorksOnSeveralKeysAtATimeButNeverTwiceOnOne) {
   controller.add({"mail", "b"});
   EXPECT_TRUE(eventually([&] { return reconciler.running == 2; }));
   may_end = true;
-  EXPECT_TRUE(eventually([&] { return reconciler.calls == 3; }));
+  EXPECT_TRUE(eventually([&] { return reconciler.calls == 3 && reconciler.running == 0; }));
 }
 
 TEST_F(ControllerTest, RepeatsATransientFailureUntilItSucceeds) {

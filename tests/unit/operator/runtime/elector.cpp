@@ -12,6 +12,7 @@ namespace {
 class LeaseServer : public kube::Transport {
  public:
   relay::Result<kube::Response> send(const kube::Request& request, std::stop_token stop) override {
+    while (is_stuck) std::this_thread::sleep_for(milliseconds{1});
     if (hangs) {
       const auto end = std::chrono::steady_clock::now() + request.deadline;
       while (std::chrono::steady_clock::now() < end && !stop.stop_requested())
@@ -44,6 +45,7 @@ class LeaseServer : public kube::Transport {
     lease_["metadata"]["resourceVersion"] = std::to_string(++version_);
   }
   std::atomic<bool> hangs{false};
+  std::atomic<bool> is_stuck{false};  ///< hangs whatever deadline or stop it is given
 
  private:
   mutable std::mutex mutex_;
@@ -60,7 +62,10 @@ struct Candidate {
           {"mail", "l"}, {identity, seconds{1}, milliseconds{400}, milliseconds{50}},
           {client, leadership, metrics, clock, jitter, log},
           {[this](std::stop_token) { leads = true; }, [this] { leads = false; },
-           [this] { was_overdue = true; }}
+           [this] {
+             was_expired = leadership.is_expired();
+             was_overdue = true;
+           }}
         ) {}
 
   BootClock clock;
@@ -72,6 +77,7 @@ struct Candidate {
   kube::Client client;
   std::atomic<bool> leads{false};
   std::atomic<bool> was_overdue{false};
+  std::atomic<bool> was_expired{false};
   Elector elector;
 };
 
@@ -139,7 +145,20 @@ TEST(Elector, HasAWatchdogForAWriteThatOutlivesTheLease) {
   ASSERT_TRUE(write);
   server.hangs = true;
   EXPECT_TRUE(eventually([&] { return one.was_overdue.load(); }));
+  EXPECT_FALSE(one.was_expired) << "it ends the process while the lease is still its own";
   server.hangs = false;
+}
+
+TEST(Elector, EndsTheProcessBeforeTheLeaseExpiresWhenItsOwnThreadHangs) {
+  LeaseServer server;
+  Candidate one(server, "one");
+  one.elector.start();
+  EXPECT_TRUE(eventually([&] { return one.leads.load(); }));
+  server.is_stuck = true;
+  EXPECT_TRUE(eventually([&] { return one.was_overdue.load(); }));
+  EXPECT_FALSE(one.was_expired);
+  EXPECT_TRUE(one.leads) << "nobody could tell the others";
+  server.is_stuck = false;
 }
 
 }  // namespace

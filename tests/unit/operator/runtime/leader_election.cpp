@@ -259,6 +259,16 @@ TEST(ElectionOptions, MustLeaveTimeForEachOther) {
   EXPECT_THAT(*fault_of({"x", seconds{15}, seconds{10}, milliseconds{0}}), HasSubstr("more than 0s"));
 }
 
+TEST(ElectionOptions, LeaveTheWatchdogTimeForTwoLooksBehindTheLastRequestAndBeforeTheLeaseExpires) {
+  for (const auto& [lease, renew] : {std::pair{15, 10}, {6, 4}, {60, 10}, {10, 9}}) {
+    const ElectionOptions options{"me", seconds{lease}, seconds{renew}, milliseconds{500}};
+    const SteadyTime sent{seconds{1000}};
+    const Term term{sent + seconds{renew}, sent + seconds{lease}};
+    EXPECT_LT(term.write_until + request_limit(options), overdue_at(term));
+    EXPECT_LT(overdue_at(term) + last_grace(options), term.expires);
+  }
+}
+
 TEST(ElectionOptions, EndALastRequestBeforeTheLeaseExpires) {
   const ElectionOptions options{"x"};
   EXPECT_EQ(request_limit(options), seconds{4});

@@ -1,6 +1,7 @@
 #include "operator/runtime/leadership.hpp"
 
 #include <gtest/gtest.h>
+#include <thread>
 
 #include "tests/unit/operator/runtime/fakes.hpp"
 
@@ -21,12 +22,12 @@ TEST_F(LeadershipTest, LetsNoWritePassBeforeATerm) {
   EXPECT_TRUE(leadership.term().stop_requested());
 }
 
-TEST_F(LeadershipTest, LetsWritesPassThatEndBeforeTheLeaseExpires) {
+TEST_F(LeadershipTest, LetsWritesPassThatEndBeforeTheWatchdogLooks) {
   lead();
   clock.advance(seconds{6});
   const auto permit = leadership.admit({});
   ASSERT_TRUE(permit);
-  EXPECT_EQ((*permit)->time_left(), seconds{9});
+  EXPECT_EQ((*permit)->time_left(), milliseconds{8500});
   EXPECT_FALSE((*permit)->withdrawn().stop_requested());
 }
 
@@ -64,13 +65,14 @@ TEST_F(LeadershipTest, KeepsOneEndForATermThatIsRenewed) {
   EXPECT_EQ(term, leadership.term());
 }
 
-TEST_F(LeadershipTest, IsOverdueWhileItLeadsOrWritesPastTheLease) {
+TEST_F(LeadershipTest, IsOverdueWhileItLeadsOrWritesRightBeforeTheLeaseExpires) {
   lead();
   auto permit = leadership.admit({});
-  clock.advance(milliseconds{14'999});
+  clock.advance(milliseconds{14'499});
   EXPECT_FALSE(leadership.is_overdue());
   clock.advance(milliseconds{1});
   EXPECT_TRUE(leadership.is_overdue());
+  EXPECT_FALSE(leadership.is_expired()) << "there is time left to end the process";
   leadership.step_down();
   EXPECT_TRUE(leadership.is_overdue()) << "a write still runs";
   permit->reset();
@@ -84,6 +86,35 @@ TEST_F(LeadershipTest, HoldsWritesToTheirRate) {
   const auto began = std::chrono::steady_clock::now();
   EXPECT_TRUE(slow.admit({}));
   EXPECT_GE(std::chrono::steady_clock::now() - began, milliseconds{90});
+}
+
+TEST_F(LeadershipTest, KeepsHalfOfTheBurstFromWhatCanWait) {
+  Leadership busy(clock, TokenBucket(0.001, 4), metrics);
+  busy.lead({clock.steady() + seconds{10}, clock.steady() + seconds{15}});
+  EXPECT_TRUE(busy.admit_spare({}));
+  EXPECT_TRUE(busy.admit_spare({}));
+  std::stop_source stop;
+  std::jthread patient([&] {
+    EXPECT_EQ(busy.admit_spare(stop.get_token()).error().kind, kube::Kind::cancelled);
+  });
+  EXPECT_TRUE(busy.admit({})) << "what is due passes at once";
+  EXPECT_TRUE(busy.admit({}));
+  stop.request_stop();
+}
+
+TEST_F(LeadershipTest, EndsTheWaitOfWhatCanWaitWithTheTerm) {
+  Leadership busy(clock, TokenBucket(0.001, 1), metrics);
+  busy.lead({clock.steady() + seconds{10}, clock.steady() + seconds{15}});
+  EXPECT_TRUE(busy.admit_spare({})) << "a burst of one is for anybody";
+  std::jthread patient([&] { EXPECT_FALSE(busy.admit_spare({})); });
+  busy.step_down();
+}
+
+TEST_F(LeadershipTest, LetsASpareWritePassThroughItsGateLikeAnyOther) {
+  SpareGate gate(leadership);
+  EXPECT_FALSE(gate.admit({}));
+  lead();
+  EXPECT_TRUE(gate.admit({}));
 }
 
 TEST_F(LeadershipTest, DoesNotMakeWhoIsToldToStopWaitForItsTurn) {

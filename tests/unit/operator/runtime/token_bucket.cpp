@@ -40,5 +40,23 @@ TEST(TokenBucket, IsNotConfusedByTimeThatStandsStill) {
   EXPECT_EQ(bucket.reserve(kStart - seconds{5}), milliseconds{100});
 }
 
+TEST(TokenBucket, KeepsTokensFromWhoCanWait) {
+  TokenBucket bucket(10, 4);
+  EXPECT_EQ(bucket.take_above(2, kStart), milliseconds{0});
+  EXPECT_EQ(bucket.take_above(2, kStart), milliseconds{0});
+  EXPECT_EQ(bucket.take_above(2, kStart), milliseconds{100}) << "nothing is promised";
+  EXPECT_EQ(bucket.take_above(2, kStart), milliseconds{100});
+  EXPECT_EQ(bucket.reserve(kStart), milliseconds{0});
+  EXPECT_EQ(bucket.reserve(kStart), milliseconds{0});
+  EXPECT_EQ(bucket.reserve(kStart), milliseconds{100});
+  EXPECT_EQ(bucket.take_above(2, kStart), milliseconds{400}) << "behind what is promised";
+  EXPECT_EQ(bucket.take_above(2, kStart + milliseconds{400}), milliseconds{0});
+}
+
+TEST(TokenBucket, KeepsNoMoreThanItCanHold) {
+  TokenBucket bucket(10, 1);
+  EXPECT_EQ(bucket.take_above(5, kStart), milliseconds{0});
+}
+
 }  // namespace
 }  // namespace op::runtime
