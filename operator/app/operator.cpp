@@ -3,8 +3,8 @@
 #include <array>
 #include <cstdlib>
 #include <fstream>
-#include <iostream>
 #include <iterator>
+#include <poll.h>
 #include <random>
 #include <unistd.h>
 
@@ -14,6 +14,7 @@ namespace {
 using relay::seconds;
 
 constexpr std::string_view kController = "smtprelay";
+constexpr std::string_view kEventSource = "smtp.buildinglink.com/smtp-relay-operator";
 constexpr std::string_view kLease = "smtp-relay-operator";
 
 /// A watch gets a bookmark about once a minute; three missing ones mean that the connection is dead.
@@ -47,11 +48,17 @@ runtime::HttpReply reply(const runtime::Health& health) {
   return {health.is_good ? 200U : 503U, health.why + "\n"};
 }
 
-/// The lease has expired and something of ours may still write: only the end of the process stops it for certain.
+/// The lease is about to expire and something of ours may still write: only the end of the process stops it for certain.
+/// Waits for nobody: whoever reads our log may hang too.
 [[noreturn]] void give_up() {
-  std::cerr
-    << R"({"level":"error","event":"watchdog","message":"the lease expired while a write was under way; ending"})"
-    << std::endl;
+  constexpr std::string_view kWords =
+    R"({"level":"error","event":"watchdog","message":"a write or a step down hangs while the lease expires; ending"})"
+    "\n";
+  pollfd error{STDERR_FILENO, POLLOUT, 0};
+  // Shorter than PIPE_BUF: a pipe that is ready takes all of it.
+  if (poll(&error, 1, 0) == 1 && (error.revents & POLLOUT) != 0) {
+    [[maybe_unused]] const auto written = write(STDERR_FILENO, kWords.data(), kWords.size());
+  }
   std::_Exit(70);
 }
 
@@ -104,8 +111,11 @@ Operator::Operator(
         metered_lease_, lease_gate_,
         {request_limit(options.election), request_limit(options.election), request_limit(options.election)}
       ),
+      spare_gate_(leadership_),
+      event_client_(metered_requests_, spare_gate_),
+      events_(event_client_, {std::string(kEventSource), identity_.substr(0, 128)}, clock, log),
       caches_(client_, [this](const kube::Key& key) { controller_.add(key); }),
-      reconciler_(options.defaults, caches_, client_, clock, log),
+      reconciler_(options.defaults, {caches_, client_, events_, clock, log}),
       controller_(reconciler_, options.concurrency, metrics_, log, clock),
       manager_(
         {options.resync,
@@ -173,6 +183,7 @@ relay::Result<void> Operator::run(const std::stop_token& stop) {
   for (const auto& endpoint : endpoints_) {
     if (auto opened = endpoint->open(); !opened) return opened;
   }
+  events_.start();
   manager_.run(elector_.get(), stop);
   return {};
 }

@@ -50,6 +50,9 @@ class Operator {
   kube::Client client_;
   kube::Client watch_client_;
   kube::Client lease_client_;
+  runtime::SpareGate spare_gate_;
+  kube::Client event_client_;
+  runtime::EventRecorder events_;
   smtp_relay::Caches caches_;
   smtp_relay::RelayReconciler reconciler_;
   runtime::Controller controller_;

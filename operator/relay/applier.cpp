@@ -67,6 +67,7 @@ void Applier::report(std::string_view event, const Child& child, std::string_vie
                .with("kind", child.resource.kind)
                .with("resource", kube::key_of(child.desired).to_text())
                .with("why", why));
+  on_write_(child, event, why);
 }
 
 }  // namespace op::smtp_relay

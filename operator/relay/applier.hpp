@@ -1,6 +1,7 @@
 #pragma once
 /// Makes children so, with as few writes as it takes: none when they are.
 
+#include <functional>
 #include <mutex>
 
 #include "operator/kube/client.hpp"
@@ -12,8 +13,12 @@ namespace op::smtp_relay {
 /// Safe from any thread, for different children at a time.
 class Applier {
  public:
+  /// Told of each write that succeeded: `applied` or `replaced`, and why. Runs on the caller's thread.
+  using OnWrite = std::function<void(const Child&, std::string_view what, std::string_view why)>;
+
   /// @param client, log  outlive this
-  Applier(kube::Client& client, relay::log::Sink& log) : client_(client), log_(log) {}
+  Applier(kube::Client& client, relay::log::Sink& log, OnWrite on_write)
+      : client_(client), log_(log), on_write_(std::move(on_write)) {}
 
   /// Server-side apply by force, when `live` differs from what we want. What others added where only we have a say
   /// survives that; then the object is replaced. What the server itself adds or writes in other words (defaults of
@@ -38,6 +43,7 @@ class Applier {
 
   kube::Client& client_;
   relay::log::Sink& log_;
+  OnWrite on_write_;
   mutable std::mutex mutex_;
   std::map<std::pair<std::string_view, Key>, Settled> settled_;  // only where the server's words are not ours
 };

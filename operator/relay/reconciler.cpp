@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "operator/relay/happenings.hpp"
 #include "operator/relay/status.hpp"
 #include "operator/resources/names.hpp"
 
@@ -66,15 +67,19 @@ void log_changes(const api::SmtpRelay& relay, const api::Status& next, log::Sink
 
 }  // namespace
 
-RelayReconciler::RelayReconciler(
-  Defaults defaults, Caches& caches, kube::Client& client, const relay::Clock& clock, log::Sink& log
-)
+RelayReconciler::RelayReconciler(Defaults defaults, const Context& context)
     : defaults_(std::move(defaults)),
-      caches_(caches),
-      client_(client),
-      clock_(clock),
-      log_(log),
-      applier_(client, log) {}
+      caches_(context.caches),
+      client_(context.client),
+      events_(context.events),
+      clock_(context.clock),
+      log_(context.log),
+      applier_(
+        context.client, context.log,
+        [this](const Child& child, std::string_view what, std::string_view why) {
+          tell_of_write(child, what, why);
+        }
+      ) {}
 
 Answer<Outcome> RelayReconciler::reconcile(const Key& key, std::stop_token stop) {
   const auto object = caches_.relays.get(key);
@@ -90,6 +95,7 @@ Answer<Outcome> RelayReconciler::reconcile(const Key& key, std::stop_token stop)
     auto first = publish(relay, first_status(relay, clock_.wall()), stop);
     if (!first || !*first) return ended_by(first);
     relay = std::move(**first);
+    events_.record(first_seen(relay));
   }
 
   auto world = gather(std::move(relay), stop);
@@ -173,6 +179,16 @@ Answer<std::optional<Json>> RelayReconciler::look(
   return tl::unexpected(live.error());
 }
 
+/// Of a child that is ours: its owner is the SmtpRelay that it was made for.
+void RelayReconciler::tell_of_write(const Child& child, std::string_view what, std::string_view why) {
+  api::SmtpRelay owner;
+  const auto controller = kube::controller_of(child.desired);
+  owner.name_space = kube::key_of(child.desired).name_space;
+  owner.name = controller.name;
+  owner.uid = controller.uid;
+  events_.record(written(owner, child, what, why));
+}
+
 Answer<void> RelayReconciler::apply(const Plan& plan, World& world, std::stop_token stop) {
   for (const auto& child : plan.apply) {
     auto& live = child.resource.kind == kube::kDaemonSets.kind   ? world.daemon_set
@@ -236,6 +252,7 @@ Answer<std::optional<api::SmtpRelay>> RelayReconciler::publish(
   if (!answer && answer.error().kind == Kind::not_found) return std::nullopt;
   if (!answer) return tl::unexpected(answer.error());
   log_changes(relay, next, log_);
+  for (auto& occurrence : news_of(relay, next)) events_.record(std::move(occurrence));
   relay.resource_version = kube::resource_version_of(*answer);
   relay.status = std::move(next);
   return relay;

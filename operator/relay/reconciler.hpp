@@ -5,16 +5,22 @@
 #include "operator/relay/caches.hpp"
 #include "operator/relay/reload.hpp"
 #include "operator/runtime/controller.hpp"
+#include "operator/runtime/event_recorder.hpp"
 
 namespace op::smtp_relay {
 
 /// Safe from any thread, for different keys at a time.
 class RelayReconciler : public runtime::Reconciler {
  public:
-  /// @param caches, client, clock, log  outlive this
-  RelayReconciler(
-    Defaults defaults, Caches& caches, kube::Client& client, const relay::Clock& clock, relay::log::Sink& log
-  );
+  /// What it works with; all of it outlives it.
+  struct Context {
+    Caches& caches;
+    kube::Client& client;
+    runtime::EventSink& events;
+    const relay::Clock& clock;
+    relay::log::Sink& log;
+  };
+  RelayReconciler(Defaults defaults, const Context& context);
 
   kube::Answer<runtime::Outcome> reconcile(const Key& key, std::stop_token stop) override;
 
@@ -27,6 +33,7 @@ class RelayReconciler : public runtime::Reconciler {
   [[nodiscard]] kube::Answer<std::optional<Json>> look(
     const runtime::Store& cache, const kube::Resource& resource, const Key& child, std::stop_token stop
   );
+  void tell_of_write(const Child& child, std::string_view what, std::string_view why);
   [[nodiscard]] kube::Answer<void> apply(const Plan& plan, World& world, std::stop_token stop);
   [[nodiscard]] kube::Answer<runtime::Outcome> stamp_pods(
     const World& world, const Plan& plan, std::stop_token stop
@@ -42,6 +49,7 @@ class RelayReconciler : public runtime::Reconciler {
   Defaults defaults_;
   Caches& caches_;
   kube::Client& client_;
+  runtime::EventSink& events_;
   const relay::Clock& clock_;
   relay::log::Sink& log_;
   Applier applier_;

@@ -14,6 +14,7 @@ CHART = ROOT / "charts/smtp-relay-operator"
 RELAYS = f"/apis/smtp.buildinglink.com/v1alpha1/namespaces/{NAMESPACE}/smtprelays"
 CORE = f"/api/v1/namespaces/{NAMESPACE}"
 DAEMON_SETS = f"/apis/apps/v1/namespaces/{NAMESPACE}/daemonsets"
+EVENTS = f"/apis/events.k8s.io/v1/namespaces/{NAMESPACE}/events"
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 # Where the children of a relay named `edge` are.
 CHILDREN = {
@@ -78,7 +79,7 @@ class Mail:
     def clear(self):
         """Removes what tests leave. There is no garbage collector here: children too."""
         for path in (RELAYS, DAEMON_SETS, f"{CORE}/configmaps", f"{CORE}/serviceaccounts", f"{CORE}/secrets",
-                     f"{CORE}/pods", LEASES):
+                     f"{CORE}/pods", EVENTS, LEASES):
             for item in self.api.get(path)["items"]:
                 try:
                     self.api.request("DELETE", f"{path}/{item['metadata']['name']}", {"gracePeriodSeconds": 0})
@@ -133,6 +134,13 @@ class Mail:
                 "uid": owner["metadata"]["uid"], "controller": True, "blockOwnerDeletion": True}]},
             "spec": template["spec"]})
 
+    def events(self, name="edge"):
+        """[(type, reason, note)] of what was told of a relay, in the order in which it began."""
+        found = [event for event in self.api.get(EVENTS)["items"]
+                 if event["regarding"]["kind"] == "SmtpRelay" and event["regarding"]["name"] == name]
+        found.sort(key=lambda event: event["eventTime"])
+        return [(event["type"], event["reason"], event["note"]) for event in found]
+
     # ---- waiting ----
 
     def condition(self, kind, name="edge"):
@@ -146,6 +154,11 @@ class Mail:
         wait_until(lambda: self.condition(kind, name)[:2] == (status, reason), seconds,
                    f"{kind}={status} {reason}; now {self.condition(kind, name)}")
         return self.condition(kind, name)[2]
+
+    def wait_for_event(self, kind, reason, name="edge", seconds=10):
+        """Its note."""
+        return wait_until(lambda: [note for *head, note in self.events(name) if head == [kind, reason]], seconds,
+                          f"{kind} {reason} is told")[-1]
 
     def wait_for_children(self):
         wait_until(lambda: all(self.child(kind) for kind in CHILDREN), 10, "all children exist")

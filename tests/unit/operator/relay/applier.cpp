@@ -38,13 +38,17 @@ class ApplierTest : public ::testing::Test {
   kube::OpenGate gate{relay::seconds{1}};
   kube::Client client{transport, gate};
   relay::test::QuietLog log;
-  Applier applier{client, log};
+  std::vector<std::string> told;
+  Applier applier{client, log, [this](const Child&, std::string_view what, std::string_view why) {
+                    told.push_back(std::string(what) + ": " + std::string(why));
+                  }};
   const Child child = make_plan(example(), kDefaults).apply.at(2);
 };
 
 TEST_F(ApplierTest, WritesNothingThatIsAlreadySo) {
   EXPECT_TRUE(converge(child.desired));
   EXPECT_THAT(asked(), IsEmpty());
+  EXPECT_THAT(told, IsEmpty());
 }
 
 TEST_F(ApplierTest, AppliesWhatDoesNotExist) {
@@ -52,6 +56,7 @@ TEST_F(ApplierTest, AppliesWhatDoesNotExist) {
   EXPECT_TRUE(converge(std::nullopt));
   EXPECT_THAT(asked(), ElementsAre("PATCH"));
   EXPECT_EQ(log.records("applied").at(0)["why"], "it did not exist");
+  EXPECT_THAT(told, ElementsAre("applied: it did not exist"));
 }
 
 TEST_F(ApplierTest, AppliesWhatDiffers) {

@@ -13,8 +13,12 @@
 namespace op::smtp_relay {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
+
+using runtime::Occurrence;
 
 const Key kEdge{"mail", "edge"};
 
@@ -28,6 +32,18 @@ Json resource() {
       {"smarthosts", Json::array({{{"name", "primary"}, {"host", "smtp.test"}}})}}},
   };
 }
+
+/// Keeps what is told.
+class Told : public runtime::EventSink {
+ public:
+  void record(Occurrence occurrence) override { all.push_back(std::move(occurrence)); }
+  [[nodiscard]] std::vector<std::string> reasons() const {
+    std::vector<std::string> found;
+    for (const auto& each : all) found.push_back(each.reason);
+    return found;
+  }
+  std::vector<Occurrence> all;
+};
 
 class ReconcilerTest : public ::testing::Test {
  protected:
@@ -74,7 +90,8 @@ class ReconcilerTest : public ::testing::Test {
   runtime::VirtualClock clock;
   relay::test::QuietLog log;
   Caches caches{client, [](const Key&) {}};
-  RelayReconciler reconciler{kDefaults, caches, client, clock, log};
+  Told told;
+  RelayReconciler reconciler{kDefaults, {caches, client, told, clock, log}};
 };
 
 TEST_F(ReconcilerTest, MakesNoChildOfARelayThatIsGone) {
@@ -84,6 +101,7 @@ TEST_F(ReconcilerTest, MakesNoChildOfARelayThatIsGone) {
   ASSERT_TRUE(answer) << answer.error().message();
   EXPECT_FALSE(answer->requeue_after);
   EXPECT_THAT(transport.requests, SizeIs(1)) << "the status, and nothing behind it";
+  EXPECT_THAT(told.all, IsEmpty());
 }
 
 TEST_F(ReconcilerTest, SaysWhichFieldOfAResourceItCannotRead) {
@@ -106,6 +124,25 @@ TEST_F(ReconcilerTest, LooksAgainSoonWhenItMayNotApply) {
   ASSERT_TRUE(answer) << answer.error().message();
   EXPECT_EQ(answer->requeue_after, relay::seconds{30}) << "no event tells of a right that is granted";
   EXPECT_EQ(condition("Ready")["reason"], "Forbidden");
+}
+
+TEST_F(ReconcilerTest, TellsWhatItMadeAndOfWhatAConditionSays) {
+  exists(resource());
+  answers({200, 404, 404, 404, 201, 201, 403, 200});
+  EXPECT_TRUE(reconcile());
+  EXPECT_THAT(told.reasons(), ElementsAre("Created", "Applied", "Applied", "Forbidden"));
+  EXPECT_EQ(told.all.at(1).regarding.key.to_text(), "mail/edge");
+  EXPECT_EQ(told.all.at(1).regarding.uid, "u-1");
+  EXPECT_EQ(told.all.at(1).note, "ServiceAccount edge-smtp-relay: it did not exist");
+}
+
+TEST_F(ReconcilerTest, TellsNothingOfAStatusThatIsRefused) {
+  auto broken = resource();
+  broken["spec"]["network"] = {{"port", "smtp"}};
+  exists(broken);
+  answers({409});
+  EXPECT_FALSE(reconcile());
+  EXPECT_THAT(told.all, IsEmpty());
 }
 
 TEST_F(ReconcilerTest, TellsThatPodsCouldNotBeStampedAndTriesAgain) {

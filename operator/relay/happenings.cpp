@@ -1,0 +1,113 @@
+#include "operator/relay/happenings.hpp"
+
+#include "operator/resources/names.hpp"
+
+namespace op::smtp_relay {
+namespace {
+
+namespace condition = api::condition;
+using Type = Occurrence::Type;
+
+/// Which changes of a condition are told.
+struct Telling {
+  std::string_view condition;
+  std::string_view status;
+  std::string_view reason;  // empty: any
+  Type type;
+  enum class When : std::uint8_t {
+    turned,          // status or reason is another
+    turned_or_said,  // or the message: each fault is named in it
+    mended           // the condition was not True for a reason of its own
+  } when;
+};
+using When = Telling::When;
+constexpr Telling kTellings[] = {
+  {condition::kReady, "True", "AllNodesAvailable", Type::normal, When::turned},
+  {condition::kReady, "False", "NameConflict", Type::warning, When::turned_or_said},
+  {condition::kReady, "False", "Forbidden", Type::warning, When::turned_or_said},
+  {condition::kReady, "False", "NoNodes", Type::warning, When::turned},
+  {condition::kProgressing, "False", "RolloutComplete", Type::normal, When::turned},
+  {condition::kProgressing, "False", "RolloutStalled", Type::warning, When::turned},
+  {condition::kConfigValid, "False", "", Type::warning, When::turned_or_said},
+  {condition::kConfigValid, "True", "", Type::normal, When::mended},
+  {condition::kSecretsResolved, "False", "", Type::warning, When::turned_or_said},
+  {condition::kSecretsResolved, "Unknown", "Forbidden", Type::warning, When::turned_or_said},
+  {condition::kSecretsResolved, "True", "", Type::normal, When::mended},
+};
+
+bool was_at_fault(const api::Condition* before) {
+  return before != nullptr && before->status != "True" && before->reason != "Pending";
+}
+
+bool is_news(const Telling& telling, const api::Condition* before, const api::Condition& now) {
+  if (telling.condition != now.type || telling.status != now.status) return false;
+  if (!telling.reason.empty() && telling.reason != now.reason) return false;
+  if (telling.when == When::mended) return was_at_fault(before);
+  const bool has_turned = before == nullptr || before->status != now.status || before->reason != now.reason;
+  return has_turned || (telling.when == When::turned_or_said && before->message != now.message);
+}
+
+Occurrence about(const api::SmtpRelay& relay) {
+  Occurrence occurrence;
+  occurrence.regarding = {
+    std::string(api::kGroup) + "/" + std::string(api::kVersion),
+    std::string(api::kKind),
+    {relay.name_space, relay.name},
+    relay.uid
+  };
+  return occurrence;
+}
+
+Occurrence about(const api::SmtpRelay& relay, Type type, std::string reason, std::string note) {
+  auto occurrence = about(relay);
+  occurrence.type = type;
+  occurrence.reason = std::move(reason);
+  occurrence.action = "Reconcile";
+  occurrence.note = std::move(note);
+  return occurrence;
+}
+
+}  // namespace
+
+Occurrence first_seen(const api::SmtpRelay& relay) {
+  return about(relay, Type::normal, "Created", "children named " + resources::child_name(relay) + " follow");
+}
+
+std::vector<Occurrence> news_of(const api::SmtpRelay& relay, const api::Status& next) {
+  std::vector<Occurrence> news;
+  for (const auto& now : next.conditions) {
+    for (const auto& telling : kTellings) {
+      if (!is_news(telling, relay.status.find(now.type), now)) continue;
+      news.push_back(about(relay, telling.type, now.reason, now.type + ": " + now.message));
+    }
+  }
+  if (next.image != relay.status.image && floats(next.image)) {
+    news.push_back(about(
+      relay, Type::warning, "ImageNotPinned",
+      "image " + next.image +
+        " has no fixed version: nodes may run different ones; name a version or a digest"
+    ));
+  }
+  return news;
+}
+
+Occurrence written(
+  const api::SmtpRelay& relay, const Child& child, std::string_view what, std::string_view why
+) {
+  auto occurrence = about(
+    relay, Type::normal, what == "replaced" ? "Replaced" : "Applied",
+    std::string(child.resource.kind) + " " + kube::key_of(child.desired).name + ": " + std::string(why)
+  );
+  occurrence.action = "Apply";
+  return occurrence;
+}
+
+bool floats(std::string_view image) {
+  if (image.empty() || image.find('@') != std::string_view::npos) return false;
+  const auto slash = image.rfind('/');
+  const auto name = slash == std::string_view::npos ? image : image.substr(slash + 1);
+  const auto colon = name.find(':');
+  return colon == std::string_view::npos || name.substr(colon + 1) == "latest";
+}
+
+}  // namespace op::smtp_relay

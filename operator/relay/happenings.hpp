@@ -1,0 +1,26 @@
+#pragma once
+/// What people are told by Events, and when. Only what changes is told: a status that says the same after a restart, a
+/// list or another operator's term tells nothing again.
+
+#include "operator/relay/plan.hpp"
+#include "operator/runtime/event_series.hpp"
+
+namespace op::smtp_relay {
+
+using runtime::Occurrence;
+
+/// Before its first status: the operator has seen it.
+[[nodiscard]] Occurrence first_seen(const api::SmtpRelay& relay);
+
+/// What a new status says that `relay.status` did not. Reasons are those of conditions (docs/operator.md).
+[[nodiscard]] std::vector<Occurrence> news_of(const api::SmtpRelay& relay, const api::Status& next);
+
+/// A child was written. @param what, why  as Applier::OnWrite has them
+[[nodiscard]] Occurrence written(
+  const api::SmtpRelay& relay, const Child& child, std::string_view what, std::string_view why
+);
+
+/// True for `name:latest` and a name with neither tag nor digest: what it stands for changes by itself.
+[[nodiscard]] bool floats(std::string_view image);
+
+}  // namespace op::smtp_relay
