@@ -32,11 +32,12 @@ rules:
 
 
 class ApiError(AssertionError):
-    """The API server's refusal: status code, reason and message."""
+    """The API server's refusal: status code, reason, message and what is wrong with which field."""
 
     def __init__(self, code, body):
         super().__init__(f"{code} {body.get('message')}")
         self.code, self.reason, self.message = code, body.get("reason"), body.get("message", "")
+        self.causes = body.get("details", {}).get("causes", [])
 
 
 def free_port():
