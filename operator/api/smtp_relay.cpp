@@ -23,6 +23,10 @@ void parse_mail(const Fields& from, Spec& spec) {
   const auto network = from.inner("network");
   network.read("port", spec.port);
   network.inner("proxyProtocol").read("trustedNetworks", spec.proxy_trusted);
+  const auto helo = from.inner("helo");
+  helo.read("from", spec.helo_from);
+  helo.read("name", spec.helo_name);
+  helo.read("domainSuffix", spec.helo_domain_suffix);
   const auto access = from.inner("access");
   access.read("allowedNetworks", spec.allowed_networks);
   access.read("hiddenSources", spec.hidden_sources);
@@ -35,7 +39,11 @@ void parse_mail(const Fields& from, Spec& spec) {
   from.each("envFrom", [&](const Fields& item) {
     item.inner("configMapRef").read("name", spec.env_from.emplace_back());
   });
-  from.inner("limits").read("maxMessageSize", spec.max_message_size);
+  const auto limits = from.inner("limits");
+  limits.read("maxMessageSize", spec.max_message_size);
+  limits.read("maxRecipients", spec.max_recipients);
+  limits.read("maxConnections", spec.max_connections);
+  limits.read("sessionTimeout", spec.session_idle_timeout);
   const auto retry = from.inner("retry");
   retry.read("initialDelay", spec.retry_initial_delay);
   retry.read("maxDelay", spec.retry_max_delay);

@@ -31,6 +31,9 @@ struct Spec {
 
   std::uint16_t port = 25;
   std::vector<std::string> proxy_trusted;
+  std::string helo_from = "NodeName";  ///< NodeName, Static
+  std::string helo_name;
+  std::string helo_domain_suffix;  ///< without the dot before it
   std::vector<std::string> allowed_networks;
   std::vector<std::string> hidden_sources;
 
@@ -43,6 +46,9 @@ struct Spec {
   std::vector<std::string> env_from;  ///< names of ConfigMaps; later ones win
 
   std::string max_message_size = "25Mi";
+  std::uint32_t max_recipients = 1000;
+  std::uint32_t max_connections = 500;
+  std::string session_idle_timeout = "5m";  ///< limits.sessionTimeout
   std::string retry_initial_delay = "1m";
   std::string retry_max_delay = "1h";
   std::string retry_max_age = "120h";
@@ -55,7 +61,7 @@ struct Spec {
 
   std::uint16_t health_host_port = 8025;
   std::string lame_duck = "20s";
-  std::string session_timeout = "30s";
+  std::string session_timeout = "30s";  ///< drain.sessionTimeout
 
   bool redacts_addresses = false;
   std::optional<KeyReference> redaction_key;

@@ -4,6 +4,7 @@
 #include "operator/relay/rollout.hpp"
 #include "operator/resources/config_map.hpp"
 #include "operator/resources/daemon_set.hpp"
+#include "operator/resources/pod_template.hpp"
 #include "operator/resources/relay_settings.hpp"
 #include "operator/resources/service_account.hpp"
 #include "operator/resources/volumes.hpp"
@@ -66,6 +67,8 @@ std::vector<Child> children(
     environment_hash(world),
     effective.lame_duck + effective.session_drain_timeout,
     anchors_in(world),
+    // The environment wins, as over all that the resource says.
+    environment_of(world).contains("SMTP_RELAY_HOSTNAME") ? "" : resources::host_name(world.relay.spec),
   };
   Child account{kube::kServiceAccounts, resources::service_account(world.relay), {}};
   Child config_map{

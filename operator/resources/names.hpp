@@ -29,6 +29,8 @@ struct Blueprint {
   std::string environment_hash;  ///< of the ConfigMaps that are read at the start alone; empty: none
   std::chrono::milliseconds drain_time{};  ///< lame duck and sessions, as the relay will have them
   TrustAnchors trust_anchors{};
+  std::string host_name{
+  };  ///< what host_name() gave; empty: the relay's own choice, or that of its environment
 };
 
 /// Names that users, dashboards and the relay rely on.

@@ -5,6 +5,8 @@
 namespace op::resources {
 namespace {
 
+constexpr const char* kNodeName = "SMTP_RELAY_NODE_NAME";
+
 Json drop_all_capabilities() { return {{"drop", Json::array({"ALL"})}}; }
 
 Json own_field(const char* name, const char* path) {
@@ -13,13 +15,16 @@ Json own_field(const char* name, const char* path) {
 
 /// Who and where the relay is. `hostIPs`: a network that hides clients may show the node's own address instead, which
 /// must never match the allowed networks.
-Json identity() {
-  return Json::array({
-    own_field("SMTP_RELAY_NODE_NAME", "spec.nodeName"),
+Json identity(const std::string& host_name) {
+  auto variables = Json::array({
+    own_field(kNodeName, "spec.nodeName"),
     own_field("SMTP_RELAY_POD_NAME", "metadata.name"),
     own_field("SMTP_RELAY_POD_NAMESPACE", "metadata.namespace"),
     own_field("SMTP_RELAY_HOST_ADDRESSES", "status.hostIPs"),
   });
+  // Behind what it refers to.
+  if (!host_name.empty()) variables.push_back({{"name", "SMTP_RELAY_HOSTNAME"}, {"value", host_name}});
+  return variables;
 }
 
 Json ports(const api::Spec& spec) {
@@ -73,7 +78,7 @@ Json relay_container(const Blueprint& blueprint) {
     {"image", blueprint.image},
     {"imagePullPolicy", spec.image_pull_policy},
     {"args", Json::array({"--config", std::string(kConfigFolder) + "/" + std::string(kConfigFile)})},
-    {"env", identity()},
+    {"env", identity(blueprint.host_name)},
     {"ports", ports(spec)},
     {"startupProbe", probe("/livez", kStartup)},
     {"livenessProbe", probe("/livez", kLiveness)},
@@ -156,6 +161,12 @@ Json pod_spec(const Blueprint& blueprint) {
 }
 
 }  // namespace
+
+std::string host_name(const api::Spec& spec) {
+  if (spec.helo_from == "Static") return spec.helo_name;
+  if (spec.helo_domain_suffix.empty()) return "";
+  return "$(" + std::string(kNodeName) + ")." + spec.helo_domain_suffix;
+}
 
 std::int64_t grace_period(std::chrono::milliseconds drain_time) {
   return std::chrono::ceil<std::chrono::seconds>(drain_time + std::chrono::seconds{5}).count();

@@ -62,6 +62,10 @@ RULES = [
     ("spec", "both are ports of the node", {"network": {"port": 8026}}, {"network": {"port": 8025}}),
     ("spec.network.proxyProtocol.trustedNetworks", "host bits zero",
      {"network": {"proxyProtocol": {"trustedNetworks": ["10.1.40.50/32"]}}}, {"network": {"proxyProtocol": {"trustedNetworks": ["lb"]}}}),
+    ("spec.helo", "from Static, which needs it", {"helo": {"from": "Static", "name": "mail.a.test"}}, {"helo": {"from": "Static"}}),
+    ("spec.helo", "name is for from Static", {"helo": {"from": "NodeName"}}, {"helo": {"name": "mail.a.test"}}),
+    ("spec.helo", "it needs from NodeName", {"helo": {"domainSuffix": "a.test"}},
+     {"helo": {"from": "Static", "name": "mail.a.test", "domainSuffix": "a.test"}}),
     ("spec.access.allowedNetworks", "host bits zero", networks("10.20.0.0/16", "2001:db8::/32"), networks("10.20.0.1/16")),
     ("spec.access.allowedNetworks", "host bits zero", networks("10.20.0.0/16"), networks("everyone")),
     ("spec.access.allowedNetworks", "an open relay is not offered", networks("10.0.0.0/8"), networks("0.0.0.0/0")),
@@ -108,6 +112,8 @@ RULES = [
     ("spec.bounces.deadLetterMaxAge", "from 0s to 8760h", {"bounces": {"deadLetterMaxAge": "8760h"}},
      {"bounces": {"deadLetterMaxAge": "8761h"}}),
     ("spec.limits.maxMessageSize", "from 64Ki to 1Gi", {"limits": {"maxMessageSize": "1Gi"}}, {"limits": {"maxMessageSize": "2Gi"}}),
+    ("spec.limits.sessionTimeout", "from 1s to 1h", {"limits": {"sessionTimeout": "1h"}}, {"limits": {"sessionTimeout": "61m"}}),
+    ("spec.limits.sessionTimeout", "from 1s to 1h", {"limits": {"sessionTimeout": "1s"}}, {"limits": {"sessionTimeout": "0s"}}),
     ("spec.retry", "initialDelay <= maxDelay", {"retry": {"initialDelay": "1h", "maxDelay": "1h", "maxAge": "1h"}},
      {"retry": {"initialDelay": "2h"}}),
     ("spec.retry", "maxAge at most 720h", {"retry": {"maxAge": "720h"}}, {"retry": {"maxAge": "721h"}}),
@@ -174,6 +180,12 @@ TYPES = [
     ("ports are ports", {"network": {"port": 65535}}, {"network": {"port": 65536}}, "less than or equal to 65535"),
     ("retry times are durations", {"retry": {"initialDelay": "1m30s"}}, {"retry": {"initialDelay": "soon"}}, "should match"),
     ("message sizes are sizes", {"limits": {"maxMessageSize": "26214400"}}, {"limits": {"maxMessageSize": "big"}}, "should match"),
+    ("recipients have bounds", {"limits": {"maxRecipients": 100}}, {"limits": {"maxRecipients": 99}}, "greater than or equal to 100"),
+    ("connections have bounds", {"limits": {"maxConnections": 100000}}, {"limits": {"maxConnections": 100001}},
+     "less than or equal to 100000"),
+    ("names of relays are names of hosts", {"helo": {"from": "Static", "name": "mail-1.a.test"}},
+     {"helo": {"from": "Static", "name": "mail..a.test"}}, "should match"),
+    ("suffixes have no dot before them", {"helo": {"domainSuffix": "a.test"}}, {"helo": {"domainSuffix": ".a.test"}}, "should match"),
     ("environments are few", {"envFrom": [{"configMapRef": {"name": str(i)}} for i in range(4)]},
      {"envFrom": [{"configMapRef": {"name": str(i)}} for i in range(5)]}, "at most 4 items"),
 ]
@@ -259,6 +271,8 @@ def test_defaults_are_filled_in(mail):
     assert spec["drain"] == {"lameDuck": "20s", "sessionTimeout": "30s"}
     assert spec["resources"] == {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
     assert spec["health"] == {"hostPort": 8025}
+    assert spec["helo"] == {"from": "NodeName"}
+    assert spec["limits"] == {"maxMessageSize": "25Mi", "maxRecipients": 1000, "maxConnections": 500, "sessionTimeout": "5m"}
 
 
 def test_defaults_of_what_is_named_are_filled_in(mail):

@@ -118,6 +118,17 @@ TEST_F(PlanTest, GivesPodsTheTimeToDrainThatTheirEnvironmentAsksFor) {
   EXPECT_EQ(grace(), 185);
 }
 
+TEST_F(PlanTest, LetsTheEnvironmentNameTheRelay) {
+  world.relay.spec.helo_from = "Static";
+  world.relay.spec.helo_name = "mail.example.org";
+  const auto names_it = [&] {
+    return plan().apply.at(2).desired.dump().find("mail.example.org") != std::string::npos;
+  };
+  EXPECT_TRUE(names_it());
+  environment_of(world).environment = {{"SMTP_RELAY_HOSTNAME", "other.example.org"}};
+  EXPECT_FALSE(names_it());
+}
+
 TEST_F(PlanTest, StampsPodsAnewWhenWhatTheyReadChanges) {
   const auto before = plan().reload;
   EXPECT_EQ(plan().reload, before);

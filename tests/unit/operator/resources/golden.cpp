@@ -6,6 +6,7 @@
 
 #include "operator/resources/config_map.hpp"
 #include "operator/resources/daemon_set.hpp"
+#include "operator/resources/pod_template.hpp"
 #include "operator/resources/relay_settings.hpp"
 #include "operator/resources/service_account.hpp"
 #include "operator/resources/volumes.hpp"
@@ -56,7 +57,10 @@ TEST_P(Golden, DaemonSet) {
   const auto settings =
     relay::config::load({relay_settings(relay, anchors(relay)), "relay.json", {}}).settings;
   const auto drain_time = settings.lame_duck + settings.session_drain_timeout;
-  compare("daemon-set", daemon_set({relay, image, "/var/lib/smtp-relay", hash, drain_time, anchors(relay)}));
+  compare(
+    "daemon-set",
+    daemon_set({relay, image, "/var/lib/smtp-relay", hash, drain_time, anchors(relay), host_name(relay.spec)})
+  );
 }
 
 TEST_P(Golden, SettingsAreAcceptedByTheRelay) {

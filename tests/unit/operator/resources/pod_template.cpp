@@ -91,6 +91,25 @@ TEST_F(PodTemplateTest, RestartsPodsWhenTheirEnvironmentChanges) {
   );
 }
 
+TEST_F(PodTemplateTest, LeavesTheNameOfTheRelayToItUnlessItIsSaid) {
+  EXPECT_EQ(host_name(relay.spec), "");
+  relay.spec.helo_domain_suffix = "example.org";
+  EXPECT_EQ(host_name(relay.spec), "$(SMTP_RELAY_NODE_NAME).example.org");
+  relay.spec.helo_from = "Static";
+  relay.spec.helo_name = "mail.example.org";
+  EXPECT_EQ(host_name(relay.spec), "mail.example.org");
+}
+
+TEST_F(PodTemplateTest, NamesTheNodeBeforeTheVariableThatHoldsItsName) {
+  const auto variables = pod_template({relay, "image:1", "/srv", "", {}, {}, "$(SMTP_RELAY_NODE_NAME).a"}
+  )["spec"]["containers"][0]["env"];
+  EXPECT_EQ(variables[0]["name"], "SMTP_RELAY_NODE_NAME");
+  EXPECT_EQ(
+    variables.back(), (Json{{"name", "SMTP_RELAY_HOSTNAME"}, {"value", "$(SMTP_RELAY_NODE_NAME).a"}})
+  );
+  EXPECT_EQ(pod()["containers"][0]["env"].size(), variables.size() - 1) << "without a name, no variable";
+}
+
 TEST_F(PodTemplateTest, GivesTheRelayTimeToDrain) {
   EXPECT_EQ(grace_period(std::chrono::seconds{50}), 55);
   EXPECT_EQ(grace_period(std::chrono::milliseconds{61500}), 67) << "rounded up";

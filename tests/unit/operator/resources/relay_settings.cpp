@@ -60,7 +60,8 @@ TEST(RelaySettings, HaveTheRelaysOwnDefaults) {
   for (const std::string key :
        {"mx_tls", "mx_max_connections", "bulk_headers", "bounce_max_size", "bounce_rate",
         "dead_letter_max_age", "log_addresses", "retry_warn_after", "mx_retry_initial_delay",
-        "delivery_connections_total", "delivery_messages_total"}) {
+        "delivery_connections_total", "delivery_messages_total", "max_recipients", "max_connections",
+        "session_idle_timeout"}) {
     const auto* setting = relay::config::find_setting(key);
     ASSERT_NE(setting, nullptr) << key;
     EXPECT_EQ(relay::config::as_text(ours[key], setting->shape), std::string(setting->default_value)) << key;
