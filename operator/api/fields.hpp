@@ -46,6 +46,13 @@ class Fields {
       }
     }
   }
+  /// A number or text, as Kubernetes' IntOrString.
+  void read_int_or_string(const char* key, Json& target) const {
+    const auto found = object_.find(key);
+    if (found == object_.end()) return;
+    if (!found->is_number_integer() && !found->is_string()) throw WrongType(path(key));
+    target = *found;
+  }
   template <class Value>
   void read(const char* key, std::optional<Value>& target) const {
     if (has(key)) read(key, target.emplace());

@@ -55,6 +55,7 @@ void parse_mail(const Fields& from, Spec& spec) {
 void parse_operation(const Fields& from, Spec& spec) {
   const auto spool = from.inner("spool");
   spool.read("type", spec.spool_type);
+  spool.read("claimName", spec.spool_claim);
   spool.read("maxSize", spec.spool_max_size);
   spool.read("minFreePercent", spec.spool_min_free_percent);
   from.inner("health").read("hostPort", spec.health_host_port);
@@ -64,6 +65,15 @@ void parse_operation(const Fields& from, Spec& spec) {
   const auto logging = from.inner("logging");
   logging.read("redactAddresses", spec.redacts_addresses);
   spec.redaction_key = parse_secret(logging, "keySecretRef", "key");
+}
+
+void parse_pods(const Fields& from, Spec& spec) {
+  const auto rollout = from.inner("rollout");
+  rollout.read_int_or_string("maxUnavailable", spec.max_unavailable);
+  rollout.read("minReadySeconds", spec.min_ready_seconds);
+  const auto metadata = from.inner("podMetadata");
+  metadata.read("labels", spec.pod_labels);
+  metadata.read("annotations", spec.pod_annotations);
 }
 
 void parse_scheduling(const Fields& from, Spec& spec) {
@@ -90,6 +100,7 @@ SmtpRelay parse(const Json& object) {
   parse_image(spec, parsed.spec);
   parse_mail(spec, parsed.spec);
   parse_operation(spec, parsed.spec);
+  parse_pods(spec, parsed.spec);
   parse_scheduling(spec, parsed.spec);
   parsed.status = parse_status(object.value("status", Json::object()));
   return parsed;

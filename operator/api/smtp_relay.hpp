@@ -55,7 +55,8 @@ struct Spec {
   std::string retry_mx_initial_delay = "30m";
   std::string retry_warn_after = "4h";
 
-  std::string spool_type = "HostPath";  ///< HostPath, EmptyDir
+  std::string spool_type = "HostPath";  ///< HostPath, PersistentVolumeClaim, EmptyDir
+  std::string spool_claim;              ///< name of the claim
   std::string spool_max_size = "10Gi";
   unsigned spool_min_free_percent = 10;
 
@@ -65,6 +66,11 @@ struct Spec {
 
   bool redacts_addresses = false;
   std::optional<KeyReference> redaction_key;
+
+  Json max_unavailable = 1;  ///< a number, or text such as `25%`
+  std::uint32_t min_ready_seconds = 10;
+  Json pod_labels = Json::object();
+  Json pod_annotations = Json::object();
 
   Json node_selector = {{"kubernetes.io/os", "linux"}};
   Json tolerations = Json::array();

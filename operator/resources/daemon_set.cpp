@@ -3,15 +3,10 @@
 #include "operator/resources/pod_template.hpp"
 
 namespace op::resources {
-namespace {
-
-/// Two probes of a load balancer that asks every five seconds: the next pod goes when this one takes mail again.
-constexpr int kMinReadySeconds = 10;
-
-}  // namespace
 
 Json daemon_set(const Blueprint& blueprint) {
-  return {
+  const auto& spec = blueprint.relay.spec;
+  Json object{
     {"apiVersion", "apps/v1"},
     {"kind", "DaemonSet"},
     {"metadata", metadata(blueprint.relay)},
@@ -20,10 +15,13 @@ Json daemon_set(const Blueprint& blueprint) {
       {"template", pod_template(blueprint)},
       // No surge: two pods can't have one host port.
       {"updateStrategy",
-       {{"type", "RollingUpdate"}, {"rollingUpdate", {{"maxUnavailable", 1}, {"maxSurge", 0}}}}},
-      {"minReadySeconds", kMinReadySeconds},
+       {{"type", "RollingUpdate"},
+        {"rollingUpdate", {{"maxUnavailable", spec.max_unavailable}, {"maxSurge", 0}}}}},
       {"revisionHistoryLimit", 10}}},
   };
+  // The server stores no 0.
+  if (spec.min_ready_seconds > 0) object["spec"]["minReadySeconds"] = spec.min_ready_seconds;
+  return object;
 }
 
 }  // namespace op::resources

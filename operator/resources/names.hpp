@@ -43,6 +43,9 @@ inline constexpr std::string_view kInstanceLabel = "app.kubernetes.io/instance";
 inline constexpr std::string_view kManagedSelector =
   "app.kubernetes.io/managed-by=smtp-relay-operator,app.kubernetes.io/name=smtp-relay";
 
+/// The variable with the node's name, for other variables and for the folder of a shared spool.
+inline constexpr std::string_view kNodeNameVariable = "SMTP_RELAY_NODE_NAME";
+
 /// Where things lie in the relay's container.
 inline constexpr std::string_view kConfigFolder = "/etc/smtp-relay/config";
 inline constexpr std::string_view kConfigFile = "relay.json";

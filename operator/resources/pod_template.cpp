@@ -5,19 +5,19 @@
 namespace op::resources {
 namespace {
 
-constexpr const char* kNodeName = "SMTP_RELAY_NODE_NAME";
-
 Json drop_all_capabilities() { return {{"drop", Json::array({"ALL"})}}; }
 
-Json own_field(const char* name, const char* path) {
+Json own_field(std::string_view name, const char* path) {
   return {{"name", name}, {"valueFrom", {{"fieldRef", {{"apiVersion", "v1"}, {"fieldPath", path}}}}}};
 }
+
+Json node_name() { return own_field(kNodeNameVariable, "spec.nodeName"); }
 
 /// Who and where the relay is. `hostIPs`: a network that hides clients may show the node's own address instead, which
 /// must never match the allowed networks.
 Json identity(const std::string& host_name) {
   auto variables = Json::array({
-    own_field(kNodeName, "spec.nodeName"),
+    node_name(),
     own_field("SMTP_RELAY_POD_NAME", "metadata.name"),
     own_field("SMTP_RELAY_POD_NAMESPACE", "metadata.namespace"),
     own_field("SMTP_RELAY_HOST_ADDRESSES", "status.hostIPs"),
@@ -97,8 +97,8 @@ Json relay_container(const Blueprint& blueprint) {
   return container;
 }
 
-/// Kubelet makes the folder for root, and fsGroup does not reach host paths. Not recursive: what is in the folder is
-/// the relay's already.
+/// Kubelet makes the folder for root, and fsGroup reaches neither host paths nor most shared volumes. Not recursive: what
+/// is in the folder is the relay's already.
 Json spool_owner_container(const Blueprint& blueprint) {
   const auto owner = std::to_string(kUser) + ":" + std::to_string(kUser);
   auto capabilities = drop_all_capabilities();
@@ -116,8 +116,10 @@ Json spool_owner_container(const Blueprint& blueprint) {
       {"allowPrivilegeEscalation", false},
       {"readOnlyRootFilesystem", true},
       {"capabilities", capabilities}}},
-    {"volumeMounts", Json::array({{{"name", "spool"}, {"mountPath", kSpoolFolder}}})},
+    {"volumeMounts", Json::array({spool_mount(blueprint)})},
   };
+  if (blueprint.relay.spec.spool_type == "PersistentVolumeClaim")
+    container["env"] = Json::array({node_name()});
   say_where_messages_end(container);
   return container;
 }
@@ -154,7 +156,7 @@ Json pod_spec(const Blueprint& blueprint) {
       {"fsGroupChangePolicy", "OnRootMismatch"},
       {"seccompProfile", {{"type", "RuntimeDefault"}}}}},
   };
-  if (spec.spool_type == "HostPath") pod["initContainers"] = Json::array({spool_owner_container(blueprint)});
+  if (spec.spool_type != "EmptyDir") pod["initContainers"] = Json::array({spool_owner_container(blueprint)});
   if (!spec.image_pull_secrets.empty()) pod["imagePullSecrets"] = spec.image_pull_secrets;
   place(spec, pod);
   return pod;
@@ -165,7 +167,7 @@ Json pod_spec(const Blueprint& blueprint) {
 std::string host_name(const api::Spec& spec) {
   if (spec.helo_from == "Static") return spec.helo_name;
   if (spec.helo_domain_suffix.empty()) return "";
-  return "$(" + std::string(kNodeName) + ")." + spec.helo_domain_suffix;
+  return "$(" + std::string(kNodeNameVariable) + ")." + spec.helo_domain_suffix;
 }
 
 std::int64_t grace_period(std::chrono::milliseconds drain_time) {
@@ -173,15 +175,19 @@ std::int64_t grace_period(std::chrono::milliseconds drain_time) {
 }
 
 Json pod_template(const Blueprint& blueprint) {
-  Json annotations{
+  const auto& spec = blueprint.relay.spec;
+  auto annotations = spec.pod_annotations;
+  annotations.update({
     {"prometheus.io/scrape", "true"},
     {"prometheus.io/port", std::to_string(kMetricsPort)},
     {"prometheus.io/path", "/metrics"},
-    {kSettingsAnnotation, settings_key(blueprint.relay.spec, blueprint.trust_anchors)},
-  };
+    {kSettingsAnnotation, settings_key(spec, blueprint.trust_anchors)},
+  });
   if (!blueprint.environment_hash.empty()) annotations[kEnvironmentAnnotation] = blueprint.environment_hash;
+  auto all_labels = spec.pod_labels;
+  all_labels.update(labels(blueprint.relay));
   return {
-    {"metadata", {{"labels", labels(blueprint.relay)}, {"annotations", annotations}}},
+    {"metadata", {{"labels", all_labels}, {"annotations", annotations}}},
     {"spec", pod_spec(blueprint)},
   };
 }

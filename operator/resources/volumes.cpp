@@ -58,7 +58,10 @@ Json podinfo_volume() {
 /// Each relay has a folder of its own below the root, which only the operator's flags name: whoever may write the
 /// resource must not choose folders of the node.
 Json spool_volume(const Blueprint& blueprint) {
-  if (blueprint.relay.spec.spool_type == "EmptyDir") return {{"name", "spool"}, {"emptyDir", Json::object()}};
+  const auto& spec = blueprint.relay.spec;
+  if (spec.spool_type == "EmptyDir") return {{"name", "spool"}, {"emptyDir", Json::object()}};
+  if (spec.spool_type == "PersistentVolumeClaim")
+    return {{"name", "spool"}, {"persistentVolumeClaim", {{"claimName", spec.spool_claim}}}};
   const auto path = blueprint.spool_root + "/" + blueprint.relay.name_space + "/" + blueprint.relay.name;
   return {{"name", "spool"}, {"hostPath", {{"path", path}, {"type", "DirectoryOrCreate"}}}};
 }
@@ -121,7 +124,7 @@ Json volume_mounts(const Blueprint& blueprint) {
   const auto& spec = blueprint.relay.spec;
   auto all = Json::array(
     {read_only("config", std::string(kConfigFolder)), read_only("podinfo", std::string(kPodInfoFolder)),
-     Json{{"name", "spool"}, {"mountPath", kSpoolFolder}}}
+     spool_mount(blueprint)}
   );
   if (spec.passwd_client) all.push_back(read_only("passwd-client", std::string(kPasswdFolder)));
   for (const auto& [folder, keys] : folders(spec, blueprint.trust_anchors)) {
@@ -129,6 +132,13 @@ Json volume_mounts(const Blueprint& blueprint) {
     all.push_back(read_only(volume_name(folder), place));
   }
   return all;
+}
+
+Json spool_mount(const Blueprint& blueprint) {
+  Json mount{{"name", "spool"}, {"mountPath", kSpoolFolder}};
+  if (blueprint.relay.spec.spool_type == "PersistentVolumeClaim")
+    mount["subPathExpr"] = blueprint.relay.name + "/$(" + std::string(kNodeNameVariable) + ")";
+  return mount;
 }
 
 std::string settings_key(const api::Spec& spec, const TrustAnchors& anchors) {

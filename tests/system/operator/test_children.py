@@ -54,7 +54,7 @@ def test_a_first_apply_is_the_only_write_of_a_child(edge):
     assert not [query for path, query in uris if "dryRun" in query]
 
 
-@pytest.mark.parametrize("name", ["minimal", "full", "empty-dir", "mx"])
+@pytest.mark.parametrize("name", ["minimal", "full", "empty-dir", "mx", "claim"])
 @pytest.mark.parametrize("kind", ["service-account", "config-map", "daemon-set"])
 def test_the_server_stores_the_golden_objects_as_they_are(mail, name, kind):
     path = ROOT / f"tests/golden/{name}.{kind}.yaml"

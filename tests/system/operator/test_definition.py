@@ -47,6 +47,10 @@ def spool(**fields):
     return {"spool": fields}
 
 
+def pods(**fields):
+    return {"podMetadata": fields}
+
+
 def many(count):
     return [{**SMARTHOST, "name": f"h{i}"} for i in range(count)]
 
@@ -121,7 +125,19 @@ RULES = [
     ("spec.retry.warnAfter", "from 0s to 720h", {"retry": {"warnAfter": "0s"}}, {"retry": {"warnAfter": "721h"}}),
     ("spec.spool", "acceptMailLoss: true", spool(type="EmptyDir", acceptMailLoss=True), spool(type="EmptyDir")),
     ("spec.spool", "type can't change", spool(type="HostPath", maxSize="5Gi"), spool(type="EmptyDir", acceptMailLoss=True), {}),
+    ("spec.spool", "claimName is for type PersistentVolumeClaim", spool(type="HostPath"), spool(claimName="spools")),
+    ("spec.spool", "which needs it", spool(type="PersistentVolumeClaim", claimName="spools"), spool(type="PersistentVolumeClaim")),
+    ("spec.spool.claimName", "claimName can't change", spool(type="PersistentVolumeClaim", claimName="spools", maxSize="5Gi"),
+     spool(type="PersistentVolumeClaim", claimName="other"), spool(type="PersistentVolumeClaim", claimName="spools")),
     ("spec.spool.maxSize", "from 1Mi to 1Ti", spool(maxSize="1Ti"), spool(maxSize="1Ki")),
+    ("spec.rollout.maxUnavailable", "a number of nodes from 1", {"rollout": {"maxUnavailable": 1000}}, {"rollout": {"maxUnavailable": 0}}),
+    ("spec.rollout.maxUnavailable", "from 1% to 100%", {"rollout": {"maxUnavailable": "100%"}}, {"rollout": {"maxUnavailable": "0%"}}),
+    ("spec.podMetadata.labels", "keys are such as", pods(labels={"example.org/team": "mail"}), pods(labels={"example.org/": "mail"})),
+    ("spec.podMetadata.labels", "choose other keys", pods(labels={"team": "mail"}), pods(labels={"app.kubernetes.io/name": "mine"})),
+    ("spec.podMetadata.labels", "choose other keys", pods(labels={}), pods(labels={"controller-revision-hash": "1"})),
+    ("spec.podMetadata.annotations", "keys are such as", pods(annotations={"a.b/c": "any text"}), pods(annotations={"a b": ""})),
+    ("spec.podMetadata.annotations", "choose other keys", pods(annotations={"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"}),
+     pods(annotations={"smtp.buildinglink.com/drain": "now"})),
     ("spec.drain", "at most 10m", {"drain": {"lameDuck": "10m"}}, {"drain": {"lameDuck": "11m"}}),
 ]
 
@@ -186,6 +202,9 @@ TYPES = [
     ("names of relays are names of hosts", {"helo": {"from": "Static", "name": "mail-1.a.test"}},
      {"helo": {"from": "Static", "name": "mail..a.test"}}, "should match"),
     ("suffixes have no dot before them", {"helo": {"domainSuffix": "a.test"}}, {"helo": {"domainSuffix": ".a.test"}}, "should match"),
+    ("labels have values", pods(labels={"team": "mail-1"}), pods(labels={"team": "mail 1"}), "should match"),
+    ("pods are ready in time", {"rollout": {"minReadySeconds": 0}}, {"rollout": {"minReadySeconds": 3601}},
+     "less than or equal to 3600"),
     ("environments are few", {"envFrom": [{"configMapRef": {"name": str(i)}} for i in range(4)]},
      {"envFrom": [{"configMapRef": {"name": str(i)}} for i in range(5)]}, "at most 4 items"),
 ]
@@ -271,6 +290,8 @@ def test_defaults_are_filled_in(mail):
     assert spec["drain"] == {"lameDuck": "20s", "sessionTimeout": "30s"}
     assert spec["resources"] == {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
     assert spec["health"] == {"hostPort": 8025}
+    assert spec["rollout"] == {"maxUnavailable": 1, "minReadySeconds": 10}
+    assert spec["podMetadata"] == {"labels": {}, "annotations": {}}
     assert spec["helo"] == {"from": "NodeName"}
     assert spec["limits"] == {"maxMessageSize": "25Mi", "maxRecipients": 1000, "maxConnections": 500, "sessionTimeout": "5m"}
 
@@ -294,7 +315,7 @@ def test_no_smarthost_is_needed(mail):
     assert mail.apply(smarthosts=[])["spec"]["smarthosts"] == []
 
 
-@pytest.mark.parametrize("name", ["minimal", "full", "empty-dir", "mx"])
+@pytest.mark.parametrize("name", ["minimal", "full", "empty-dir", "mx", "claim"])
 def test_golden_resources_are_accepted_as_they_are(mail, plane, name):
     """Strictly: no field of theirs is unknown."""
     text = (world.ROOT / f"tests/golden/{name}.smtprelay.yaml").read_text()

@@ -58,6 +58,18 @@ TEST(SmtpRelay, KeepsQuantitiesThatWereWrittenAsNumbers) {
   EXPECT_EQ(parsed(object).requests, (Json{{"cpu", "1"}, {"memory", "64Mi"}}));
 }
 
+TEST(SmtpRelay, ReadsANumberOfNodesOrAPercentage) {
+  auto object = kMinimal;
+  object["spec"]["rollout"]["maxUnavailable"] = 3;
+  EXPECT_EQ(parsed(object).max_unavailable, 3);
+  object["spec"]["rollout"]["maxUnavailable"] = "25%";
+  EXPECT_EQ(parsed(object).max_unavailable, "25%");
+  object["spec"]["rollout"]["maxUnavailable"] = true;
+  EXPECT_THAT(
+    parse_smtp_relay(object).error().context, HasSubstr("spec.rollout.maxUnavailable has the wrong type")
+  );
+}
+
 TEST(SmtpRelay, NamesTheFieldThatHasTheWrongType) {
   auto object = kMinimal;
   object["spec"]["smarthosts"][0]["port"] = "many";

@@ -69,7 +69,7 @@ TEST_P(Golden, SettingsAreAcceptedByTheRelay) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-  Resources, Golden, ::testing::Values("minimal", "full", "empty-dir", "mx"),
+  Resources, Golden, ::testing::Values("minimal", "full", "empty-dir", "mx", "claim"),
   [](const auto& each) { return each.param == "empty-dir" ? "emptyDir" : each.param; }
 );
 

@@ -55,6 +55,29 @@ TEST_F(PodTemplateTest, HasNoRootContainerWhereTheSpoolIsThePodsOwn) {
   EXPECT_EQ(volume("spool"), (Json{{"name", "spool"}, {"emptyDir", Json::object()}}));
 }
 
+TEST_F(PodTemplateTest, GivesEachNodeAFolderOfItsOwnInASharedSpool) {
+  relay.spec.spool_type = "PersistentVolumeClaim";
+  relay.spec.spool_claim = "spools";
+  EXPECT_EQ(volume("spool")["persistentVolumeClaim"], (Json{{"claimName", "spools"}}));
+  const auto whole = pod();
+  const auto owner = whole["initContainers"][0];
+  const auto mount = owner["volumeMounts"][0];
+  EXPECT_EQ(mount["subPathExpr"], "edge/$(SMTP_RELAY_NODE_NAME)");
+  EXPECT_EQ(owner["env"][0]["name"], "SMTP_RELAY_NODE_NAME") << "or the folder would have no name";
+  const auto mounts = whole["containers"][0]["volumeMounts"];
+  EXPECT_NE(std::find(mounts.begin(), mounts.end(), mount), mounts.end()) << "the relay has the same folder";
+}
+
+TEST_F(PodTemplateTest, HasTheLabelsAndAnnotationsOfItsUserBesidesItsOwn) {
+  relay.spec.pod_labels = {{"team", "mail"}, {"app.kubernetes.io/name", "mine"}};
+  relay.spec.pod_annotations = {{"note", "x"}, {"prometheus.io/port", "1"}};
+  const auto metadata = pod_template({relay, "image:1", "/srv", ""})["metadata"];
+  EXPECT_EQ(metadata["labels"]["team"], "mail");
+  EXPECT_EQ(metadata["labels"]["app.kubernetes.io/name"], "smtp-relay") << "or the DaemonSet lost its pods";
+  EXPECT_EQ(metadata["annotations"]["note"], "x");
+  EXPECT_EQ(metadata["annotations"]["prometheus.io/port"], "9090");
+}
+
 TEST_F(PodTemplateTest, GivesEachRelayASpoolOfItsOwnBelowTheOperatorsRoot) {
   EXPECT_EQ(
     volume("spool")["hostPath"], (Json{{"path", "/srv/spool/mail/edge"}, {"type", "DirectoryOrCreate"}})
