@@ -397,10 +397,10 @@ void Dispatcher::conclude(const Attempt& attempt, std::size_t shard) {
 
 bool Dispatcher::is_in_its_queue(const Attempt& attempt) const {
   const auto& envelope = attempt.stored.envelope;
+  const auto& destination = attempt.place.queue.destination;
   const auto routes = context_.limits.limits()->routes;
   return std::all_of(attempt.pending.begin(), attempt.pending.end(), [&](std::uint32_t index) {
-    return routes->route(envelope.reverse_path, envelope.recipients[index]) ==
-           attempt.place.queue.destination;
+    return routed_anew(*routes, envelope, index, destination) == destination;
   });
 }
 
@@ -419,8 +419,8 @@ void Dispatcher::leave(const Attempt& attempt) {
 /// Gives its recipients places where the present routes lead. A queue holds a message once: while others of its
 /// recipients wait there already, these stay where they are and ask again later.
 void Dispatcher::move(const Attempt& attempt, std::size_t shard) {
-  const auto& envelope = attempt.stored.envelope;
-  auto split = context_.limits.limits()->routes->split(envelope, attempt.pending);
+  const auto routes = context_.limits.limits()->routes;
+  auto split = split_anew(*routes, attempt.stored.envelope, attempt.pending, attempt.place.queue.destination);
   std::vector<Place> places;
   bool is_taken = false;
   for (auto& [destination, recipients] : split) {

@@ -19,6 +19,23 @@ std::vector<Place> new_places(
   return places;
 }
 
+route::Destination routed_anew(
+  const route::RouteTable& routes, const mail::Envelope& envelope, std::uint32_t recipient,
+  const route::Destination& at
+) {
+  auto routed = routes.route(envelope.reverse_path, envelope.recipients[recipient]);
+  return route::is_report_destination(at) ? route::report_destination(std::move(routed)) : routed;
+}
+
+std::map<route::Destination, std::vector<std::uint32_t>> split_anew(
+  const route::RouteTable& routes, const mail::Envelope& envelope,
+  const std::vector<std::uint32_t>& recipients, const route::Destination& at
+) {
+  std::map<route::Destination, std::vector<std::uint32_t>> split;
+  for (const auto index : recipients) split[routed_anew(routes, envelope, index, at)].push_back(index);
+  return split;
+}
+
 std::string due_key(const queue::QueueName& queue, const queue::ItemKey& key) {
   return spool::due_key(queue.to_key(), key.due, key.id);
 }

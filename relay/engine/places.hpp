@@ -1,6 +1,7 @@
 #pragma once
 /// Where a message waits: one place in a queue for each destination of its recipients.
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,6 +37,18 @@ struct Accepted {
 [[nodiscard]] std::vector<Place> new_places(
   const route::RouteTable& routes, const mail::Envelope& envelope, const QueueId& id, queue::Lane lane,
   WallTime due
+);
+
+/// Where the present routes lead a recipient of a message that waits for `at`. What reports TLS failures goes on doing
+/// so apart from a domain's other mail: nothing but its place tells what it is.
+[[nodiscard]] route::Destination routed_anew(
+  const route::RouteTable& routes, const mail::Envelope& envelope, std::uint32_t recipient,
+  const route::Destination& at
+);
+/// The same for several, by destination.
+[[nodiscard]] std::map<route::Destination, std::vector<std::uint32_t>> split_anew(
+  const route::RouteTable& routes, const mail::Envelope& envelope,
+  const std::vector<std::uint32_t>& recipients, const route::Destination& at
 );
 
 /// Its key in `due`, or in `held`.

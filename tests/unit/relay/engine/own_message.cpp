@@ -73,7 +73,7 @@ class OwnMessageTest : public ::testing::Test,
     co_return answer;
   }
 
-  /// Where a message of our own waits.
+  /// Where a message of our own waits once it has been tried.
   std::string destination_of(Way way) {
     mail::Envelope envelope;
     envelope.reverse_path = *mail::Address::parse("postmaster@relay.example");
@@ -83,6 +83,7 @@ class OwnMessageTest : public ::testing::Test,
       stored.set_value(result.has_value());
     });
     EXPECT_TRUE(stored.get_future().get());
+    test::eventually([this] { return !log.records("hop_failure").empty(); }, "an attempt");
     const auto messages = list_queue(*store, {}, "", 10).at("messages");
     EXPECT_EQ(messages.size(), 1U);
     return messages.empty() ? "" : messages.front().at("destination").get<std::string>();

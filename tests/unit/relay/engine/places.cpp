@@ -10,6 +10,7 @@ namespace {
 
 using test::smarthost;
 using Share = std::vector<std::uint32_t>;
+using Split = std::map<route::Destination, Share>;
 
 const WallTime kDue{milliseconds{1'000'000}};
 const QueueId kId{1, 7};
@@ -41,6 +42,24 @@ TEST(Places, OfAMessageForSeveralAreOneForEachWithItsRecipients) {
   EXPECT_EQ(places[0].share, (Share{0, 2}));
   EXPECT_EQ(places[1].queue.to_key(), "smarthost/two");
   EXPECT_EQ(places[1].share, Share{1});
+}
+
+TEST(Places, GoWhereThePresentRoutesLead) {
+  const route::RouteTable routes({smarthost("two", {"two.example"})});
+  const auto mail = envelope({"a@one.example", "b@two.example", "c@One.example"});
+  const auto split = split_anew(routes, mail, {0, 1, 2}, {"mx/two.example"});
+  EXPECT_EQ(split, (Split{{{"mx/one.example"}, {0, 2}}, {{"smarthost/two"}, {1}}}));
+  EXPECT_EQ(split_anew(routes, mail, {1}, {"mx/two.example"}), (Split{{{"smarthost/two"}, {1}}}));
+  EXPECT_EQ(routed_anew(routes, mail, 0, {"mx/one.example"}).name, "mx/one.example");
+}
+
+TEST(Places, OfReportsOfTlsFailuresStayApart) {
+  const route::RouteTable routes({smarthost("two", {"two.example"})});
+  const auto mail = envelope({"a@one.example", "b@two.example"});
+  const route::Destination at{"mx/one.example#report"};
+  EXPECT_EQ(routed_anew(routes, mail, 0, at), at) << "it is where it belongs";
+  const auto split = split_anew(routes, mail, {0, 1}, at);
+  EXPECT_EQ(split, (Split{{at, {0}}, {{"smarthost/two"}, {1}}})) << "a smarthost takes all alike";
 }
 
 TEST(Places, AreStoredWithWhatTheLastAttemptWasTold) {
