@@ -15,8 +15,8 @@ from raw_sink import RawSink  # noqa: E402
 from relay import Client, Relay, patiently  # noqa: E402
 
 
-def pod_of(name, port, instance, node):
-    """A pod as it would be if the process on this port ran in it."""
+def pod_of(name, port, instance, node="node1"):
+    """A pod as it would be if the process on this port ran in it; `instance`: the SmtpRelay's name, or the release's."""
     return pod({
         "metadata": {"namespace": "mail", "name": f"{instance}-{name}-1",
                      "labels": {"app.kubernetes.io/name": name, "app.kubernetes.io/instance": instance},
@@ -68,7 +68,7 @@ def relay(tmp_path_factory):
 def prometheus(mail, relay, tmp_path_factory):
     """It scrapes both, and has seen them at work."""
     operator = mail.operator()
-    pods = [pod_of("smtp-relay", relay.http_port, "edge", "node1"),
+    pods = [pod_of("smtp-relay", relay.http_port, "edge"),
             pod_of("smtp-relay-operator", operator.metrics_port, "smtp-relay-operator", "node2")]
     with Prometheus(tmp_path_factory.mktemp("prometheus"), pods) as prometheus:
         # A rate wants to have seen what was before.
