@@ -87,12 +87,12 @@ def test_each_alert_has_its_cases():
 
 @pytest.mark.parametrize("name", CASES)
 def test_it_fires(name, tmp_path):
-    promtool.check(tmp_path, CASES[name]["fires"], firing(name), 1)
+    promtool.check(tmp_path, CASES[name]["fires"], firing(name), 1, [RULES[name]])
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_it_keeps_silent(name, tmp_path):
-    promtool.check(tmp_path, CASES[name]["quiet"], firing(name), None)
+    promtool.check(tmp_path, CASES[name]["quiet"], firing(name), None, [RULES[name]])
 
 
 HEALTHY = {
