@@ -184,6 +184,7 @@ relay::Result<void> Operator::run(const std::stop_token& stop) {
     if (auto opened = endpoint->open(); !opened) return opened;
   }
   events_.start();
+  if (elector_ == nullptr) metrics_.leads(true);  // nobody else will say so
   manager_.run(elector_.get(), stop);
   return {};
 }

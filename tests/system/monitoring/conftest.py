@@ -15,10 +15,10 @@ from raw_sink import RawSink  # noqa: E402
 from relay import Client, Relay, patiently  # noqa: E402
 
 
-def pod_of(name, port, instance, node="node1"):
+def pod_of(name, port, instance, node="node1", namespace="mail"):
     """A pod as it would be if the process on this port ran in it; `instance`: the SmtpRelay's name, or the release's."""
     return pod({
-        "metadata": {"namespace": "mail", "name": f"{instance}-{name}-1",
+        "metadata": {"namespace": namespace, "name": f"{instance}-{name}-1",
                      "labels": {"app.kubernetes.io/name": name, "app.kubernetes.io/instance": instance},
                      "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": str(port),
                                      "prometheus.io/path": "/metrics"}},

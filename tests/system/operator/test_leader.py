@@ -115,4 +115,5 @@ def test_no_election_when_told_so(mail):
     mail.apply()
     mail.wait_for_children()
     assert mail.api.find(LEASE) is None
+    assert operator.is_leading()
     assert operator.stop() == 0
