@@ -1,5 +1,6 @@
 #include "relay/app/app.hpp"
 
+#include <array>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <fstream>
@@ -102,9 +103,12 @@ class App {
       : source_(std::move(source)),
         settings_(settings),
         shards_(make_threads(shard_count(settings))),
-        metrics_(shards_.size() + 2),
+        metrics_(shards_.size() + 3),
         files_(first_files(settings_, source_, log_)),
-        resolver_(scheduler_.context(), resolver_files(settings_)),
+        resolver_(
+          scheduler_.context(), resolver_files(settings_),
+          [this](net::DnsOutcome outcome) { count_lookup(outcome); }
+        ),
         live_(
           settings_, files_, read_default_gateways(), log_,
           [this](oauth::Account account, std::shared_ptr<net::TlsClient> tls) {
@@ -136,7 +140,13 @@ class App {
   }
 
  private:
+  // Each has one writer: the shards, the committer, the control thread, the scheduler's thread.
   metrics::Shard& counters() { return metrics_.shard(shards_.size() + 1); }
+  void count_lookup(net::DnsOutcome outcome) {
+    using metrics::Counter;
+    static constexpr std::array kCounters{Counter::dns_found, Counter::dns_none, Counter::dns_failed};
+    metrics_.shard(shards_.size() + 2).add(kCounters[static_cast<std::size_t>(outcome)]);
+  }
 
   // ---- start ----
 

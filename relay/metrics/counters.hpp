@@ -43,6 +43,7 @@ enum class Counter : std::uint8_t {
   tls_none,
   tls_failed,
   dns_found,
+  dns_none,
   dns_failed,
   signatures,
   connections_reused,

@@ -47,7 +47,13 @@ constexpr std::array kCounters{
   Row{"delivery_tls_total", "outcome=unverified", ""},
   Row{"delivery_tls_total", "outcome=none", ""},
   Row{"delivery_tls_total", "outcome=failed", ""},
-  Row{"dns_lookups_total", "result=found", "Lookups of the mail servers of domains."},
+  Row{
+    "dns_lookups_total", "result=found",
+    "Lookups in the DNS, of smarthosts, mail servers and their TLS policies: there was something, there is "
+    "nothing, or no "
+    "answer that may be believed came in time."
+  },
+  Row{"dns_lookups_total", "result=none", ""},
   Row{"dns_lookups_total", "result=failed", ""},
   Row{"signatures_total", "", "Messages that were signed (DKIM)."},
   Row{"connections_reused_total", "", "Messages sent over a connection that had carried one before."},

@@ -86,6 +86,16 @@ Result<DnsAnswer> read_answer(const std::string& name, int type, const ub_result
   return answer;
 }
 
+/// What one family of addresses has is of use, whatever became of the other.
+DnsOutcome outcome_of(const std::vector<Result<DnsAnswer>>& answers) {
+  bool was_denied = true;
+  for (const auto& answer : answers) {
+    if (answer && answer->status == DnsStatus::found) return DnsOutcome::found;
+    if (!answer) was_denied = false;
+  }
+  return was_denied ? DnsOutcome::none : DnsOutcome::failed;
+}
+
 }  // namespace
 
 /// One call of lookup(): asks A and AAAA of one candidate after the other.
@@ -105,12 +115,16 @@ struct Resolver::Lookup {
   std::function<void(Result<std::vector<IpAddress>>)> done;
 };
 
-Resolver::Resolver(asio::io_context& context, ResolverFiles files)
-    : context_(context), files_(std::move(files)) {}
+Resolver::Resolver(asio::io_context& context, ResolverFiles files, DnsObserver observer)
+    : context_(context), files_(std::move(files)), observer_(std::move(observer)) {}
 Resolver::~Resolver() {
   for (const auto& unbound : {for_smarthosts_, for_domains_}) {
     if (unbound) unbound->forget_all();
   }
+}
+
+void Resolver::observe(DnsOutcome outcome) const {
+  if (observer_) observer_(outcome);
 }
 
 Awaitable<Result<std::vector<IpAddress>>> Resolver::lookup(std::string host, milliseconds timeout) {
@@ -192,6 +206,8 @@ void Resolver::finish(const std::shared_ptr<Lookup>& lookup, Result<std::vector<
   for (const int question : lookup->questions) lookup->context->forget(question);
   lookup->deadline.cancel();
   if (result) shuffle(*result);
+  if (result) observe(DnsOutcome::found);
+  else observe(result.error().code == Errc::name_not_found ? DnsOutcome::none : DnsOutcome::failed);
   std::exchange(lookup->done, nullptr)(std::move(result));
 }
 
@@ -262,6 +278,7 @@ void Resolver::finish(const std::shared_ptr<Inquiry>& inquiry) {
     if (!answer) answer = transient(Errc::timed_out, doing(inquiry->name, inquiry->types[i]) + ": timed out");
     answers.push_back(std::move(*answer));
   }
+  observe(outcome_of(answers));
   std::exchange(inquiry->done, nullptr)(std::move(answers));
 }
 

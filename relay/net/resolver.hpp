@@ -16,6 +16,11 @@ namespace relay::net {
 class DnsContext;
 enum class DnsUse : std::uint8_t;
 
+/// What a lookup came to: there is something; the zones say that there is nothing; or nobody knows.
+enum class DnsOutcome : std::uint8_t { found, none, failed };
+/// Hears of each lookup, addresses of a host once for both families. On the resolver's loop.
+using DnsObserver = std::function<void(DnsOutcome)>;
+
 /// Two views of the world, each with a cache of its own:
 /// - lookup() is for smarthosts: A and AAAA with the hosts file and the search list, nothing validated;
 /// - all others are for domains of recipients and their hosts: absolute names, no hosts file, validated by
@@ -26,7 +31,8 @@ enum class DnsUse : std::uint8_t;
 /// Lives on one loop; its lookups may be awaited from any shard. Outlives all lookups.
 class Resolver {
  public:
-  Resolver(asio::io_context& context, ResolverFiles files);
+  /// @param observer  may be empty
+  Resolver(asio::io_context& context, ResolverFiles files, DnsObserver observer = {});
   ~Resolver();
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
@@ -66,10 +72,12 @@ class Resolver {
   void begin(const std::shared_ptr<Inquiry>& inquiry);
   void finish(const std::shared_ptr<Inquiry>& inquiry);
 
+  void observe(DnsOutcome outcome) const;
   Result<std::shared_ptr<DnsContext>> current_context(DnsUse use, std::shared_ptr<DnsContext>& last);
 
   asio::io_context& context_;
   ResolverFiles files_;
+  DnsObserver observer_;
   std::shared_ptr<DnsContext> for_smarthosts_;
   std::shared_ptr<DnsContext> for_domains_;
 };

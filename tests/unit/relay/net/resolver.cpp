@@ -1,5 +1,7 @@
 #include "relay/net/resolver.hpp"
 
+#include <array>
+#include <atomic>
 #include <fstream>
 
 #include "tests/support/folder.hpp"
@@ -114,6 +116,31 @@ TEST_F(ResolverTest, GivesUpAtTheDeadline) {
   EXPECT_EQ(text(loop.run(resolver.lookup("smarthost.example", 300ms))), "timed_out")
     << "and is of use afterwards";
   close(fd);
+}
+
+TEST_F(ResolverTest, TellsWhatEachLookupCameTo) {
+  NameServer server;
+  server.add("mail.test", kTypeMx, mx_rdata(20, "b.mail.test"));
+  server.add("host.mail.test", kTypeA, "\x0a\x01\x28\x28");
+  std::array<std::atomic<int>, 3> seen{};
+  Resolver resolver(loop.thread.context(), files(server), [&seen](DnsOutcome outcome) {
+    ++seen[static_cast<std::size_t>(outcome)];
+  });
+  const auto counts = [&seen] { return std::array{seen[0].load(), seen[1].load(), seen[2].load()}; };
+  (void)loop.run(resolver.lookup("10.1.40.40", 5s));
+  EXPECT_EQ(counts(), (std::array{0, 0, 0})) << "an address needs no lookup";
+  (void)loop.run(resolver.mx("mail.test", 10s));
+  (void)loop.run(resolver.addresses("host.mail.test", 10s));
+  (void)loop.run(resolver.lookup("host.mail.test", 10s));
+  EXPECT_EQ(counts(), (std::array{3, 0, 0})) << "IPv4 alone is something";
+  (void)loop.run(resolver.mx("nobody.mail.test", 10s));
+  (void)loop.run(resolver.lookup("nobody.mail.test", 10s));
+  EXPECT_EQ(counts(), (std::array{3, 2, 0}));
+  Resolver deaf(loop.thread.context(), files("nameserver 127.98.1.9\n", ""), [&seen](DnsOutcome outcome) {
+    ++seen[static_cast<std::size_t>(outcome)];
+  });
+  (void)loop.run(deaf.mx("mail.test", 300ms));
+  EXPECT_EQ(counts(), (std::array{3, 2, 1}));
 }
 
 TEST_F(ResolverTest, FindsMailExchangersBestFirstCase126) {
