@@ -153,6 +153,14 @@ class Driver {
  private:
   [[nodiscard]] const Host& host() const { return route_->hosts[host_]; }
 
+  /// TLS that is tested and not even offered: reports say so, although the mail goes.
+  void note_untested_tls() {
+    const bool is_missing = target_.policy.tls == smtp::TlsMode::opportunistic && !has_tried_tls_;
+    if (!is_missing || !target_.demand.is_tested) return;
+    const net::TlsFault fault{net::TlsFailure::starttls_not_supported, "STARTTLS is not offered", {}, {}};
+    pool_.services().routes.tls_tried(*route_, host_, target_, fault);
+  }
+
   /// TLS that was demanded and not even offered.
   void note_missing_tls(const std::optional<smtp::HopFailure>& failure) {
     if (!failure || has_tried_tls_ || failure->error.code != Errc::tls_failed) return;
@@ -219,12 +227,15 @@ class Driver {
 
   Awaitable<Result<net::TlsInfo>> start_tls(milliseconds timeout, bool must_verify) {
     auto demand = target_.demand;
-    if (!must_verify) demand.verify = net::Verify::none;
+    if (must_verify) demand.is_tested = false;
+    else if (!demand.is_tested) demand.verify = net::Verify::none;
+    const bool is_tested = demand.is_tested;
     has_tried_tls_ = true;
     auto info = co_await stream_->start_tls(host().tls, std::move(demand), timeout);
     if (info) peer_.tls = describe(*info);
+    const bool has_fault = !info || is_tested;
     pool_.services().routes.tls_tried(
-      *route_, host_, target_, info ? std::nullopt : stream_->last_tls_failure()
+      *route_, host_, target_, has_fault ? stream_->last_tls_failure() : std::nullopt
     );
     co_return info;
   }
@@ -239,6 +250,7 @@ class Driver {
   Awaitable<smtp::ClientEvent> await_message() {
     if (!std::exchange(was_ready_, true)) {
       peer_.connecting = steady_clock::now() - begun_;
+      note_untested_tls();
       pool_.connection_ready(tried_);
       pool_.services().reporter.connection_ready(peer_);
     }

@@ -48,7 +48,8 @@ class Stream {
   [[nodiscard]] Awaitable<Result<TlsInfo>> start_tls(
     std::shared_ptr<TlsClient> client, TlsDemand demand, milliseconds timeout
   );
-  /// Why the last handshake failed, also when it timed out; nothing without one, or when it went well.
+  /// Why the last handshake failed, also when it timed out, or what it did not prove where that was tested only;
+  /// nothing without one, or when it went well.
   [[nodiscard]] std::optional<TlsFault> last_tls_failure() const;
   /// Says that nothing more comes and reads what the peer still sends, at most 1 MiB or 2 s: closing at once
   /// with input unread would reset the connection and take our last reply with it.

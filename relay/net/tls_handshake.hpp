@@ -25,7 +25,7 @@ class TlsHandshake {
   [[nodiscard]] TlsInfo info(SSL* ssl) const;
   /// Behind one that did not: `words` are used unless a certificate was at fault.
   [[nodiscard]] Error failed(const std::string& words);
-  /// Set by all that returned an error.
+  /// Set by all that returned an error, and by what was not proven where that was tested only.
   [[nodiscard]] const std::optional<TlsFault>& fault() const { return fault_; }
 
  private:

@@ -37,6 +37,9 @@ Result<TlsTerms> other_terms(const HostFacts& facts, bool asks_domain) {
   if (is_enforced || facts.tls == MxTls::required) {
     terms.mode = smtp::TlsMode::required;
     terms.demand = by_certificate(facts);
+  } else if (asks_domain && has_policy) {
+    terms.demand = by_certificate(facts);
+    terms.demand.is_tested = true;
   }
   return terms;
 }
@@ -58,6 +61,8 @@ Result<TlsTerms> tls_terms(const HostFacts& facts) {
   if (terms && has_tlsa && terms->mode == smtp::TlsMode::opportunistic) {
     terms->mode = smtp::TlsMode::encrypted;
     terms->policy = "dane";
+    terms->demand.verify = net::Verify::none;
+    terms->demand.is_tested = false;
   }
   return terms;
 }

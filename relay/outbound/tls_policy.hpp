@@ -29,7 +29,7 @@ struct TlsTerms {
 
 /// DANE counts before MTA-STS (RFC 8461 section 2), and both before the setting's own demand. TLSA records of
 /// which none is usable demand encryption, and nothing of the certificate (RFC 7672 section 2.2) unless the setting
-/// does.
+/// does. What a policy that is being tested would demand is tried for reports, and keeps no mail.
 /// Errors: not_permitted, transient: MTA-STS is enforced and does not name this host (RFC 8461 section 5).
 [[nodiscard]] Result<TlsTerms> tls_terms(const HostFacts& facts);
 

@@ -1,5 +1,8 @@
 #include "relay/delivery/pool.hpp"
 
+#include <openssl/ssl.h>
+
+#include "tests/support/certificates.hpp"
 #include "tests/unit/relay/delivery/pool_fixture.hpp"
 
 namespace relay::delivery {
@@ -203,6 +206,46 @@ TEST_F(PoolTest, FinishesAndBeginsNothingOnceStopped) {
   peer.send("250 queued\r\n");
   expect("1 delivered");
   EXPECT_EQ(peer.line(), "QUIT");
+}
+
+TEST_F(PoolTest, TellsWhatTlsDoesNotProveWhereItIsTestedCase130) {
+  tls_is_tested = true;
+  change([](Route& route) {
+    route.hosts[0].next_hop.policy.tls = smtp::TlsMode::opportunistic;
+    route.hosts[0].tls = net::TlsClient::make_without_authorities();
+    route.idle_time = 0ms;
+  });
+  start({1});
+  {
+    auto peer = acceptor.accept();
+    greet(peer);
+    take_message(peer);
+    expect("1 delivered");
+    EXPECT_EQ(tls_tries(), std::vector<std::string>{"starttls-not-supported"});
+  }
+  expect("closed");
+  start({2});
+  const auto peer_with_tls = [this] {
+    auto peer = acceptor.accept();
+    peer.send("220 hop\r\n");
+    peer.line();
+    peer.send("250-hop\r\n250 STARTTLS\r\n");
+    EXPECT_EQ(peer.line(), "STARTTLS");
+    peer.send("220 go\r\n");
+    return peer;
+  };
+  const auto peer = peer_with_tls();
+  const auto certificate = test::make_certificate({});
+  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(
+    SSL_CTX_new(TLS_server_method()), SSL_CTX_free
+  );
+  SSL_CTX_use_certificate(context.get(), certificate.x509.get());
+  SSL_CTX_use_PrivateKey(context.get(), certificate.key.get());
+  const std::unique_ptr<SSL, decltype(&SSL_free)> tls(SSL_new(context.get()), SSL_free);
+  SSL_set_fd(tls.get(), peer.fd());
+  EXPECT_EQ(SSL_accept(tls.get()), 1) << "it goes on";
+  test::eventually([this] { return tls_tries().size() == 2; }, "the second try");
+  EXPECT_EQ(tls_tries().back(), "certificate-not-trusted");
 }
 
 TEST_F(PoolTest, GoesOnInPlainTextWhereTlsIsOpportunisticOnlyCase060) {

@@ -123,6 +123,8 @@ class PoolTest : public ::testing::Test, public RouteSource {
     target.addresses = addresses;
     target.policy = chosen.next_hop.policy;
     target.demand.server_name = chosen.name;
+    if (tls_is_tested) target.demand.verify = net::Verify::certificate;
+    target.demand.is_tested = tls_is_tested;
     Resolved resolved = std::move(target);
     const auto verdict = verdicts.find(chosen.name);
     if (verdict != verdicts.end()) resolved = tl::unexpected(verdict->second);
@@ -134,7 +136,15 @@ class PoolTest : public ::testing::Test, public RouteSource {
   }
   void credentials_refused(const Route&, std::size_t, const Target&) override {}
   bool may_send(const Target&) override { return sends_left-- > 0; }
-  void tls_tried(const Route&, std::size_t, const Target&, const std::optional<net::TlsFault>&) override {}
+  void tls_tried(const Route&, std::size_t, const Target&, const std::optional<net::TlsFault>& fault)
+    override {
+    const std::scoped_lock lock(mutex_);
+    tls_tries_.push_back(fault ? std::string(net::to_result_type(fault->kind)) : "good");
+  }
+  std::vector<std::string> tls_tries() const {
+    const std::scoped_lock lock(mutex_);
+    return tls_tries_;
+  }
 
   static Job job(
     std::uint64_t id, const std::vector<std::string>& recipients = {"c@d"},
@@ -188,12 +198,14 @@ class PoolTest : public ::testing::Test, public RouteSource {
   Pool pool{loop.thread.context(), {"smarthost/default"}, {tasks, *this, reports}};
   // Before start(), or between messages.
   std::optional<NoRoute> no_route;
-  std::map<std::string, NoRoute> verdicts;                           // by host
+  std::map<std::string, NoRoute> verdicts;  // by host
+  bool tls_is_tested = false;
   std::vector<IpAddress> addresses{*IpAddress::parse("127.0.0.1")};  // of each host
   std::atomic<int> sends_left{1'000'000};
 
  private:
   mutable std::mutex mutex_;
+  std::vector<std::string> tls_tries_;
   std::shared_ptr<const Route> route_;
   int hosts_made_ = 0;
 };

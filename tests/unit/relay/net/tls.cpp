@@ -143,6 +143,17 @@ TEST_F(TlsTest, JudgesACertificateByWhatIsDemandedCase131) {
   }
 }
 
+TEST_F(TlsTest, TellsWhatIsNotProvenAndGoesOnWhereItIsTestedCase130) {
+  auto tested = demand(Verify::certificate);
+  tested.is_tested = true;
+  const auto unproven = shake(make_certificate(named("other.example"), &authority), tested);
+  ASSERT_TRUE(unproven.info) << unproven.info.error().message();
+  EXPECT_FALSE(unproven.info->is_verified);
+  ASSERT_TRUE(unproven.fault);
+  EXPECT_EQ(unproven.fault->kind, TlsFailure::certificate_host_mismatch);
+  EXPECT_EQ(verdict(make_certificate({}, &authority), tested), "certificate");
+}
+
 TEST_F(TlsTest, SaysWhoseCertificateFailed) {
   const auto shaken = shake(make_certificate(expired(), &authority), demand(Verify::certificate));
   ASSERT_FALSE(shaken.info);

@@ -35,6 +35,7 @@ void expect_by_certificate(const Result<TlsTerms>& terms) {
   EXPECT_EQ(terms->demand.server_name, "mx.example.org");
   EXPECT_TRUE(terms->demand.names.empty());
   EXPECT_TRUE(terms->demand.ignores_common_name);
+  EXPECT_FALSE(terms->demand.is_tested);
 }
 void expect_opportunistic(const Result<TlsTerms>& terms, const char* policy = "") {
   ASSERT_TRUE(terms);
@@ -114,8 +115,22 @@ TEST(TlsTerms, OfAnEnforcedPolicyThatDoesNotNameTheHostAreNoneCase130) {
 }
 
 TEST(TlsTerms, OfAPolicyThatIsTestedDeliverAnywayCase130) {
-  expect_opportunistic(tls_terms(with_policy(sts::Mode::testing, "*.example.org")), "sts");
-  expect_opportunistic(tls_terms(with_policy(sts::Mode::testing, "*.other.test")), "sts");
+  for (const auto* mx : {"*.example.org", "*.other.test"}) {
+    const auto terms = tls_terms(with_policy(sts::Mode::testing, mx));
+    ASSERT_TRUE(terms);
+    EXPECT_EQ(terms->mode, TlsMode::opportunistic);
+    EXPECT_EQ(terms->policy, "sts");
+    EXPECT_EQ(terms->demand.verify, net::Verify::certificate) << "for reports: RFC 8461 section 5";
+    EXPECT_TRUE(terms->demand.is_tested);
+    EXPECT_TRUE(terms->demand.ignores_common_name);
+  }
+  auto with_records = with_policy(sts::Mode::testing, "*.example.org");
+  with_records.tlsa = {kPkix};
+  const auto encrypted = tls_terms(with_records);
+  ASSERT_TRUE(encrypted);
+  EXPECT_EQ(encrypted->mode, TlsMode::encrypted);
+  EXPECT_EQ(encrypted->demand.verify, net::Verify::none);
+  EXPECT_FALSE(encrypted->demand.is_tested);
   expect_by_certificate(tls_terms(with_policy(sts::Mode::testing, "*.other.test", MxTls::required)));
 }
 

@@ -33,6 +33,7 @@ class WaysTlsTest : public WaysTest {
       {net::Verify::none, "nothing"}, {net::Verify::certificate, "certificate"}, {net::Verify::dane, "dane"}
     };
     return kModes.at(target->policy.tls) + " " + kVerify.at(target->demand.verify) +
+           (target->demand.is_tested ? " tested" : "") +
            (target->tls_policy.empty() ? "" : " by " + target->tls_policy);
   }
 
@@ -98,7 +99,7 @@ TEST_F(WaysTlsTest, AsksForANewerPolicyOnceOneKeptMailBackCase130) {
 
 TEST_F(WaysTlsTest, DeliversUnderAPolicyThatIsTestedCase130) {
   policies.publish("example.org", "testing", "other.test");
-  EXPECT_EQ(terms("mx/example.org"), "opportunistic nothing by sts");
+  EXPECT_EQ(terms("mx/example.org"), "opportunistic certificate tested by sts");
 }
 
 TEST_F(WaysTlsTest, TakesNoNoteOfAPolicyOfNoneCase130) {
