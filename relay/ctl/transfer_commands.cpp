@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <random>
@@ -23,6 +24,17 @@ Error failed(const std::string& what) {
   return {Errc::storage_failed, Fate::permanent, what + ": " + std::strerror(errno)};
 }
 
+Result<void> sync_folder_of(const std::string& path) {
+  const auto folder = std::filesystem::absolute(path).parent_path().string();
+  const int file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return tl::unexpected(failed("cannot open " + folder));
+  const bool is_synced = fsync(file) == 0;
+  const auto error = failed("cannot sync " + folder);
+  (void)::close(file);
+  if (!is_synced) return tl::unexpected(error);
+  return {};
+}
+
 /// The file that is written.
 class Output {
  public:
@@ -36,6 +48,10 @@ class Output {
     const bool is_file = fstat(file, &status) == 0 && S_ISREG(status.st_mode);
     if (order.is_removed && !is_file)
       return permanent(Errc::invalid_argument, "--remove needs a file: write to one with --output FILE");
+    // Messages are deleted here once the file is synced: its name must outlive a power cut, too.
+    if (order.is_removed && !order.file.empty()) {
+      if (auto synced = sync_folder_of(order.file); !synced) return tl::unexpected(std::move(synced.error()));
+    }
     return Output(file);
   }
   Result<void> write(std::string_view text) const {

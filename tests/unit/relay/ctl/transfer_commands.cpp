@@ -3,8 +3,24 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <set>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "tests/unit/relay/ctl/admin_peer.hpp"
+
+namespace {
+
+/// Files that this process synced, while somebody wants to know.
+std::vector<std::string>* synced = nullptr;
+
+}  // namespace
+
+/// Stands before the C library's.
+extern "C" int fsync(int file) {
+  if (synced != nullptr)
+    synced->push_back(std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(file)).string());
+  return static_cast<int>(syscall(SYS_fsync, file));
+}
 
 namespace relay::ctl {
 namespace {
@@ -84,6 +100,26 @@ TEST(ExportQueue, TakesAwayWhatWaitedAndNothingElse) {
   const auto deleted = peer.asked("POST /v1/queue/delete");
   ASSERT_EQ(deleted.size(), 1U);
   EXPECT_EQ(ordered_json::parse(deleted.front().body).at("places").dump(), R"(["h:a","h:b"])");
+}
+
+TEST(ExportQueue, DeletesOnlyWhatIsInAFileWhoseNameIsOnDisk) {
+  std::vector<std::string> before_deletion;
+  std::vector<std::string> paths;
+  const AdminPeer peer([&](const Asked& asked) -> Said {
+    if (asked.operation.starts_with("POST /v1/queue/delete")) before_deletion = paths;
+    if (asked.operation.starts_with("POST"))
+      return {200, {{"changed", 1}, {"in_flight", 0}, {"unchanged", 0}, {"next", ""}}};
+    if (asked.operation.starts_with("GET /v1/queue")) return page_of({listed("a", "held")});
+    return {200, {{"lines", "{\"end\":2}\n"}, {"next", nullptr}}};
+  });
+  ExportOrder order;
+  order.selection.is_all = true;
+  order.file = peer.path("out");
+  order.is_removed = true;
+  synced = &paths;
+  EXPECT_EQ(outcome_of([&] { return export_queue(peer.interface(), order); }).code, kDone);
+  synced = nullptr;
+  EXPECT_THAT(before_deletion, ::testing::ElementsAre(peer.path(""), order.file));
 }
 
 TEST(ImportQueue, TellsAFileThatCannotBeReadFromAnEmptyOne) {
