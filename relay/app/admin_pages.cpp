@@ -112,16 +112,13 @@ Response change_destination(engine::Engine& engine, DestinationAction action, co
   const auto body = ordered_json::parse(text.empty() ? "{}" : text, nullptr, false);
   const bool has_name =
     body.is_object() && body.contains("destination") && body.at("destination").is_string();
-  const auto name = has_name ? body.at("destination").get<std::string>() : std::string();
+  const auto named = parse_destination(has_name ? body.at("destination").get<std::string>() : "");
   const bool has_time = has_name && body.contains("seconds");
   if (has_time && !body.at("seconds").is_number_unsigned())
     return problem(400, "`seconds` must be a number above 0");
-  if (name.empty() || !queue::QueueName::parse(name))
-    return problem(
-      400, "`destination` must be one, as GET /v1/destinations names it: smarthost/NAME or mx/DOMAIN"
-    );
+  if (!named) return problem(400, named.error().context);
   const auto seconds = has_time ? body.at("seconds").get<std::uint64_t>() : 0;
-  const route::Destination destination{name};
+  const auto& destination = *named;
   auto& dispatcher = engine.dispatcher();
   switch (action) {
     case DestinationAction::suspend: {
@@ -133,7 +130,7 @@ Response change_destination(engine::Engine& engine, DestinationAction action, co
     case DestinationAction::unsuspend: dispatcher.unsuspend(destination); break;
     case DestinationAction::retry: dispatcher.hurry(destination); break;
   }
-  return json_response({{"destination", name}});
+  return json_response({{"destination", destination.name}});
 }
 
 template <DestinationAction action>

@@ -1,8 +1,11 @@
 #include "relay/app/admin_queue.hpp"
 
+#include <algorithm>
+
 #include "relay/base/text.hpp"
 #include "relay/engine/trace.hpp"
 #include "relay/net/completion.hpp"
+#include "relay/route/route_table.hpp"
 
 namespace relay::app {
 namespace {
@@ -45,6 +48,11 @@ Awaitable<Response> at_once(Response response) { co_return response; }
 
 Result<engine::Selection> selection_of(const std::function<std::string(const char*)>& value) {
   engine::Selection selection;
+  if (const auto text = value("destination"); !text.empty()) {
+    auto destination = parse_destination(text);
+    if (!destination) return tl::unexpected(std::move(destination.error()));
+    selection.destination = std::move(destination->name);
+  }
   if (const auto text = value("id"); !text.empty()) {
     const auto id = QueueId::parse(text);
     if (!id)
@@ -53,7 +61,6 @@ Result<engine::Selection> selection_of(const std::function<std::string(const cha
   }
   selection.sender = value("sender");
   selection.recipient = value("recipient");
-  selection.destination = value("destination");
   selection.state = value("state");
   const auto& state = selection.state;
   if (!state.empty() && state != "waiting" && state != "held" && state != "failed")
@@ -115,6 +122,22 @@ Awaitable<Response> import_page(Subject& /*subject*/, engine::Engine& engine, co
   return net::answered_by<Response>(std::move(start));
 }
 
+Result<route::Destination> parse_destination(std::string_view text) {
+  const auto slash = std::min(text.find('/'), text.size());
+  const auto kind = text.substr(0, slash);
+  const auto name = text.substr(std::min(slash + 1, text.size()));
+  const bool is_mx = kind == "mx";
+  // Neither a lane nor what would end the name within a key of the spool.
+  const bool is_name =
+    !name.empty() && name.find_first_of(std::string_view("; \0", 3)) == std::string_view::npos;
+  if (!is_name || !(is_mx || kind == "smarthost"))
+    return permanent(
+      Errc::invalid_argument,
+      "`destination` must be one, as GET /v1/destinations names it: smarthost/NAME or mx/DOMAIN"
+    );
+  return is_mx ? route::mx_destination(name) : route::Destination{std::string(text)};
+}
+
 Result<Change> parse_change(QueueAction action, const std::string& body) {
   const auto invalid = [](std::string what) { return permanent(Errc::invalid_argument, std::move(what)); };
   const auto fields = ordered_json::parse(body.empty() ? "{}" : body, nullptr, false);
@@ -146,14 +169,36 @@ Result<Change> parse_change(QueueAction action, const std::string& body) {
 namespace {
 
 /// A destination's mail, or all mail, is retried in one go: the hop's own backoff ends too.
-bool hurries(engine::Engine& engine, const Change& change) {
+bool is_hurry(const Change& change) {
   const auto& selection = change.selection;
-  const bool is_whole = !selection.id && selection.sender.empty() && selection.recipient.empty() &&
-                        change.places.empty() && selection.state != "held" && selection.state != "failed";
-  if (change.action != QueueAction::retry || !is_whole) return false;
-  if (selection.destination.empty()) engine.dispatcher().hurry_all();
-  else engine.dispatcher().hurry({selection.destination});
-  return true;
+  return change.action == QueueAction::retry && !selection.id && selection.sender.empty() &&
+         selection.recipient.empty() && change.places.empty() && selection.state != "held" &&
+         selection.state != "failed";
+}
+
+/// Whether mail waits for it; what can't be read may be mail.
+bool has_mail(const spool::Store& store, const route::Destination& destination) {
+  return std::any_of(queue::kLanes.begin(), queue::kLanes.end(), [&](queue::Lane lane) {
+    const auto page =
+      store.due(queue::QueueName{destination, lane}.to_key(), std::nullopt, WallTime::max(), 1);
+    return !page || !page->items.empty() || !page->damaged.empty();
+  });
+}
+
+Awaitable<Response> hurry(engine::Engine& engine, const std::string& destination) {
+  return on_worker(engine, [&engine, to = route::Destination{destination}] {
+    const bool is_all = to.name.empty();
+    if (is_all) engine.dispatcher().hurry_all();
+    else engine.dispatcher().hurry(to);
+    // Nobody counts what became due; that there was nothing is worth a word: the name may be wrong.
+    const bool had_some = is_all || has_mail(engine.store(), to);
+    return json_response(
+      {{"changed", had_some ? ordered_json() : ordered_json(0)},
+       {"in_flight", 0},
+       {"unchanged", 0},
+       {"next", ""}}
+    );
+  });
 }
 
 }  // namespace
@@ -161,9 +206,7 @@ bool hurries(engine::Engine& engine, const Change& change) {
 Awaitable<Response> change_queue(engine::Engine& engine, QueueAction action, const std::string& body) {
   auto change = parse_change(action, body);
   if (!change) return at_once(problem(change.error()));
-  if (hurries(engine, *change)) {
-    return at_once(json_response({{"changed", nullptr}, {"in_flight", 0}, {"unchanged", 0}, {"next", ""}}));
-  }
+  if (is_hurry(*change)) return hurry(engine, change->selection.destination);
   std::function<void(Answer)> start = [&engine, change = std::move(*change)](Answer answer) {
     engine.control().change(change, [answer](const Result<engine::Changed>& changed) {
       if (!changed) return answer(problem(changed.error()));

@@ -38,6 +38,9 @@ template <engine::QueueAction action>
   return change_queue(engine, action, request.body);
 }
 
+/// A destination as a person names it: `smarthost/NAME`, or `mx/DOMAIN` in any case. Errors: invalid_argument. Pure.
+[[nodiscard]] Result<route::Destination> parse_destination(std::string_view text);
+
 /// Reads a change's body. Errors: invalid_argument. Pure.
 [[nodiscard]] Result<engine::Change> parse_change(engine::QueueAction action, const std::string& body);
 

@@ -123,6 +123,15 @@ def test_suspends_a_destination(tmp_path):
         patiently(lambda: len(relay.records("delivery")) == 4, 20, "the delivery behind a second")
 
 
+def test_says_that_nothing_waits_for_a_destination_that_was_mistyped(tmp_path):
+    with RawSink(tmp_path / "sink") as sink, Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}") as relay:
+        ctl(relay, "queue", "suspend", "smarthost/default")
+        send(relay)
+        assert "0 messages" in ctl(relay, "queue", "retry", "--destination", "smarthost/defualt", code=2).stdout
+        assert "due now" in ctl(relay, "queue", "retry", "--destination", "smarthost/default").stdout
+        ctl(relay, "queue", "retry", "--destination", "example.net", code=1)
+
+
 def test_moves_messages_to_another_relay(relay, tmp_path):
     big = b"Subject: big\r\n\r\n" + b"0123456789abcdef\r\n" * 200_000
     sent = send(relay, 3) + send(relay, content=big, recipients=["x@one.test", "y@two.test"])

@@ -41,5 +41,24 @@ TEST(ParseChange, SaysWhatIsWrong) {
   }
 }
 
+TEST(ParseDestination, ReadsDomainsInAnyCase) {
+  EXPECT_EQ(parse_destination("mx/Example.ORG")->name, "mx/example.org");
+  EXPECT_EQ(parse_destination("smarthost/Backup-1")->name, "smarthost/Backup-1");
+  const auto change = parse_change(QueueAction::retry, R"({"destination": "mx/EXAMPLE.org"})");
+  ASSERT_TRUE(change);
+  EXPECT_EQ(change->selection.destination, "mx/example.org");
+}
+
+TEST(ParseDestination, RefusesWhatNoDestinationIsCalled) {
+  using namespace std::string_view_literals;
+  for (const auto text :
+       {""sv, "mx"sv, "mx/"sv, "example.org"sv, "smtp/x"sv, "mx/example.org;bulk"sv, "smarthost/a\0b"sv}) {
+    const auto parsed = parse_destination(text);
+    ASSERT_FALSE(parsed) << text;
+    EXPECT_EQ(parsed.error().code, Errc::invalid_argument);
+  }
+  EXPECT_FALSE(parse_change(QueueAction::retry, R"({"destination": "exmaple.org"})"));
+}
+
 }  // namespace
 }  // namespace relay::app
