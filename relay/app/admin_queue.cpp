@@ -36,6 +36,10 @@ unsigned status_of(Errc code) {
 
 Response problem(const Error& error) { return app::problem(status_of(error.code), error.context); }
 
+Response response_of(const Result<ordered_json>& made) {
+  return made ? json_response(*made) : problem(made.error());
+}
+
 /// Runs what blocks for the spool.
 Awaitable<Response> on_worker(engine::Engine& engine, std::function<Response()> make) {
   std::function<void(Answer)> start = [&engine, make = std::move(make)](Answer answer) {
@@ -80,7 +84,7 @@ Awaitable<Response> list_page(Subject& /*subject*/, engine::Engine& engine, cons
   const auto limit = parse_number(query_value(request.query, "limit")).value_or(kDefaultPage);
   const auto cursor = query_value(request.query, "after");
   return on_worker(engine, [&engine, selection = *selection, cursor, limit] {
-    return json_response(engine::list_queue(engine.store(), selection, cursor, limit));
+    return response_of(engine::list_queue(engine.store(), selection, cursor, limit));
   });
 }
 
@@ -93,7 +97,7 @@ Awaitable<Response> trace_page(Subject& subject, engine::Engine& engine, const R
   const auto cursor = query_value(request.query, "after");
   return on_worker(engine, [&subject, &engine, query = std::move(query), cursor] {
     const auto routes = engine.context().limits.limits()->routes;
-    return json_response(engine::trace(engine.store(), *routes, subject.journal, query, cursor));
+    return response_of(engine::trace(engine.store(), *routes, subject.journal, query, cursor));
   });
 }
 
@@ -116,7 +120,7 @@ Awaitable<Response> import_page(Subject& /*subject*/, engine::Engine& engine, co
   const engine::ImportOptions options{query_value(request.query, "hold") == "1"};
   std::function<void(Answer)> start = [&engine, stream, options, body = request.body](Answer answer) {
     engine.imports().take(stream, body, options, [answer](const Result<ordered_json>& taken) {
-      answer(taken ? json_response(*taken) : problem(taken.error()));
+      answer(response_of(taken));
     });
   };
   return net::answered_by<Response>(std::move(start));

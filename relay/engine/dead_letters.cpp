@@ -22,7 +22,7 @@ void DeadLetters::sweep() {
 void DeadLetters::look(std::optional<QueueId> after) {
   const auto max_age = context_.limits.limits()->dead_letter_max_age;
   const auto page = context_.store.list_failed(after, kPage);
-  if (page.empty()) {
+  if (!page || page->empty()) {
     is_looking_ = false;
     return;
   }
@@ -30,11 +30,11 @@ void DeadLetters::look(std::optional<QueueId> after) {
   change.action = QueueAction::remove;
   change.by = "relay";
   change.reason = "kept for " + to_text(max_age);
-  for (const auto& [id, failed] : page) {
+  for (const auto& [id, failed] : *page) {
     if (context_.clock.now() - failed.at >= max_age)
       change.places.push_back("f:" + base64(spool::id_key(id)));
   }
-  const auto last = page.back().first;
+  const auto last = page->back().first;
   const auto go_on = [this, last](const Result<Changed>& result) {
     if (!result) is_looking_ = false;  // in a minute again
     else net::asio::post(context_.workers, [this, last] { look(last); });

@@ -63,12 +63,13 @@ class Page {
       : store_(store), selection_(selection), limit_(limit) {}
 
   /// From `after` on; the cursor of what comes next, or nothing when the part is at its end.
-  std::optional<std::string> add(const Part& part, std::string after) {
+  Result<std::optional<std::string>> add(const Part& part, std::string after) {
     while (messages_.size() < limit_ && visits_ < kMaxVisits) {
       const auto count = part.family == Family::failed ? add_failed(after) : add_places(part, after);
-      if (count == 0) return std::nullopt;
+      if (!count) return tl::unexpected(count.error());
+      if (*count == 0) return std::optional<std::string>{};
     }
-    return std::string(part.mark) + base64(after);
+    return std::optional(std::string(part.mark) + base64(after));
   }
 
   [[nodiscard]] bool is_full() const { return messages_.size() >= limit_ || visits_ >= kMaxVisits; }
@@ -79,9 +80,10 @@ class Page {
     return selection_.selects_all() ? limit_ - messages_.size() : kMaxPage;
   }
 
-  std::size_t add_places(const Part& part, std::string& after) {
+  Result<std::size_t> add_places(const Part& part, std::string& after) {
     const auto page = store_.list_places(part.family, after, step());
-    for (const auto& [key, waiting] : page) {
+    if (!page) return tl::unexpected(page.error());
+    for (const auto& [key, waiting] : *page) {
       if (messages_.size() >= limit_) break;
       after = spool::due_key(key.queue, key.due, key.id);
       ++visits_;
@@ -102,12 +104,13 @@ class Page {
       };
       add_message(key.id, std::move(message), waiting.share);
     }
-    return page.size();
+    return page->size();
   }
 
-  std::size_t add_failed(std::string& after) {
+  Result<std::size_t> add_failed(std::string& after) {
     const auto page = store_.list_failed(spool::parse_id_key(after), step());
-    for (const auto& [id, failed] : page) {
+    if (!page) return tl::unexpected(page.error());
+    for (const auto& [id, failed] : *page) {
       if (messages_.size() >= limit_) break;
       after = spool::id_key(id);
       ++visits_;
@@ -122,7 +125,7 @@ class Page {
       };
       add_message(id, std::move(message), {});
     }
-    return page.size();
+    return page->size();
   }
 
   /// Adds what the envelope knows; a message whose envelope is gone was settled meanwhile.
@@ -152,7 +155,7 @@ bool selects(const Selection& selection, const QueueId& id, const mail::Envelope
   });
 }
 
-ordered_json list_queue(
+Result<ordered_json> list_queue(
   const spool::Store& store, const Selection& selection, const std::string& cursor, std::size_t limit
 ) {
   Page page(store, selection, std::clamp<std::size_t>(limit, 1, kMaxPage));
@@ -162,12 +165,17 @@ ordered_json list_queue(
   });
   for (auto part = first == kParts.end() ? kParts.begin() : first; part != kParts.end(); ++part) {
     const bool is_wanted = selection.state.empty() || selection.state == part->state;
-    auto next = is_wanted ? page.add(*part, std::exchange(after, {})) : std::nullopt;
+    std::optional<std::string> next;
+    if (is_wanted) {
+      auto added = page.add(*part, std::exchange(after, {}));
+      if (!added) return tl::unexpected(std::move(added.error()));
+      next = std::move(*added);
+    }
     const bool ends_here = std::next(part) == kParts.end();
     if (!next && page.is_full() && !ends_here) next = std::string(std::next(part)->mark);
-    if (next) return {{"messages", page.take()}, {"next", *next}};
+    if (next) return ordered_json{{"messages", page.take()}, {"next", *next}};
   }
-  return {{"messages", page.take()}, {"next", ""}};
+  return ordered_json{{"messages", page.take()}, {"next", ""}};
 }
 
 }  // namespace relay::engine

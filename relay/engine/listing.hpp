@@ -33,8 +33,8 @@ struct Selection {
 /// @param limit   at most this many messages, 1 to 1000. A page looks at no more than 10,000 messages: it may
 ///                hold fewer than `limit`, even none, and `next` all the same
 /// Reads the spool: on a worker. A message that changes meanwhile may be left out or shown in its earlier
-/// state.
-[[nodiscard]] nlohmann::ordered_json list_queue(
+/// state. Errors as Store::list_places().
+[[nodiscard]] Result<nlohmann::ordered_json> list_queue(
   const spool::Store& store, const Selection& selection, const std::string& cursor, std::size_t limit
 );
 

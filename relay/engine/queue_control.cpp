@@ -118,8 +118,9 @@ Result<void> QueueControl::gather(Step& step) const {
   } else {
     auto page =
       find_standing(context_.store, change.selection, families_of(change), change.cursor, change.limit);
-    changed.next = std::move(page.next);
-    add_targets(step, std::move(page.found));
+    if (!page) return tl::unexpected(std::move(page.error()));
+    changed.next = std::move(page->next);
+    add_targets(step, std::move(page->found));
   }
   return {};
 }

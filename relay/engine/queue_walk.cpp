@@ -59,29 +59,32 @@ class Walk {
   std::vector<Standing> take() { return std::move(found_); }
 
   /// From `after` on, until the page is full or the family at its end; says whether it is.
-  bool add(Family family, std::string& after) {
+  Result<bool> add(Family family, std::string& after) {
     while (!is_full()) {
       const auto read = family == Family::failed ? add_failed(after) : add_places(family, after);
-      if (read == 0) return true;
+      if (!read) return tl::unexpected(read.error());
+      if (*read == 0) return true;
     }
     return false;
   }
 
  private:
-  std::size_t add_places(Family family, std::string& after) {
+  Result<std::size_t> add_places(Family family, std::string& after) {
     const auto page = store_.list_places(family, after, kStep);
-    for (const auto& [key, waiting] : page) {
+    if (!page) return tl::unexpected(page.error());
+    for (const auto& [key, waiting] : *page) {
       if (is_full()) break;
       ++visits_;
       after = spool::due_key(key.queue, key.due, key.id);
       if (auto standing = to_standing(family, key, waiting)) add(std::move(*standing));
     }
-    return page.size();
+    return page->size();
   }
 
-  std::size_t add_failed(std::string& after) {
+  Result<std::size_t> add_failed(std::string& after) {
     const auto page = store_.list_failed(spool::parse_id_key(after), kStep);
-    for (const auto& [id, failed] : page) {
+    if (!page) return tl::unexpected(page.error());
+    for (const auto& [id, failed] : *page) {
       if (is_full()) break;
       ++visits_;
       after = spool::id_key(id);
@@ -92,7 +95,7 @@ class Walk {
       standing.failed = failed;
       if (selection_.destination.empty()) add(std::move(standing));
     }
-    return page.size();
+    return page->size();
   }
 
   void add(Standing standing) {
@@ -172,7 +175,7 @@ Result<Standing> read_standing(const spool::Store& store, const std::string& nam
   return read_standing(store, kind->family, *key);
 }
 
-FoundPage find_standing(
+Result<FoundPage> find_standing(
   const spool::Store& store, const Selection& selection, const std::vector<Family>& families,
   const std::string& cursor, std::size_t limit
 ) {
@@ -187,10 +190,12 @@ FoundPage find_standing(
                            (selection.state.empty() || selection.state == kind.state);
     if (!is_reached || !is_wanted) continue;
     if (first != nullptr && &kind != first) after.clear();
-    if (!walk.add(kind.family, after)) return {walk.take(), std::string(kind.mark) + base64(after)};
+    const auto is_at_end = walk.add(kind.family, after);
+    if (!is_at_end) return tl::unexpected(is_at_end.error());
+    if (!*is_at_end) return FoundPage{walk.take(), std::string(kind.mark) + base64(after)};
     after.clear();
   }
-  return {walk.take(), {}};
+  return FoundPage{walk.take(), {}};
 }
 
 bool are_all_places(

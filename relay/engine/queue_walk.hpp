@@ -37,8 +37,8 @@ struct FoundPage {
 /// @param families  some of due, held and failed
 /// @param cursor    `next` of the page before; empty: from the start
 /// @param limit     at most this many; a page looks at no more than 10,000 and may hold fewer, even none
-/// Reads the spool: on a worker.
-[[nodiscard]] FoundPage find_standing(
+/// Reads the spool: on a worker. Errors as Store::list_places().
+[[nodiscard]] Result<FoundPage> find_standing(
   const spool::Store& store, const Selection& selection, const std::vector<spool::Family>& families,
   const std::string& cursor, std::size_t limit
 );

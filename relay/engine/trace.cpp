@@ -93,7 +93,10 @@ std::optional<ordered_json> of_id(
   if (is_stored) {
     if (const auto failed = read_standing(store, Family::failed, spool::id_key(id)))
       add_standing(*failed, message);
-    else if (const auto places = all_places(store, routes, id)) {
+    else if (const auto places = all_places(store, routes, id); !places) {
+      message["state"] = "waiting";  // or held; anything but gone
+      message["error"] = places.error().message();
+    } else {
       for (const auto& place : *places) add_standing(place, message);
     }
   }
@@ -113,7 +116,7 @@ std::string stored_message_id(const spool::Store& store, const QueueId& id) {
   return scan.message_id();
 }
 
-ordered_json trace(
+Result<ordered_json> trace(
   const spool::Store& store, const route::RouteTable& routes, const Journal* journal, const TraceQuery& query,
   const std::string& cursor
 ) {
@@ -123,17 +126,18 @@ ordered_json trace(
       journal != nullptr ? journal->find(query, kMaxStories) : std::vector<Journal::Story>{};
     if (query.id) {
       if (auto message = of_id(store, routes, *query.id, stories)) messages.push_back(std::move(*message));
-      return {{"messages", std::move(messages)}, {"next", ""}};
+      return ordered_json{{"messages", std::move(messages)}, {"next", ""}};
     }
     for (const auto& story : stories) messages.push_back(of_story(store, story));
-    return {{"messages", std::move(messages)}, {"next", kWalk}};
+    return ordered_json{{"messages", std::move(messages)}, {"next", kWalk}};
   }
   Selection selection;
   selection.recipient = query.recipient;
   const auto page = find_standing(
     store, selection, {Family::due, Family::held, Family::failed}, cursor == kWalk ? "" : cursor, kMaxVisits
   );
-  for (const auto& standing : page.found) {
+  if (!page) return tl::unexpected(page.error());
+  for (const auto& standing : page->found) {
     const bool is_wanted = query.message_id.empty() || bare_message_id(stored_message_id(store, standing.id)
                                                        ) == bare_message_id(query.message_id);
     ordered_json message{{"queue_id", standing.id.to_text()}, {"state", state_of(standing)}};
@@ -141,7 +145,7 @@ ordered_json trace(
     add_standing(standing, message);
     messages.push_back(std::move(message));
   }
-  return {{"messages", std::move(messages)}, {"next", page.next}};
+  return ordered_json{{"messages", std::move(messages)}, {"next", page->next}};
 }
 
 }  // namespace relay::engine

@@ -15,8 +15,8 @@ namespace relay::engine {
 /// that nobody knows are left out. A message that is gone leaves its events, while the journal keeps them.
 ///
 /// @param cursor  `next` of the page before; a page looks at no more than 1,000 messages of the queue
-/// Reads the spool: on a worker.
-[[nodiscard]] nlohmann::ordered_json trace(
+/// Reads the spool: on a worker. Errors as find_standing().
+[[nodiscard]] Result<nlohmann::ordered_json> trace(
   const spool::Store& store, const route::RouteTable& routes, const Journal* journal, const TraceQuery& query,
   const std::string& cursor
 );

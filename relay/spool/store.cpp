@@ -464,17 +464,20 @@ Usage Store::usage() const {
   return usage;
 }
 
-std::vector<WaitingMessage> Store::list_places(Family family, const std::string& after, std::size_t limit)
-  const {
+Result<std::vector<WaitingMessage>> Store::list_places(
+  Family family, const std::string& after, std::size_t limit
+) const {
   std::vector<WaitingMessage> list;
-  (void)for_each_key(database_->open, family, after, [&](std::string_view raw, std::string_view value) {
-    const auto key = parse_due_key(raw);
-    const auto waiting = open_record(family, raw, value).and_then([](std::string_view payload) {
-      return parse_waiting(payload);
+  const auto status =
+    for_each_key(database_->open, family, after, [&](std::string_view raw, std::string_view value) {
+      const auto key = parse_due_key(raw);
+      const auto waiting = open_record(family, raw, value).and_then([](std::string_view payload) {
+        return parse_waiting(payload);
+      });
+      if (raw != after && key && waiting) list.push_back({*key, *waiting});
+      return list.size() < limit;
     });
-    if (raw != after && key && waiting) list.push_back({*key, *waiting});
-    return list.size() < limit;
-  });
+  if (!status.ok()) return tl::unexpected(damaged_index(to_read_error(status, "read the queue")));
   return list;
 }
 
@@ -493,11 +496,11 @@ Result<std::vector<std::string>> Store::places_of(Family family, const QueueId& 
   return keys;
 }
 
-std::vector<std::pair<QueueId, Failed>> Store::list_failed(
+Result<std::vector<std::pair<QueueId, Failed>>> Store::list_failed(
   const std::optional<QueueId>& after, std::size_t limit
 ) const {
   std::vector<std::pair<QueueId, Failed>> list;
-  (void)for_each_key(
+  const auto status = for_each_key(
     database_->open, Family::failed, after ? id_key(*after) : "",
     [&](std::string_view raw, std::string_view value) {
       const auto id = parse_id_key(raw);
@@ -508,6 +511,7 @@ std::vector<std::pair<QueueId, Failed>> Store::list_failed(
       return list.size() < limit;
     }
   );
+  if (!status.ok()) return tl::unexpected(damaged_index(to_read_error(status, "read dead letters")));
   return list;
 }
 

@@ -120,8 +120,9 @@ class Store {
   ) const;
   /// Counts all that waits. Reads every queue entry: for the start.
   [[nodiscard]] Usage usage() const;
-  /// Up to `limit` places in `due` or `held` in key order behind the key `after` (empty: from the start).
-  [[nodiscard]] std::vector<WaitingMessage> list_places(
+  /// Up to `limit` places in `due` or `held` in key order behind the key `after` (empty: from the start). Errors: as
+  /// due(): a list that ends early would look whole.
+  [[nodiscard]] Result<std::vector<WaitingMessage>> list_places(
     Family family, const std::string& after, std::size_t limit
   ) const;
   /// The keys of all places of one message in `due` or `held`. Reads the whole of it, unless `queue` names where
@@ -129,7 +130,8 @@ class Store {
   [[nodiscard]] Result<std::vector<std::string>> places_of(
     Family family, const QueueId& id, const std::string& queue = {}
   ) const;
-  [[nodiscard]] std::vector<std::pair<QueueId, Failed>> list_failed(
+  /// Up to `limit` dead letters behind `after`. Errors: as list_places().
+  [[nodiscard]] Result<std::vector<std::pair<QueueId, Failed>>> list_failed(
     const std::optional<QueueId>& after, std::size_t limit
   ) const;
 

@@ -83,7 +83,7 @@ TEST_F(EngineTest, SendsARecipientThatGotItNothingMore) {
   }
   expect_count(Counter::messages_failed, 1);
   EXPECT_EQ(metrics.read(Gauge::failed_messages), 1);
-  const auto page = list_queue(*store, {}, "", 10);
+  const auto page = *list_queue(*store, {}, "", 10);
   ASSERT_EQ(page["messages"].size(), 1U);
   EXPECT_EQ(page["messages"][0]["state"], "failed");
   EXPECT_EQ(page["messages"][0]["recipients"][2]["reply"], "550 5.1.1 unknown");

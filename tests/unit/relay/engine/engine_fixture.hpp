@@ -178,7 +178,7 @@ class EngineTest : public ::testing::Test, public delivery::RouteSource, public 
     relay::test::eventually([&] { return metrics.total(counter) == value; }, "the counter");
     EXPECT_EQ(metrics.total(counter), value);
   }
-  nlohmann::ordered_json listed() const { return list_queue(*store, {}, "", 100)["messages"]; }
+  nlohmann::ordered_json listed() const { return list_queue(*store, {}, "", 100)->at("messages"); }
   double waiting() const { return metrics.read(Gauge::queue_messages); }
 
   relay::test::Folder folder;

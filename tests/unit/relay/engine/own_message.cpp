@@ -84,7 +84,7 @@ class OwnMessageTest : public ::testing::Test,
     });
     EXPECT_TRUE(stored.get_future().get());
     test::eventually([this] { return !log.records("hop_failure").empty(); }, "an attempt");
-    const auto messages = list_queue(*store, {}, "", 10).at("messages");
+    const auto messages = list_queue(*store, {}, "", 10)->at("messages");
     EXPECT_EQ(messages.size(), 1U);
     return messages.empty() ? "" : messages.front().at("destination").get<std::string>();
   }

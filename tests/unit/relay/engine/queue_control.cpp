@@ -192,7 +192,7 @@ TEST_F(QueueControlTest, TakesPlacesByTheirNamesAndNoOthers) {
   store_message();
   Change asked;
   asked.action = QueueAction::hold;
-  asked.places = {name_of(find_standing(*store, {}, {Family::due}, "", 1).found.front())};
+  asked.places = {name_of(find_standing(*store, {}, {Family::due}, "", 1)->found.front())};
   EXPECT_EQ(change(asked)->changed, 1U);
   EXPECT_EQ(change(asked)->unchanged, 1U) << "it moved";
   asked.places = {"nonsense"};

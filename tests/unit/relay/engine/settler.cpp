@@ -90,7 +90,7 @@ TEST_F(SettlerTest, RemovesWhatFailedWhenTheSenderWantsToHearNothing) {
   settle(failed, outcome({kFailed}));
   EXPECT_FALSE(is_stored(failed.id()));
   EXPECT_TRUE(places().empty());
-  EXPECT_TRUE(store->list_failed(std::nullopt, 10).empty());
+  EXPECT_TRUE(store->list_failed(std::nullopt, 10)->empty());
 }
 
 TEST_F(SettlerTest, KeepsTheOriginalWhileTheDiskIsTooFullForItsReportCase108) {

@@ -147,7 +147,7 @@ class SpoolTest : public ::testing::Test, public delivery::ProviderSource {
     EXPECT_TRUE(attempt) << attempt.error().message();
     return std::move(*attempt);
   }
-  std::vector<spool::WaitingMessage> places() const { return store->list_places(Family::due, "", 1000); }
+  std::vector<spool::WaitingMessage> places() const { return *store->list_places(Family::due, "", 1000); }
   std::uint64_t depth(const std::string& destination = kHop.name) {
     for (const auto& depth : dispatcher->depths().top())
       if (depth.destination == destination) return depth.messages;

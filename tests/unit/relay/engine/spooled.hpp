@@ -155,7 +155,7 @@ class Spooled : public ::testing::Test, public LimitsSource {
     selection.id = id;
     return selection;
   }
-  std::size_t count(spool::Family family) const { return store->list_places(family, "", 10'000).size(); }
+  std::size_t count(spool::Family family) const { return store->list_places(family, "", 10'000)->size(); }
   double gauge(metrics::Gauge gauge) const { return metrics.read(gauge); }
   void expect_shipped(std::size_t number) {
     test::eventually([&] { return shipped.count() >= number; }, "the attempts");

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/unit/relay/engine/spooled.hpp"
+#include "tests/unit/relay/spool/broken_files.hpp"
 
 namespace relay::engine {
 namespace {
@@ -17,7 +18,7 @@ TEST_F(TraceTest, TellsWhereAMessageWaitsAndWhatBecameOfItsRecipients) {
     {spool::put_record(spool::Family::result, spool::indexed_key(id, 0), spool::to_payload(done))},
     spool::Sync::no
   ));
-  const auto page = trace(*store, *limits_->routes, nullptr, {id, "", ""}, "");
+  const auto page = *trace(*store, *limits_->routes, nullptr, {id, "", ""}, "");
   ASSERT_EQ(page.at("messages").size(), 1U);
   const auto& message = page.at("messages")[0];
   EXPECT_EQ(message.at("state"), "waiting");
@@ -35,7 +36,7 @@ TEST_F(TraceTest, FindsWaitingMessagesByMessageIdAndRecipient) {
     std::vector<std::string> found;
     std::string cursor;
     do {
-      const auto page = trace(*store, *limits_->routes, nullptr, query, cursor);
+      const auto page = *trace(*store, *limits_->routes, nullptr, query, cursor);
       for (const auto& message : page.at("messages"))
         found.push_back(message.at("queue_id").get<std::string>());
       cursor = page.at("next").get<std::string>();
@@ -51,11 +52,22 @@ TEST_F(TraceTest, RemembersWhatIsGone) {
   Journal journal(log, real_clock);
   const auto id = store->next_id();
   journal.write(log::info("delivery").with("queue_id", id.to_text()));
-  const auto page = trace(*store, *limits_->routes, &journal, {id, "", ""}, "");
+  const auto page = *trace(*store, *limits_->routes, &journal, {id, "", ""}, "");
   ASSERT_EQ(page.at("messages").size(), 1U);
   EXPECT_EQ(page.at("messages")[0].at("state"), "gone");
   EXPECT_EQ(page.at("messages")[0].at("events").size(), 1U);
-  EXPECT_TRUE(trace(*store, *limits_->routes, nullptr, {id, "", ""}, "").at("messages").empty());
+  EXPECT_TRUE(trace(*store, *limits_->routes, nullptr, {id, "", ""}, "")->at("messages").empty());
+}
+
+TEST_F(TraceTest, OfAnIndexThatCannotBeReadIsAnErrorAndNoEnd) {
+  store_message({"c@default.test"});
+  store->reclaim();  // into tables
+  const relay::test::BrokenFiles broken(folder.path("spool"), ".sst");
+  const auto walked = trace(*store, *limits_->routes, nullptr, {std::nullopt, "", "c@default.test"}, "walk");
+  ASSERT_FALSE(walked);
+  EXPECT_EQ(walked.error().fate, Fate::transient);
+  EXPECT_FALSE(list_queue(*store, {}, "", 10));
+  EXPECT_FALSE(find_standing(*store, {}, {spool::Family::due}, "", 10));
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ class TransferTest : public Spooled {
     imports = std::make_unique<Imports>(*context, *dispatcher, *admission, *leftovers);
   }
   Standing only_place(Family family = Family::due) {
-    return find_standing(*store, {}, {family}, "", 1).found.front();
+    return find_standing(*store, {}, {family}, "", 1)->found.front();
   }
   std::string exported(const Standing& standing) {
     std::string lines;
@@ -98,11 +98,11 @@ TEST_F(TransferTest, TakesAMessageInPieces) {
   const auto first = take(lines.substr(0, half));
   ASSERT_TRUE(first);
   EXPECT_TRUE(first->at("imported").empty());
-  EXPECT_EQ(store->list_places(Family::due, "", 10).size(), 1U);
+  EXPECT_EQ(store->list_places(Family::due, "", 10)->size(), 1U);
   const auto second = take(lines.substr(half));
   ASSERT_TRUE(second) << second.error().message();
   EXPECT_EQ(second->at("imported").size(), 1U);
-  EXPECT_EQ(store->list_places(Family::due, "", 10).size(), 2U);
+  EXPECT_EQ(store->list_places(Family::due, "", 10)->size(), 2U);
 }
 
 TEST_F(TransferTest, KeepsWhatWasSettledAndTriesDeadLettersAnew) {
@@ -121,7 +121,7 @@ TEST_F(TransferTest, KeepsWhatWasSettledAndTriesDeadLettersAnew) {
   ));
   Selection selection;
   selection.id = divided;
-  const auto again = take(exported(find_standing(*store, selection, {Family::due}, "", 1).found.front()));
+  const auto again = take(exported(find_standing(*store, selection, {Family::due}, "", 1)->found.front()));
   ASSERT_TRUE(again);
   const auto half = *QueueId::parse(again->at("imported")[0].at("queue_id").get<std::string>());
   EXPECT_EQ(store->results(half)->at(0), done);
@@ -161,7 +161,7 @@ TEST_F(TransferTest, RefusesWhatIsNotWhole) {
   const std::string smuggled = "Subject: x\r\n\r\nbody\n.\nMAIL FROM:<x@y>\r\n";
   const ordered_json evil{{"chunk", 0}, {"crc32", crc32(smuggled)}, {"octets", base64(smuggled)}};
   refused(head + evil.dump() + "\n" + end, "line ends other than CRLF");
-  EXPECT_EQ(store->list_places(Family::due, "", 10).size(), 1U) << "nothing was taken";
+  EXPECT_EQ(store->list_places(Family::due, "", 10)->size(), 1U) << "nothing was taken";
 }
 
 TEST_F(TransferTest, ForgetsAMessageThatLeftTheQueueThere) {

@@ -39,14 +39,14 @@ TEST_F(PlacesTest, AreListedInTheOrderOfTheirKeysEachFamilyForItself) {
   const auto first = accept_divided(*store, at(1), {{0}, {1, 2}});
   const auto held = store->next_id();
   write(*store, {place_of(Family::held, "a", at(3), held, {})});
-  auto page = store->list_places(Family::due, "", 1);
+  auto page = *store->list_places(Family::due, "", 1);
   ASSERT_EQ(page.size(), 1U);
   EXPECT_EQ(page.front().key.queue, "a");
   EXPECT_EQ(page.front().waiting.share, std::vector<std::uint32_t>{0});
-  page = store->list_places(Family::due, due_key("a", at(1), first), 10);
+  page = *store->list_places(Family::due, due_key("a", at(1), first), 10);
   ASSERT_EQ(page.size(), 1U);
   EXPECT_EQ(page.front().key.queue, "b");
-  page = store->list_places(Family::held, "", 10);
+  page = *store->list_places(Family::held, "", 10);
   ASSERT_EQ(page.size(), 1U);
   EXPECT_EQ(page.front().key.id, held);
 }

@@ -137,7 +137,7 @@ TEST_F(RecoveryTest, LeavesHeldMailWhereItIs) {
   store.reset();
   store = open_repaired();
   EXPECT_TRUE(store->due(kQueue, std::nullopt, kEver, 10)->items.empty());
-  EXPECT_EQ(store->list_places(Family::held, "", 10).size(), 1U);
+  EXPECT_EQ(store->list_places(Family::held, "", 10)->size(), 1U);
 }
 
 TEST_F(RecoveryTest, GivesAPlaceToRecipientsThatNeitherWaitNorHaveAResult) {
@@ -149,7 +149,7 @@ TEST_F(RecoveryTest, GivesAPlaceToRecipientsThatNeitherWaitNorHaveAResult) {
   );
   store.reset();
   store = open_repaired();
-  EXPECT_EQ(store->list_places(Family::due, "", 10).size(), 2U);
+  EXPECT_EQ(store->list_places(Family::due, "", 10)->size(), 2U);
   const auto keys = *store->places_of(Family::due, id, std::string(route::kUnroutedDestination));
   ASSERT_EQ(keys.size(), 1U);
   EXPECT_EQ(store->place(Family::due, keys.front())->share, std::vector<std::uint32_t>{2});
@@ -165,7 +165,7 @@ TEST_F(RecoveryTest, LeavesADividedMessageWhoseSharesAllHaveTheirPlace) {
   );
   store.reset();
   store = open_repaired();
-  EXPECT_EQ(store->list_places(Family::due, "", 10).size(), 1U);
+  EXPECT_EQ(store->list_places(Family::due, "", 10)->size(), 1U);
   EXPECT_EQ(store->usage().messages, 1U);
 }
 

@@ -118,14 +118,14 @@ TEST_F(StoreTest, ListsWaitingAndFailedMessages) {
   ASSERT_TRUE(store->write(
     {put_record(Family::failed, id_key(failed), to_payload(Failed{at(1), 5, at(3), 1}))}, Sync::yes
   ));
-  auto page = store->list_places(Family::due, "", 1);
+  auto page = *store->list_places(Family::due, "", 1);
   ASSERT_EQ(page.size(), 1U);
   EXPECT_EQ(page.front().key.id, first);
-  page = store->list_places(Family::due, due_key(kQueue, at(1), first), 10);
+  page = *store->list_places(Family::due, due_key(kQueue, at(1), first), 10);
   ASSERT_EQ(page.size(), 1U);
   EXPECT_EQ(page.front().key.id, second);
-  ASSERT_EQ(store->list_failed(std::nullopt, 10).size(), 1U);
-  EXPECT_TRUE(store->list_failed(failed, 10).empty());
+  ASSERT_EQ(store->list_failed(std::nullopt, 10)->size(), 1U);
+  EXPECT_TRUE(store->list_failed(failed, 10)->empty());
   EXPECT_EQ(store->usage().failed, 1U);
 }
 
@@ -202,6 +202,8 @@ TEST_F(StoreTest, TellsWhatCannotBeReadFromWhatIsDamaged) {
   EXPECT_EQ(store->envelope(id).error().fate, Fate::transient);
   EXPECT_EQ(store->due(kQueue, std::nullopt, at(10), 10).error().fate, Fate::transient);
   EXPECT_EQ(store->quarantine(id).error().code, Errc::storage_failed) << "it would lose what it cannot read";
+  EXPECT_EQ(store->list_places(Family::due, "", 10).error().fate, Fate::transient)
+    << "no list that looks whole";
   broken.mend();
   EXPECT_TRUE(store->envelope(id));
   EXPECT_EQ(waiting(*store), std::vector{id});
