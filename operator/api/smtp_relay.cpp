@@ -19,10 +19,17 @@ void parse_image(const Fields& from, Spec& spec) {
   from.read("imagePullSecrets", spec.image_pull_secrets);
 }
 
-void parse_mail(const Fields& from, Spec& spec) {
-  const auto network = from.inner("network");
+void parse_network(const Fields& network, Spec& spec) {
+  network.read("mode", spec.network_mode);
   network.read("port", spec.port);
+  network.read("hostIP", spec.host_ip);
+  const auto service = network.inner("service");
+  service.read("type", spec.service_type);
+  service.read("internalTrafficPolicy", spec.service_internal_traffic);
   network.inner("proxyProtocol").read("trustedNetworks", spec.proxy_trusted);
+}
+
+void parse_mail(const Fields& from, Spec& spec) {
   const auto helo = from.inner("helo");
   helo.read("from", spec.helo_from);
   helo.read("name", spec.helo_name);
@@ -53,6 +60,7 @@ void parse_mail(const Fields& from, Spec& spec) {
 }
 
 void parse_operation(const Fields& from, Spec& spec) {
+  from.read("managementState", spec.management_state);
   const auto spool = from.inner("spool");
   spool.read("type", spec.spool_type);
   spool.read("claimName", spec.spool_claim);
@@ -68,6 +76,7 @@ void parse_operation(const Fields& from, Spec& spec) {
 }
 
 void parse_pods(const Fields& from, Spec& spec) {
+  from.read("serviceAccountName", spec.service_account_name);
   const auto rollout = from.inner("rollout");
   rollout.read_int_or_string("maxUnavailable", spec.max_unavailable);
   rollout.read("minReadySeconds", spec.min_ready_seconds);
@@ -98,6 +107,7 @@ SmtpRelay parse(const Json& object) {
   metadata.read("generation", parsed.generation);
   const auto spec = root.inner("spec");
   parse_image(spec, parsed.spec);
+  parse_network(spec.inner("network"), parsed.spec);
   parse_mail(spec, parsed.spec);
   parse_operation(spec, parsed.spec);
   parse_pods(spec, parsed.spec);

@@ -29,7 +29,14 @@ struct Spec {
   std::string image_pull_policy = "IfNotPresent";
   Json image_pull_secrets = Json::array();
 
+  std::string management_state = "Managed";  ///< Managed, Paused
+  std::string service_account_name;          ///< empty: one of its own
+
+  std::string network_mode = "HostPort";  ///< HostPort, ClusterOnly
   std::uint16_t port = 25;
+  std::string host_ip;
+  std::string service_type = "ClusterIP";          ///< ClusterIP, None
+  std::string service_internal_traffic = "Local";  ///< Local, Cluster
   std::vector<std::string> proxy_trusted;
   std::string helo_from = "NodeName";  ///< NodeName, Static
   std::string helo_name;

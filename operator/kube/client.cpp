@@ -149,6 +149,19 @@ Answer<Json> Client::merge_patch(
   return write(writing(Method::patch, target, patch, "application/merge-patch+json"), std::move(stop));
 }
 
+Answer<Json> Client::remove(const Resource& resource, const Json& object, std::stop_token stop) {
+  const auto key = key_of(object);
+  const Json options{
+    {"apiVersion", "v1"},
+    {"kind", "DeleteOptions"},
+    {"propagationPolicy", "Background"},
+    {"preconditions",
+     {{"uid", text_at(object, "/metadata/uid")}, {"resourceVersion", resource_version_of(object)}}},
+  };
+  const auto target = resource.path(key.name_space, key.name);
+  return write(writing(Method::remove, target, options, "application/json"), std::move(stop));
+}
+
 Answer<Json> Client::read(const Request& request, std::stop_token stop) {
   return parse_answer(request, transport_.send(request, std::move(stop)));
 }

@@ -89,6 +89,8 @@ class Client {
   [[nodiscard]] Answer<Json> merge_patch(
     const Resource& resource, const Key& key, const Json& patch, std::stop_token stop
   );
+  /// Deletes the object at this version; when there is another one by now, that is a conflict.
+  [[nodiscard]] Answer<Json> remove(const Resource& resource, const Json& object, std::stop_token stop);
 
  private:
   Answer<Json> read(const Request& request, std::stop_token stop);

@@ -8,6 +8,7 @@ std::string_view name(Method method) {
     case Method::post: return "POST";
     case Method::put: return "PUT";
     case Method::patch: return "PATCH";
+    case Method::remove: return "DELETE";
   }
   return "unknown";
 }

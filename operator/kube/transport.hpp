@@ -8,7 +8,7 @@
 
 namespace op::kube {
 
-enum class Method : std::uint8_t { get, post, put, patch };
+enum class Method : std::uint8_t { get, post, put, patch, remove };
 [[nodiscard]] std::string_view name(Method method);
 
 struct Request {

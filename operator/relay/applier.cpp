@@ -23,7 +23,7 @@ kube::Answer<Json> Applier::converge(
   if (live && (agrees(child, *live) || is_settled(child, *live))) return *live;
   auto applied = client_.apply(child.resource, child.desired, stop);
   if (!applied) return applied;
-  report("applied", child, live ? "it differed" : "it did not exist");
+  report("applied", child.resource, child.desired, live ? "it differed" : "it did not exist");
   if (child.exclusive.empty() || agrees(child, *applied)) return applied;
   return replace_if_needed(child, *applied, std::move(stop));
 }
@@ -38,9 +38,16 @@ kube::Answer<Json> Applier::replace_if_needed(const Child& child, const Json& li
   }
   auto replaced = client_.replace(child.resource, body, kube::DryRun::no, std::move(stop));
   if (!replaced) return replaced;
-  report("replaced", child, "it held what is not ours");
+  report("replaced", child.resource, child.desired, "it held what is not ours");
   remember(child, *replaced);
   return replaced;
+}
+
+kube::Answer<void> Applier::remove(const Removal& removal, std::stop_token stop) {
+  const auto removed = client_.remove(removal.resource, removal.live, std::move(stop));
+  if (removed) report("removed", removal.resource, removal.live, "the resource does not want it");
+  if (!removed && removed.error().kind != kube::Kind::not_found) return tl::unexpected(removed.error());
+  return {};
 }
 
 bool Applier::is_settled(const Child& child, const Json& live) const {
@@ -62,10 +69,12 @@ void Applier::forget(const Key& child) {
   std::erase_if(settled_, [&](const auto& entry) { return entry.first.second == child; });
 }
 
-void Applier::report(std::string_view event, const Child& child, std::string_view why) {
+void Applier::report(
+  std::string_view event, const kube::Resource& resource, const Json& object, std::string_view why
+) {
   log_.write(log::info(event)
-               .with("kind", child.resource.kind)
-               .with("resource", kube::key_of(child.desired).to_text())
+               .with("kind", resource.kind)
+               .with("resource", kube::key_of(object).to_text())
                .with("why", why));
   on_write_(child, event, why);
 }

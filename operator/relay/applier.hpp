@@ -28,6 +28,8 @@ class Applier {
   [[nodiscard]] kube::Answer<Json> converge(
     const Child& child, const std::optional<Json>& live, std::stop_token stop
   );
+  /// Deletes an object of ours, unless it is gone already.
+  [[nodiscard]] kube::Answer<void> remove(const Removal& removal, std::stop_token stop);
   /// The SmtpRelay is gone.
   void forget(const Key& child);
 
@@ -39,7 +41,9 @@ class Applier {
   [[nodiscard]] bool is_settled(const Child& child, const Json& live) const;
   void remember(const Child& child, const Json& live);
   kube::Answer<Json> replace_if_needed(const Child& child, const Json& live, std::stop_token stop);
-  void report(std::string_view event, const Child& child, std::string_view why);
+  void report(
+    std::string_view event, const kube::Resource& resource, const Json& object, std::string_view why
+  );
 
   kube::Client& client_;
   relay::log::Sink& log_;

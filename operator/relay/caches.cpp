@@ -73,6 +73,7 @@ Caches::Caches(kube::Client& client, std::function<void(const Key&)> enqueue)
       daemon_sets(children(enqueue)),
       config_maps(children(enqueue)),
       service_accounts(children(enqueue)),
+      services(children(enqueue)),
       pods(pods_options(enqueue)),
       references(client, enqueue) {}
 
@@ -95,6 +96,7 @@ std::vector<std::unique_ptr<runtime::Informer>> Caches::informers(
   add(kube::kDaemonSets, kManagedSelector, View::full, daemon_sets.feed(name_space));
   add(kube::kConfigMaps, kManagedSelector, View::full, config_maps.feed(name_space));
   add(kube::kServiceAccounts, kManagedSelector, View::full, service_accounts.feed(name_space));
+  add(kube::kServices, kManagedSelector, View::full, services.feed(name_space));
   add(kube::kPods, kManagedSelector, View::metadata, pods.feed(name_space));
   add(kube::kSecrets, "", View::metadata, references.sink(KeyKind::secret, name_space));
   add(kube::kConfigMaps, "", View::metadata, references.sink(KeyKind::config_map, name_space));

@@ -11,7 +11,7 @@ namespace op::smtp_relay {
 
 inline constexpr kube::Resource kSmtpRelays{api::kGroup, api::kVersion, api::kPlural, api::kKind};
 
-/// Seven watches a namespace: SmtpRelays, our DaemonSets, ConfigMaps and ServiceAccounts, the metadata of our pods, and
+/// Eight watches a namespace: SmtpRelays, our DaemonSets, ConfigMaps, ServiceAccounts and Services, the metadata of our pods, and
 /// the metadata of all Secrets and ConfigMaps, of which only those in use are remembered.
 class Caches {
  public:
@@ -29,6 +29,7 @@ class Caches {
   runtime::Store daemon_sets;
   runtime::Store config_maps;
   runtime::Store service_accounts;
+  runtime::Store services;
   runtime::Store pods;  ///< grouped by the relay's name
   ReferenceCache references;
 

@@ -1,10 +1,13 @@
 #include "operator/relay/checks.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 #include "operator/kube/resource.hpp"
 #include "operator/relay/effective.hpp"
 #include "operator/resources/relay_settings.hpp"
+#include "operator/resources/service.hpp"
+#include "operator/resources/service_account.hpp"
 #include "relay/base/text.hpp"
 #include "relay/config/reference.hpp"
 
@@ -163,13 +166,14 @@ Findings environment_leaves_the_pod_its_settings(const World& world) {
 
 Findings names_are_free(const World& world) {
   Findings findings;
-  const std::pair<std::string_view, const std::optional<Json>*> children[] = {
-    {kube::kServiceAccounts.kind, &world.service_account},
-    {kube::kConfigMaps.kind, &world.config_map},
-    {kube::kDaemonSets.kind, &world.daemon_set},
+  const std::tuple<std::string_view, const std::optional<Json>*, bool> children[] = {
+    {kube::kServiceAccounts.kind, &world.service_account, resources::wants_service_account(world.relay)},
+    {kube::kConfigMaps.kind, &world.config_map, true},
+    {kube::kDaemonSets.kind, &world.daemon_set, true},
+    {kube::kServices.kind, &world.service, resources::wants_service(world.relay.spec)},
   };
-  for (const auto& [kind, child] : children) {
-    if (!*child) continue;
+  for (const auto& [kind, child, is_wanted] : children) {
+    if (!*child || !is_wanted) continue;
     const auto controller = kube::controller_of(**child);
     if (controller.uid.empty() || controller.uid == world.relay.uid) continue;
     const auto name = resources::child_name(world.relay);

@@ -73,6 +73,9 @@ Json exclusive_part(const Child& child, const Json& live) {
   for (const auto& field : child.exclusive) {
     if (plain.contains(field)) part[field] = plain[field];
   }
+  for (const auto& field : child.assigned) {
+    if (part.contains("spec")) part["spec"].erase(field);
+  }
   return part;
 }
 
@@ -94,6 +97,10 @@ Json replacement(const Child& child, const Json& live) {
   for (const auto& field : child.exclusive) next.erase(field);
   for (const auto& [field, value] : child.desired.items()) {
     if (field != "metadata") next[field] = value;
+  }
+  for (const auto& field : child.assigned) {
+    const auto assigned = value_at(live, Json::json_pointer("/spec") / field);
+    if (!assigned.is_null()) next["spec"][field] = assigned;
   }
   const auto& wanted = child.desired.at("metadata");
   for (const auto* part : {"labels", "annotations"}) {

@@ -6,6 +6,7 @@
 #include "operator/resources/daemon_set.hpp"
 #include "operator/resources/pod_template.hpp"
 #include "operator/resources/relay_settings.hpp"
+#include "operator/resources/service.hpp"
 #include "operator/resources/service_account.hpp"
 #include "operator/resources/volumes.hpp"
 
@@ -77,11 +78,34 @@ std::vector<Child> children(
     {"data", "binaryData"},
   };
   Child daemon_set{kube::kDaemonSets, resources::daemon_set(blueprint), {"spec"}};
+  std::vector<Child> all;
+  if (resources::wants_service_account(world.relay)) all.push_back(std::move(account));
   // Where running pods read these very settings, a DaemonSet that the server refuses must not leave them changed.
   // Everywhere else pods must find what they read.
   const bool are_read_already = rollout_of(world.daemon_set).settings_key == plan.settings_key;
-  if (are_read_already) return {std::move(account), std::move(daemon_set), std::move(config_map)};
-  return {std::move(account), std::move(config_map), std::move(daemon_set)};
+  if (!are_read_already) all.push_back(config_map);
+  all.push_back(std::move(daemon_set));
+  if (are_read_already) all.push_back(std::move(config_map));
+  if (resources::wants_service(world.relay.spec))
+    all.push_back(
+      {kube::kServices,
+       resources::service(world.relay),
+       {"spec"},
+       {resources::kAssignedToServices.begin(), resources::kAssignedToServices.end()}}
+    );
+  return all;
+}
+
+/// What we made for a former spec. What others made is theirs.
+std::vector<Removal> removals(const World& world) {
+  std::vector<Removal> all;
+  const auto remove = [&](const kube::Resource& resource, const std::optional<Json>& live) {
+    const bool is_ours = live && kube::controller_of(*live).uid == world.relay.uid;
+    if (is_ours && !kube::is_being_deleted(*live)) all.push_back({resource, *live});
+  };
+  if (!resources::wants_service(world.relay.spec)) remove(kube::kServices, world.service);
+  if (!resources::wants_service_account(world.relay)) remove(kube::kServiceAccounts, world.service_account);
+  return all;
 }
 
 }  // namespace
@@ -97,7 +121,10 @@ Plan make_plan(const World& world, const Defaults& defaults) {
   plan.secrets = observed_secrets(world);
   auto former = former_settings(world, plan.settings_key);
   plan.keeps_former_settings = !former.empty();
-  if (plan.findings.empty()) plan.apply = children(world, plan, defaults, settings, std::move(former));
+  plan.is_paused = world.relay.spec.management_state == "Paused";
+  if (!plan.findings.empty() || plan.is_paused) return plan;
+  plan.apply = children(world, plan, defaults, settings, std::move(former));
+  plan.remove = removals(world);
   return plan;
 }
 

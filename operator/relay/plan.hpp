@@ -16,12 +16,21 @@ struct Defaults {
 struct Child {
   kube::Resource resource;
   Json desired;
-  std::vector<std::string> exclusive;  ///< top-level fields in which nobody else may have a say: `spec`
+  std::vector<std::string> exclusive;   ///< top-level fields in which nobody else may have a say: `spec`
+  std::vector<std::string> assigned{};  ///< fields of `spec` that the server fills in, and nobody changes
+};
+
+/// An object of ours that must not be.
+struct Removal {
+  kube::Resource resource;
+  Json live;
 };
 
 struct Plan {
-  Findings findings;         ///< any: apply nothing, what runs goes on
-  std::vector<Child> apply;  ///< in this order
+  Findings findings;            ///< any: apply nothing, what runs goes on
+  bool is_paused = false;       ///< then too
+  std::vector<Child> apply;     ///< in this order
+  std::vector<Removal> remove;  ///< behind that
   std::string image;
   std::string config_hash;
   std::string reload;        ///< for the pods' annotation: changes whenever they have something to read again

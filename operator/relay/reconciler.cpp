@@ -49,6 +49,14 @@ bool needs_another_look(const Plan& plan) {
   });
 }
 
+/// Where the world has what a child is now.
+std::optional<Json>& live_of(const Child& child, World& world) {
+  if (child.resource.kind == kube::kDaemonSets.kind) return world.daemon_set;
+  if (child.resource.kind == kube::kConfigMaps.kind) return world.config_map;
+  if (child.resource.kind == kube::kServices.kind) return world.service;
+  return world.service_account;
+}
+
 /// Tells of conditions whose `status` changed.
 void log_changes(const api::SmtpRelay& relay, const api::Status& next, log::Sink& sink) {
   for (const auto& condition : next.conditions) {
@@ -105,7 +113,8 @@ Answer<Outcome> RelayReconciler::reconcile(const Key& key, std::stop_token stop)
   const auto refusal = applied ? std::nullopt : finding_of(applied.error());
   if (!applied && !refusal) return tl::unexpected(applied.error());
   if (refusal) plan.findings.push_back(*refusal);
-  auto stamped = plan.findings.empty() ? stamp_pods(*world, plan, stop) : Answer<Outcome>(Outcome{});
+  const bool may_write = plan.findings.empty() && !plan.is_paused;
+  auto stamped = may_write ? stamp_pods(*world, plan, stop) : Answer<Outcome>(Outcome{});
   if (!stamped && is_lasting(stamped.error())) plan.not_stamped = stamped.error().error.context;
 
   const auto published =
@@ -126,6 +135,7 @@ Answer<Outcome> RelayReconciler::refuse(Json object, const relay::Error& why, st
   plan.findings = {
     {condition::kConfigValid, "False", "InvalidSettings", why.context},
     {condition::kSecretsResolved, "Unknown", "Pending", "the resource can't be read; see ConfigValid"},
+    {condition::kPaused, "Unknown", "Pending", "the resource can't be read; see ConfigValid"},
   };
   const auto daemon_set = caches_.daemon_sets.get({relay->name_space, resources::child_name(*relay)});
   const auto next = next_status(*relay, plan, daemon_set, clock_.wall());
@@ -157,6 +167,7 @@ Answer<World> RelayReconciler::gather(api::SmtpRelay relay, std::stop_token stop
     {&caches_.service_accounts, &kube::kServiceAccounts, &world.service_account},
     {&caches_.config_maps, &kube::kConfigMaps, &world.config_map},
     {&caches_.daemon_sets, &kube::kDaemonSets, &world.daemon_set},
+    {&caches_.services, &kube::kServices, &world.service},
   };
   for (const auto& [cache, resource, found] : children) {
     auto seen = look(*cache, *resource, child, stop);
@@ -191,12 +202,14 @@ void RelayReconciler::tell_of_write(const Child& child, std::string_view what, s
 
 Answer<void> RelayReconciler::apply(const Plan& plan, World& world, std::stop_token stop) {
   for (const auto& child : plan.apply) {
-    auto& live = child.resource.kind == kube::kDaemonSets.kind   ? world.daemon_set
-                 : child.resource.kind == kube::kConfigMaps.kind ? world.config_map
-                                                                 : world.service_account;
+    auto& live = live_of(child, world);
     auto now = applier_.converge(child, live, stop);
     if (!now) return tl::unexpected(now.error());
     live = std::move(*now);
+  }
+  for (const auto& removal : plan.remove) {
+    const auto removed = applier_.remove(removal, stop);
+    if (!removed) return removed;
   }
   return {};
 }

@@ -41,7 +41,7 @@ std::optional<Verdict> judged(const Plan& plan, std::string_view type) {
 std::string blocking(const Plan& plan) {
   std::string names;
   for (const auto type : condition::kAll) {
-    if (type != condition::kReady && judged(plan, type))
+    if (type != condition::kReady && type != condition::kPaused && judged(plan, type))
       names += (names.empty() ? "" : ", ") + std::string(type);
   }
   return names;
@@ -50,6 +50,8 @@ std::string blocking(const Plan& plan) {
 Verdict ready(const Plan& plan, const Rollout& rollout, std::uint16_t port) {
   if (const auto found = judged(plan, condition::kReady)) return *found;
   const auto held_by = blocking(plan);
+  if (!rollout.exists && plan.is_paused)
+    return {"False", "Paused", "nothing runs, and managementState is Paused"};
   if (!rollout.exists)
     return held_by.empty() ? Verdict{"False", "NotCreated", "the DaemonSet does not exist yet"}
                            : Verdict{"False", "Blocked", "nothing runs yet; see " + held_by};
@@ -69,6 +71,7 @@ Verdict ready(const Plan& plan, const Rollout& rollout, std::uint16_t port) {
 }
 
 Verdict rollout_progress(const Plan& plan, const Rollout& rollout) {
+  if (plan.is_paused) return {"False", "Paused", "nothing is applied while managementState is Paused"};
   if (!plan.findings.empty())
     return {"False", "Blocked", "nothing is applied until what other conditions say is mended"};
   if (!rollout.exists || !rollout.is_observed) return {"True", "RolloutInProgress", "the rollout begins"};
@@ -100,6 +103,13 @@ Verdict secrets_resolved(const Plan& plan) {
   return {"True", "Resolved", "every Secret and ConfigMap that the resource names is there"};
 }
 
+Verdict paused(const Plan& plan) {
+  if (const auto found = judged(plan, condition::kPaused)) return *found;
+  if (plan.is_paused)
+    return {"True", "Paused", "managementState is Paused: nothing is changed, restored or restarted"};
+  return {"False", "Managed", "the operator keeps the relay as the resource says"};
+}
+
 }  // namespace
 
 api::Status first_status(const api::SmtpRelay& relay, relay::WallTime now) {
@@ -127,16 +137,17 @@ api::Status next_status(
   set(condition::kProgressing, progressing(plan, rollout));
   set(condition::kConfigValid, config_valid(plan));
   set(condition::kSecretsResolved, secrets_resolved(plan));
+  set(condition::kPaused, paused(plan));
   status.observed_generation = relay.generation;
   status.desired_nodes = rollout.desired;
   status.updated_nodes = rollout.updated;
   status.ready_nodes = rollout.ready;
   status.available_nodes = rollout.available;
-  if (plan.findings.empty()) {
+  if (plan.findings.empty() && !plan.is_paused) {
     status.image = plan.image;
     status.config_hash = plan.config_hash;
   }
-  status.observed_secrets = plan.secrets;
+  if (!plan.is_paused) status.observed_secrets = plan.secrets;
   return status;
 }
 

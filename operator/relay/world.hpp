@@ -49,6 +49,7 @@ struct World {
   api::SmtpRelay relay;
   std::map<Reference, Referenced> references;
   std::optional<Json> service_account;
+  std::optional<Json> service;
   std::optional<Json> config_map;
   std::optional<Json> daemon_set;
   std::vector<Json> pods;  ///< metadata of the relay's pods

@@ -55,6 +55,7 @@ inline constexpr std::string_view kReferencesFolder = "/etc/smtp-relay/refs";
 inline constexpr std::string_view kPodInfoFolder = "/etc/smtp-relay/podinfo";
 inline constexpr std::string_view kSpoolFolder = "/var/spool/smtp-relay";
 
+inline constexpr std::string_view kSmtpPortName = "tcp-smtp";
 inline constexpr int kSmtpPort = 2525;
 inline constexpr int kHealthPort = 8025;
 inline constexpr int kMetricsPort = 9090;

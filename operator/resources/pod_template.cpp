@@ -1,5 +1,6 @@
 #include "operator/resources/pod_template.hpp"
 
+#include "operator/resources/service_account.hpp"
 #include "operator/resources/volumes.hpp"
 
 namespace op::resources {
@@ -27,14 +28,20 @@ Json identity(const std::string& host_name) {
   return variables;
 }
 
+/// A port of the container, and where clients come from outside of the cluster, of the node.
+Json port(std::string_view name, int number, const api::Spec& spec, std::optional<std::uint16_t> of_node) {
+  Json made{{"name", name}, {"containerPort", number}, {"protocol", "TCP"}};
+  if (!of_node || spec.network_mode == "ClusterOnly") return made;
+  made["hostPort"] = *of_node;
+  if (!spec.host_ip.empty()) made["hostIP"] = spec.host_ip;
+  return made;
+}
+
 Json ports(const api::Spec& spec) {
   return Json::array({
-    {{"name", "tcp-smtp"}, {"containerPort", kSmtpPort}, {"hostPort", spec.port}, {"protocol", "TCP"}},
-    {{"name", "http-health"},
-     {"containerPort", kHealthPort},
-     {"hostPort", spec.health_host_port},
-     {"protocol", "TCP"}},
-    {{"name", "http-metrics"}, {"containerPort", kMetricsPort}, {"protocol", "TCP"}},
+    port(kSmtpPortName, kSmtpPort, spec, spec.port),
+    port("http-health", kHealthPort, spec, spec.health_host_port),
+    port("http-metrics", kMetricsPort, spec, std::nullopt),
   });
 }
 
@@ -134,7 +141,7 @@ void place(const api::Spec& spec, Json& pod) {
 
 Json pod_spec(const Blueprint& blueprint) {
   const auto& spec = blueprint.relay.spec;
-  const auto name = child_name(blueprint.relay);
+  const auto account = service_account_name(blueprint.relay);
   Json pod{
     {"containers", Json::array({relay_container(blueprint)})},
     {"volumes", volumes(blueprint)},
@@ -146,8 +153,8 @@ Json pod_spec(const Blueprint& blueprint) {
     // A Service named smtp-relay would put SMTP_RELAY_PORT into the environment, which the relay refuses to know.
     {"enableServiceLinks", false},
     {"automountServiceAccountToken", false},
-    {"serviceAccountName", name},
-    {"serviceAccount", name},
+    {"serviceAccountName", account},
+    {"serviceAccount", account},
     {"securityContext",
      {{"runAsNonRoot", true},
       {"runAsUser", kUser},

@@ -24,7 +24,8 @@ NAMESPACE = "mail"
 NAME = "edge"
 SELECTOR = f"app.kubernetes.io/name=smtp-relay,app.kubernetes.io/instance={NAME}"
 OPERATOR = "smtp-relay-operator"
-CHILDREN = {"daemonset": "edge-smtp-relay", "configmap": "edge-smtp-relay", "serviceaccount": "edge-smtp-relay"}
+CHILDREN = {"daemonset": "edge-smtp-relay", "configmap": "edge-smtp-relay", "serviceaccount": "edge-smtp-relay",
+            "service": "edge-smtp-relay"}
 SMARTHOST = f"smarthost.{cluster.DOMAIN}"
 BALANCER = ADDRESS["lb"]
 CLIENT = ADDRESS["client"]

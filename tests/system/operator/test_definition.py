@@ -64,6 +64,10 @@ RULES = [
     ("spec", "not from both", {**smarthost(), "passwdClientSecretRef": {"name": "a"}},
      {**auth(), "passwdClientSecretRef": {"name": "a"}}),
     ("spec", "both are ports of the node", {"network": {"port": 8026}}, {"network": {"port": 8025}}),
+    ("spec", "both are ports of the node", {"network": {"mode": "ClusterOnly", "port": 8025}}, {"health": {"hostPort": 25}}),
+    ("spec.network", "it needs mode HostPort", {"network": {"hostIP": "192.0.2.10"}},
+     {"network": {"hostIP": "192.0.2.10", "mode": "ClusterOnly"}}),
+    ("spec.network.hostIP", "must be an IP address", {"network": {"hostIP": "2001:db8::1"}}, {"network": {"hostIP": "node1"}}),
     ("spec.network.proxyProtocol.trustedNetworks", "host bits zero",
      {"network": {"proxyProtocol": {"trustedNetworks": ["10.1.40.50/32"]}}}, {"network": {"proxyProtocol": {"trustedNetworks": ["lb"]}}}),
     ("spec.helo", "from Static, which needs it", {"helo": {"from": "Static", "name": "mail.a.test"}}, {"helo": {"from": "Static"}}),
@@ -205,6 +209,10 @@ TYPES = [
     ("labels have values", pods(labels={"team": "mail-1"}), pods(labels={"team": "mail 1"}), "should match"),
     ("pods are ready in time", {"rollout": {"minReadySeconds": 0}}, {"rollout": {"minReadySeconds": 3601}},
      "less than or equal to 3600"),
+    ("states are known", {"managementState": "Paused"}, {"managementState": "Unmanaged"}, "Unsupported value"),
+    ("modes are known", {"network": {"mode": "ClusterOnly"}}, {"network": {"mode": "HostNetwork"}}, "Unsupported value"),
+    ("Services are known", {"network": {"service": {"type": "None"}}}, {"network": {"service": {"type": "NodePort"}}},
+     "Unsupported value"),
     ("environments are few", {"envFrom": [{"configMapRef": {"name": str(i)}} for i in range(4)]},
      {"envFrom": [{"configMapRef": {"name": str(i)}} for i in range(5)]}, "at most 4 items"),
 ]
@@ -273,7 +281,9 @@ def test_a_type_accepts_and_refuses(mail, good, bad, words):
 
 def test_defaults_are_filled_in(mail):
     spec = mail.apply()["spec"]
-    assert spec["network"] == {"port": 25, "proxyProtocol": {"trustedNetworks": []}}
+    assert spec["network"] == {"mode": "HostPort", "port": 25, "proxyProtocol": {"trustedNetworks": []},
+                               "service": {"type": "ClusterIP", "internalTrafficPolicy": "Local"}}
+    assert spec["managementState"] == "Managed"
     assert spec["smarthosts"][0] == {
         "name": "primary", "host": "smtp.test", "port": 587, "priority": 10, "weight": 1, "recipientDomains": [],
         "senderDomains": [], "tls": {"mode": "Required", "minVersion": "1.2"},

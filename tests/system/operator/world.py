@@ -21,6 +21,7 @@ CHILDREN = {
     "DaemonSet": f"{DAEMON_SETS}/edge-smtp-relay",
     "ConfigMap": f"{CORE}/configmaps/edge-smtp-relay",
     "ServiceAccount": f"{CORE}/serviceaccounts/edge-smtp-relay",
+    "Service": f"{CORE}/services/edge-smtp-relay",
 }
 MINIMAL = {"access": {"allowedNetworks": ["10.20.0.0/16"]}, "smarthosts": [{"name": "primary", "host": "smtp.test"}]}
 
@@ -78,7 +79,7 @@ class Mail:
 
     def clear(self):
         """Removes what tests leave. There is no garbage collector here: children too."""
-        for path in (RELAYS, DAEMON_SETS, f"{CORE}/configmaps", f"{CORE}/serviceaccounts", f"{CORE}/secrets",
+        for path in (RELAYS, DAEMON_SETS, f"{CORE}/configmaps", f"{CORE}/serviceaccounts", f"{CORE}/services", f"{CORE}/secrets",
                      f"{CORE}/pods", EVENTS, LEASES):
             for item in self.api.get(path)["items"]:
                 try:
@@ -171,7 +172,7 @@ class Mail:
     def versions(self):
         """resourceVersions of everything in the namespace but the Lease."""
         found = {}
-        for path in (RELAYS, DAEMON_SETS, f"{CORE}/configmaps", f"{CORE}/serviceaccounts", f"{CORE}/secrets",
+        for path in (RELAYS, DAEMON_SETS, f"{CORE}/configmaps", f"{CORE}/serviceaccounts", f"{CORE}/services", f"{CORE}/secrets",
                      f"{CORE}/pods"):
             for item in self.api.get(path)["items"]:
                 found[f"{path}/{item['metadata']['name']}"] = item["metadata"]["resourceVersion"]

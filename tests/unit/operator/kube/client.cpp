@@ -52,6 +52,16 @@ TEST_F(ClientTest, TakesAListWithoutItemsAsEmpty) {
   EXPECT_TRUE(client.list({kPods, "mail", "", View::full}, "", {})->items.empty());
 }
 
+TEST_F(ClientTest, DeletesTheObjectThatItSawAndNoOtherOfItsName) {
+  auto seen = pod;
+  seen["metadata"]["uid"] = "p-1";
+  seen["metadata"]["resourceVersion"] = "7";
+  transport.answers(200, R"({"kind":"Status","status":"Success"})");
+  EXPECT_TRUE(client.remove(kPods, seen, {}));
+  EXPECT_EQ(asked().asked(), "DELETE /api/v1/namespaces/mail/pods/p");
+  EXPECT_EQ(Json::parse(asked().body)["preconditions"], (Json{{"uid", "p-1"}, {"resourceVersion", "7"}}));
+}
+
 TEST_F(ClientTest, AsksForMetadataAloneWhereThatIsEnough) {
   transport.answers(200, R"({"metadata":{},"items":[]})");
   (void)client.list({kSecrets, "mail", "", View::metadata}, "0", {});

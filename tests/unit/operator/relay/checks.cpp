@@ -190,6 +190,11 @@ TEST_F(ChecksTest, TakesNothingOverThatIsSomebodyElses) {
   finds("Ready", "NameConflict", "ConfigMap edge-smtp-relay belongs to Other x (uid u-2)");
 }
 
+TEST_F(ChecksTest, TakesNoServiceOver) {
+  world.service = owned_by("u-2");
+  finds("Ready", "NameConflict", "Service edge-smtp-relay belongs to Other x (uid u-2)");
+}
+
 TEST_F(ChecksTest, TakesOverWhatIsItsOwnOrNobodys) {
   world.config_map = owned_by("u-1");
   world.daemon_set = Json{{"metadata", Json::object()}};

@@ -25,6 +25,7 @@ class DriftTest : public ::testing::Test {
   const Child daemon_set = plan.apply.at(2);
   const Child config_map = plan.apply.at(1);
   const Child service_account = plan.apply.at(0);
+  const Child service = plan.apply.at(3);
   Json live = stored(daemon_set.desired);
   Json& pod() { return live["spec"]["template"]["spec"]; }
   Json& container() { return pod()["containers"][0]; }
@@ -46,6 +47,21 @@ TEST_F(DriftTest, LeavesTheMarkOfARolloutRestartAlone) {
     body["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"],
     "2026-01-31T12:00:00Z"
   );
+}
+
+TEST_F(DriftTest, LeavesAloneWhatTheServerAssignsToAService) {
+  auto stored_service = service.desired;
+  stored_service["metadata"]["uid"] = "s-1";
+  stored_service["spec"]["clusterIP"] = "10.0.0.7";
+  stored_service["spec"]["clusterIPs"] = {"10.0.0.7"};
+  stored_service["spec"]["ipFamilies"] = {"IPv4"};
+  stored_service["spec"]["ipFamilyPolicy"] = "SingleStack";
+  EXPECT_TRUE(agrees(service, stored_service));
+  stored_service["spec"]["externalIPs"] = {"192.0.2.1"};
+  EXPECT_FALSE(agrees(service, stored_service));
+  const auto body = replacement(service, stored_service);
+  EXPECT_FALSE(body["spec"].contains("externalIPs"));
+  EXPECT_EQ(body["spec"]["clusterIP"], "10.0.0.7");
 }
 
 TEST_F(DriftTest, SeesAnEditedImage) {

@@ -44,16 +44,21 @@ class PlanTest : public ::testing::Test {
     }
     return {};
   }
+  static Json owned_by(const std::string& uid) {
+    return {{"metadata", {{"ownerReferences", Json::array({{{"uid", uid}, {"controller", true}}})}}}};
+  }
   World world = example();
 };
 
 TEST_F(PlanTest, AppliesAllChildrenWhenNothingIsWrong) {
   const auto made = plan();
   EXPECT_THAT(made.findings, IsEmpty());
-  ASSERT_THAT(made.apply, SizeIs(3));
+  ASSERT_THAT(made.apply, SizeIs(4));
   EXPECT_EQ(made.apply[0].resource.kind, "ServiceAccount");
   EXPECT_EQ(made.apply[1].resource.kind, "ConfigMap");
-  EXPECT_EQ(made.apply[2].resource.kind, "DaemonSet") << "last: it needs the others";
+  EXPECT_EQ(made.apply[2].resource.kind, "DaemonSet") << "behind what it needs";
+  EXPECT_EQ(made.apply[3].resource.kind, "Service");
+  EXPECT_THAT(made.remove, IsEmpty());
   EXPECT_EQ(made.image, "relay:1");
   EXPECT_THAT(made.secrets, ::testing::ElementsAre(api::ObservedSecret{"credentials", "7"}));
 }
@@ -67,6 +72,40 @@ TEST_F(PlanTest, AppliesNothingWhileAnythingIsWrong) {
   secret_of(world) = {};
   EXPECT_THAT(plan().findings, SizeIs(1));
   EXPECT_THAT(plan().apply, IsEmpty());
+}
+
+TEST_F(PlanTest, AppliesNothingWhileItIsPausedAndStillSaysWhatIsWrong) {
+  world.relay.spec.management_state = "Paused";
+  world.relay.spec.service_type = "None";
+  world.service = owned_by("u-1");
+  EXPECT_TRUE(plan().is_paused);
+  EXPECT_THAT(plan().apply, IsEmpty());
+  EXPECT_THAT(plan().remove, IsEmpty());
+  secret_of(world) = {};
+  EXPECT_THAT(plan().findings, SizeIs(1));
+}
+
+TEST_F(PlanTest, RemovesWhatTheResourceWantsNoMore) {
+  world.service = owned_by("u-1");
+  world.service_account = owned_by("u-1");
+  EXPECT_THAT(plan().remove, IsEmpty());
+  world.relay.spec.service_type = "None";
+  world.relay.spec.service_account_name = "mail";
+  const auto made = plan();
+  ASSERT_THAT(made.remove, SizeIs(2));
+  EXPECT_EQ(made.remove[0].resource.kind, "Service");
+  EXPECT_EQ(made.remove[1].resource.kind, "ServiceAccount");
+  EXPECT_THAT(order(), ElementsAre("ConfigMap", "DaemonSet"));
+}
+
+TEST_F(PlanTest, RemovesNothingThatIsSomebodyElsesOrOnItsWayOut) {
+  world.relay.spec.service_type = "None";
+  world.service = owned_by("u-2");
+  EXPECT_THAT(plan().remove, IsEmpty());
+  EXPECT_THAT(plan().findings, IsEmpty()) << "a name that is not needed may be taken";
+  world.service = owned_by("u-1");
+  (*world.service)["metadata"]["deletionTimestamp"] = "2026-01-31T12:00:00Z";
+  EXPECT_THAT(plan().remove, IsEmpty());
 }
 
 TEST_F(PlanTest, NamesTheFilesOfTrustAnchorsThatAreThere) {
@@ -145,13 +184,13 @@ TEST_F(PlanTest, StampsPodsAnewWhenWhatTheyReadChanges) {
 TEST_F(PlanTest, ChangesLiveSettingsOnlyBehindADaemonSetThatTheServerAccepts) {
   carry_out(2);
   world.relay.spec.smarthosts[0].host = "other.test";
-  EXPECT_THAT(order(), ElementsAre("ServiceAccount", "DaemonSet", "ConfigMap"));
+  EXPECT_THAT(order(), ElementsAre("ServiceAccount", "DaemonSet", "ConfigMap", "Service"));
 }
 
 TEST_F(PlanTest, HasSettingsForNewMountsReadyBeforeThePodsThatReadThem) {
   carry_out(2);
   move_to_another_smarthost();
-  EXPECT_THAT(order(), ElementsAre("ServiceAccount", "ConfigMap", "DaemonSet"));
+  EXPECT_THAT(order(), ElementsAre("ServiceAccount", "ConfigMap", "DaemonSet", "Service"));
 }
 
 TEST_F(PlanTest, KeepsTheSettingsOfPodsWithOtherCredentialsUntilTheyAreReplaced) {

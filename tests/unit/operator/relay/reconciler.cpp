@@ -57,6 +57,7 @@ class ReconcilerTest : public ::testing::Test {
       {&caches.service_accounts, plan.apply.at(0).desired},
       {&caches.config_maps, plan.apply.at(1).desired},
       {&caches.daemon_sets, plan.apply.at(2).desired},
+      {&caches.services, plan.apply.at(3).desired},
     };
     for (auto& [store, child] : children) {
       child["metadata"]["uid"] = "d-1";
@@ -119,7 +120,7 @@ TEST_F(ReconcilerTest, SaysWhichFieldOfAResourceItCannotRead) {
 
 TEST_F(ReconcilerTest, LooksAgainSoonWhenItMayNotApply) {
   exists(resource());
-  answers({200, 404, 404, 404, 403, 200});
+  answers({200, 404, 404, 404, 404, 403, 200});
   const auto answer = reconcile();
   ASSERT_TRUE(answer) << answer.error().message();
   EXPECT_EQ(answer->requeue_after, relay::seconds{30}) << "no event tells of a right that is granted";
@@ -143,6 +144,32 @@ TEST_F(ReconcilerTest, TellsNothingOfAStatusThatIsRefused) {
   answers({409});
   EXPECT_FALSE(reconcile());
   EXPECT_THAT(told.all, IsEmpty());
+}
+
+TEST_F(ReconcilerTest, WritesNothingButTheStatusWhileItIsPaused) {
+  auto paused = resource();
+  paused["spec"]["managementState"] = "Paused";
+  exists(paused);
+  has_children();
+  answers({200, 200});
+  const auto answer = reconcile();
+  ASSERT_TRUE(answer) << answer.error().message();
+  EXPECT_FALSE(answer->requeue_after) << "no pod waits for a stamp";
+  EXPECT_THAT(transport.requests, SizeIs(2));
+  for (const auto& request : transport.requests) EXPECT_THAT(request.target, HasSubstr("edge/status"));
+  EXPECT_EQ(condition("Paused")["status"], "True");
+}
+
+TEST_F(ReconcilerTest, RemovesAServiceThatIsNotWantedAnyMore) {
+  auto without = resource();
+  without["spec"]["network"]["service"]["type"] = "None";
+  exists(without);
+  has_children();
+  answers({200, 404, 200});
+  const auto answer = reconcile();
+  ASSERT_TRUE(answer) << answer.error().message();
+  EXPECT_EQ(transport.requests.at(1).asked(), "DELETE /api/v1/namespaces/mail/services/edge-smtp-relay")
+    << "and one that is gone already is no failure";
 }
 
 TEST_F(ReconcilerTest, TellsThatPodsCouldNotBeStampedAndTriesAgain) {

@@ -43,7 +43,7 @@ class StatusTest : public ::testing::Test {
 
 TEST_F(StatusTest, BeginsWithEveryConditionUnknown) {
   const auto first = first_status(world.relay, kNoon);
-  EXPECT_EQ(first.conditions.size(), 4U);
+  EXPECT_EQ(first.conditions.size(), std::size(api::condition::kAll));
   for (const auto& condition : first.conditions) EXPECT_EQ(condition.status, "Unknown");
   EXPECT_EQ(first.observed_generation, 0);
 }
@@ -80,6 +80,19 @@ TEST_F(StatusTest, DoesNotTrustCountsOfAnOlderSpec) {
 TEST_F(StatusTest, IsNotReadyWhereNoNodeMatches) {
   roll_out(0, 0, 0);
   says("Ready", "False", "NoNodes", "nothing takes mail");
+}
+
+TEST_F(StatusTest, GoesOnToReportWhileItIsPaused) {
+  says("Paused", "False", "Managed");
+  world.relay.spec.management_state = "Paused";
+  world.relay.status.image = "relay:0";
+  roll_out(3, 3, 2);
+  says("Paused", "True", "Paused", "nothing is changed");
+  says("Ready", "False", "PodsNotAvailable", "2 of 3 nodes");
+  says("Progressing", "False", "Paused");
+  EXPECT_EQ(next().image, "relay:0") << "what was last applied";
+  daemon_set.reset();
+  says("Ready", "False", "Paused", "nothing runs");
 }
 
 TEST_F(StatusTest, SaysWhatHoldsUpAFirstRollout) {

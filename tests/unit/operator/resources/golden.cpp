@@ -8,6 +8,7 @@
 #include "operator/resources/daemon_set.hpp"
 #include "operator/resources/pod_template.hpp"
 #include "operator/resources/relay_settings.hpp"
+#include "operator/resources/service.hpp"
 #include "operator/resources/service_account.hpp"
 #include "operator/resources/volumes.hpp"
 #include "relay/config/load.hpp"
@@ -44,7 +45,15 @@ class Golden : public ::testing::TestWithParam<std::string> {
   const api::SmtpRelay relay = resource(GetParam());
 };
 
-TEST_P(Golden, ServiceAccount) { compare("service-account", service_account(relay)); }
+TEST_P(Golden, ServiceAccount) {
+  if (wants_service_account(relay)) compare("service-account", service_account(relay));
+  else EXPECT_FALSE(std::ifstream(golden(GetParam(), "service-account")).is_open()) << "it has none";
+}
+
+TEST_P(Golden, Service) {
+  if (wants_service(relay.spec)) compare("service", service(relay));
+  else EXPECT_FALSE(std::ifstream(golden(GetParam(), "service")).is_open()) << "it has none";
+}
 
 TEST_P(Golden, ConfigMap) {
   const auto key = settings_key(relay.spec, anchors(relay));
