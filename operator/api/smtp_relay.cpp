@@ -80,6 +80,7 @@ void parse_pods(const Fields& from, Spec& spec) {
   const auto rollout = from.inner("rollout");
   rollout.read_int_or_string("maxUnavailable", spec.max_unavailable);
   rollout.read("minReadySeconds", spec.min_ready_seconds);
+  rollout.read("stallAfter", spec.stall_after);
   const auto metadata = from.inner("podMetadata");
   metadata.read("labels", spec.pod_labels);
   metadata.read("annotations", spec.pod_annotations);

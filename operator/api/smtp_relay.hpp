@@ -76,6 +76,7 @@ struct Spec {
 
   Json max_unavailable = 1;  ///< a number, or text such as `25%`
   std::uint32_t min_ready_seconds = 10;
+  std::string stall_after = "10m";
   Json pod_labels = Json::object();
   Json pod_annotations = Json::object();
 

@@ -59,6 +59,10 @@ Status parse_status(const Json& object) {
   status.updated_nodes = number(object, "updatedNodes");
   status.ready_nodes = number(object, "readyNodes");
   status.available_nodes = number(object, "availableNodes");
+  status.misscheduled_nodes = number(object, "misscheduledNodes");
+  for (const auto& item : array(object, "degradedNodes"))
+    status.degraded_nodes.push_back({text(item, "node"), text(item, "reason")});
+  status.selector = text(object, "selector");
   status.image = text(object, "image");
   status.config_hash = text(object, "configHash");
   for (const auto& item : array(object, "observedSecrets"))
@@ -81,6 +85,9 @@ Json to_json(const Status& status) {
   Json secrets = Json::array();
   for (const auto& secret : status.observed_secrets)
     secrets.push_back({{"name", secret.name}, {"resourceVersion", secret.resource_version}});
+  Json degraded = Json::array();
+  for (const auto& each : status.degraded_nodes)
+    degraded.push_back({{"node", each.node}, {"reason", each.reason}});
   Json object{
     {"observedGeneration", status.observed_generation},
     {"conditions", conditions},
@@ -88,8 +95,11 @@ Json to_json(const Status& status) {
     {"updatedNodes", status.updated_nodes},
     {"readyNodes", status.ready_nodes},
     {"availableNodes", status.available_nodes},
+    {"misscheduledNodes", status.misscheduled_nodes},
+    {"degradedNodes", degraded},
     {"observedSecrets", secrets},
   };
+  if (!status.selector.empty()) object["selector"] = status.selector;
   if (!status.image.empty()) object["image"] = status.image;
   if (!status.config_hash.empty()) object["configHash"] = status.config_hash;
   return object;

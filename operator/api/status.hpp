@@ -38,6 +38,13 @@ struct ObservedSecret {
   friend bool operator==(const ObservedSecret&, const ObservedSecret&) = default;
 };
 
+/// A node whose relay does not take mail.
+struct DegradedNode {
+  std::string node;
+  std::string reason;  ///< one CamelCase word, its pod's: CrashLoopBackOff
+  friend bool operator==(const DegradedNode&, const DegradedNode&) = default;
+};
+
 struct Status {
   std::int64_t observed_generation = 0;
   std::vector<Condition> conditions;
@@ -45,6 +52,9 @@ struct Status {
   std::int64_t updated_nodes = 0;
   std::int64_t ready_nodes = 0;
   std::int64_t available_nodes = 0;
+  std::int64_t misscheduled_nodes = 0;
+  std::vector<DegradedNode> degraded_nodes;  ///< by name, ten at most
+  std::string selector;                      ///< of the relay's pods
   std::string image;
   std::string config_hash;
   std::vector<ObservedSecret> observed_secrets;

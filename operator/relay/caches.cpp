@@ -1,5 +1,6 @@
 #include "operator/relay/caches.hpp"
 
+#include "operator/relay/trouble.hpp"
 #include "operator/resources/names.hpp"
 
 namespace op::smtp_relay {
@@ -48,20 +49,20 @@ Store::Options relays_options(const Enqueue& enqueue) {
   return options;
 }
 
-/// A pod concerns us when it appears and when somebody changed the stamp; its heartbeat does not.
+/// A pod concerns us when it appears, when somebody changed the stamp, and when something else is wrong with it; its
+/// heartbeat does not.
 Store::Options pods_options(const Enqueue& enqueue) {
   Store::Options options;
-  options.trim = [](Json& pod) {
-    pod.erase("spec");
-    pod.erase("status");
-  };
+  options.trim = summarize;
   options.group_of = [](const Json& pod) { return metadata_text(pod, "labels", kInstance); };
   options.on_change = [enqueue](const Change& change) {
     if (change.after == nullptr) return;
-    const bool is_new = change.before == nullptr;
-    const auto stamp = metadata_text(*change.after, "annotations", kReload);
-    if (is_new || stamp != metadata_text(*change.before, "annotations", kReload))
-      enqueue(owner_of(*change.after));
+    const auto differs = [&](const auto& get) { return get(*change.before) != get(*change.after); };
+    const bool is_news =
+      change.before == nullptr ||
+      differs([](const Json& pod) { return metadata_text(pod, "annotations", kReload); }) ||
+      differs([](const Json& pod) { return pod.value("status", Json()); });
+    if (is_news) enqueue(owner_of(*change.after));
   };
   return options;
 }
@@ -97,7 +98,7 @@ std::vector<std::unique_ptr<runtime::Informer>> Caches::informers(
   add(kube::kConfigMaps, kManagedSelector, View::full, config_maps.feed(name_space));
   add(kube::kServiceAccounts, kManagedSelector, View::full, service_accounts.feed(name_space));
   add(kube::kServices, kManagedSelector, View::full, services.feed(name_space));
-  add(kube::kPods, kManagedSelector, View::metadata, pods.feed(name_space));
+  add(kube::kPods, kManagedSelector, View::full, pods.feed(name_space));
   add(kube::kSecrets, "", View::metadata, references.sink(KeyKind::secret, name_space));
   add(kube::kConfigMaps, "", View::metadata, references.sink(KeyKind::config_map, name_space));
   return made;

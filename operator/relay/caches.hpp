@@ -30,7 +30,7 @@ class Caches {
   runtime::Store config_maps;
   runtime::Store service_accounts;
   runtime::Store services;
-  runtime::Store pods;  ///< grouped by the relay's name
+  runtime::Store pods;  ///< summarized (trouble.hpp), grouped by the relay's name
   ReferenceCache references;
 
  private:

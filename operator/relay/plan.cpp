@@ -119,6 +119,8 @@ Plan make_plan(const World& world, const Defaults& defaults) {
   plan.reload = reload_stamp(world, settings);
   plan.settings_key = resources::settings_key(world.relay.spec, anchors_in(world));
   plan.secrets = observed_secrets(world);
+  if (world.daemon_set)
+    plan.troubles = troubles_of(world.pods, kube::text_at(*world.daemon_set, "/metadata/uid"));
   auto former = former_settings(world, plan.settings_key);
   plan.keeps_former_settings = !former.empty();
   plan.is_paused = world.relay.spec.management_state == "Paused";

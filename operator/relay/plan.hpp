@@ -3,6 +3,7 @@
 
 #include "operator/kube/resource.hpp"
 #include "operator/relay/checks.hpp"
+#include "operator/relay/trouble.hpp"
 
 namespace op::smtp_relay {
 
@@ -37,6 +38,8 @@ struct Plan {
   std::string settings_key;  ///< of the pods that this is news for
   bool keeps_former_settings = false;  ///< for pods with other mounts, until they are replaced
   std::vector<api::ObservedSecret> secrets;
+  std::vector<Trouble> troubles;  ///< of pods that do not take mail, by node
+  bool is_stalled = false;        ///< the rollout makes no progress. Found out afterwards
   std::string
     not_stamped;  ///< why pods could not be told to read again; empty: they could. Found out afterwards
 };

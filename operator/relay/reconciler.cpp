@@ -6,6 +6,7 @@
 #include "operator/relay/happenings.hpp"
 #include "operator/relay/status.hpp"
 #include "operator/resources/names.hpp"
+#include "relay/base/units.hpp"
 
 namespace op::smtp_relay {
 namespace {
@@ -19,6 +20,8 @@ namespace log = relay::log;
 
 /// Where no event will tell that something has changed: another's object in our place, a right that was granted.
 constexpr relay::seconds kLookAgain{30};
+/// What the definition has for its default, where a duration can't be read after all.
+constexpr relay::milliseconds kStallAfter = std::chrono::minutes{10};
 
 /// What the API server said no to, as something that a person can mend; nothing when it may just be tried again.
 std::optional<Finding> finding_of(const Failure& failure) {
@@ -117,13 +120,31 @@ Answer<Outcome> RelayReconciler::reconcile(const Key& key, std::stop_token stop)
   auto stamped = may_write ? stamp_pods(*world, plan, stop) : Answer<Outcome>(Outcome{});
   if (!stamped && is_lasting(stamped.error())) plan.not_stamped = stamped.error().error.context;
 
+  const auto stalls_in = may_write ? judge_rollout(*world, plan) : std::nullopt;
+
   const auto published =
     publish(world->relay, next_status(world->relay, plan, world->daemon_set, clock_.wall()), stop);
   if (!published || !*published) return ended_by(published);
   // Only a change of the resource mends what the server finds invalid; the controller does not repeat it.
   if (!applied && applied.error().kind == Kind::invalid) return tl::unexpected(applied.error());
   if (needs_another_look(plan)) return Outcome{kLookAgain};
+  if (stamped && stalls_in)
+    stamped->requeue_after = std::min(stamped->requeue_after.value_or(*stalls_in), *stalls_in);
   return stamped;
+}
+
+std::optional<relay::milliseconds> RelayReconciler::judge_rollout(const World& world, Plan& plan) {
+  const Key key{world.relay.name_space, world.relay.name};
+  const auto rollout = rollout_of(world.daemon_set);
+  const std::lock_guard lock(mutex_);
+  if (!rollout.exists || rollout.is_complete()) {
+    standstill_.forget(key);
+    return std::nullopt;
+  }
+  const auto stall_after = relay::parse_duration(world.relay.spec.stall_after).value_or(kStallAfter);
+  const auto left = standstill_.time_left(key, rollout, stall_after, clock_.steady());
+  plan.is_stalled = left == relay::milliseconds{0} || is_known_to_be_stalled(world.relay, rollout);
+  return plan.is_stalled ? std::nullopt : std::optional(left);
 }
 
 /// Nothing can be told of what it wants: the status says which field is wrong, and what runs goes on.
@@ -149,6 +170,7 @@ void RelayReconciler::forget(const Key& key) {
   applier_.forget({key.name_space, key.name + "-smtp-relay"});
   const std::lock_guard lock(mutex_);
   settling_.forget(key);
+  standstill_.forget(key);
 }
 
 Answer<World> RelayReconciler::gather(api::SmtpRelay relay, std::stop_token stop) {

@@ -4,6 +4,7 @@
 #include "operator/relay/applier.hpp"
 #include "operator/relay/caches.hpp"
 #include "operator/relay/reload.hpp"
+#include "operator/relay/stall.hpp"
 #include "operator/runtime/controller.hpp"
 #include "operator/runtime/event_recorder.hpp"
 
@@ -35,6 +36,8 @@ class RelayReconciler : public runtime::Reconciler {
   );
   void tell_of_write(const Child& child, std::string_view what, std::string_view why);
   [[nodiscard]] kube::Answer<void> apply(const Plan& plan, World& world, std::stop_token stop);
+  /// Says in the plan that the rollout has stalled, or else when it will have.
+  [[nodiscard]] std::optional<runtime::milliseconds> judge_rollout(const World& world, Plan& plan);
   [[nodiscard]] kube::Answer<runtime::Outcome> stamp_pods(
     const World& world, const Plan& plan, std::stop_token stop
   );
@@ -54,7 +57,8 @@ class RelayReconciler : public runtime::Reconciler {
   relay::log::Sink& log_;
   Applier applier_;
   std::mutex mutex_;
-  Settling settling_;  // under mutex_
+  Settling settling_;      // under mutex_
+  Standstill standstill_;  // under mutex_
 };
 
 }  // namespace op::smtp_relay

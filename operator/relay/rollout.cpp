@@ -16,6 +16,8 @@ Rollout rollout_of(const std::optional<Json>& daemon_set) {
     at("/status/updatedNumberScheduled"),
     at("/status/numberReady"),
     at("/status/numberAvailable"),
+    at("/status/numberMisscheduled"),
+    at("/metadata/generation"),
     daemon_set->value(kSettings, ""),
   };
 }

@@ -5,6 +5,9 @@
 
 namespace op::smtp_relay {
 
+/// The reason of Progressing when a rollout makes no progress.
+inline constexpr std::string_view kStalled = "RolloutStalled";
+
 struct Rollout {
   bool exists = false;
   bool is_observed = false;  ///< the counts are those of the present spec
@@ -12,7 +15,9 @@ struct Rollout {
   std::int64_t updated = 0;
   std::int64_t ready = 0;
   std::int64_t available = 0;
-  std::string settings_key;  ///< which of the ConfigMap's settings pods of the present template read
+  std::int64_t misscheduled = 0;
+  std::int64_t generation = 0;  ///< of the DaemonSet
+  std::string settings_key;     ///< which of the ConfigMap's settings pods of the present template read
   /// No pod of an older template is left.
   [[nodiscard]] bool has_replaced_all() const { return is_observed && updated >= desired; }
   [[nodiscard]] bool is_complete() const { return has_replaced_all() && available >= desired; }

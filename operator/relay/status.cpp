@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "operator/relay/rollout.hpp"
+#include "operator/resources/names.hpp"
 
 namespace op::smtp_relay {
 namespace {
@@ -15,6 +16,9 @@ constexpr std::size_t kLongestMessage = 4000;
 std::string of_nodes(std::int64_t count, std::int64_t total) {
   return std::to_string(count) + " of " + std::to_string(total) + (total == 1 ? " node" : " nodes");
 }
+
+/// status.degradedNodes holds no more.
+constexpr std::size_t kMostDegradedNodes = 10;
 
 struct Verdict {
   std::string_view status;
@@ -70,10 +74,32 @@ Verdict ready(const Plan& plan, const Rollout& rollout, std::uint16_t port) {
   return {"True", "AllNodesAvailable", answer};
 }
 
-Verdict rollout_progress(const Plan& plan, const Rollout& rollout) {
+/// `node2: ImagePullBackOff (Back-off pulling image "x"), and 3 more`
+std::string first_trouble(const std::vector<Trouble>& troubles) {
+  if (troubles.empty())
+    return "no pod says why; kubectl describe daemonset tells what its controller was refused";
+  const auto& first = troubles.front();
+  auto text = (first.node.empty() ? "a pod" : first.node) + ": " + first.reason;
+  if (!first.message.empty()) text += " (" + first.message + ")";
+  if (troubles.size() > 1) text += ", and " + std::to_string(troubles.size() - 1) + " more";
+  return text;
+}
+
+Verdict stalled(const Plan& plan, const api::SmtpRelay& relay, const Rollout& rollout) {
+  const auto state = rollout.is_observed ? of_nodes(rollout.updated, rollout.desired) + " up to date, " +
+                                             std::to_string(rollout.available) + " available"
+                                         : "the DaemonSet controller has not taken up the present state";
+  return {
+    "False", std::string(kStalled),
+    state + ", and no progress for " + relay.spec.stall_after + "; " + first_trouble(plan.troubles)
+  };
+}
+
+Verdict rollout_progress(const Plan& plan, const api::SmtpRelay& relay, const Rollout& rollout) {
   if (plan.is_paused) return {"False", "Paused", "nothing is applied while managementState is Paused"};
   if (!plan.findings.empty())
     return {"False", "Blocked", "nothing is applied until what other conditions say is mended"};
+  if (plan.is_stalled) return stalled(plan, relay, rollout);
   if (!rollout.exists || !rollout.is_observed) return {"True", "RolloutInProgress", "the rollout begins"};
   if (rollout.is_complete())
     return {"False", "RolloutComplete", of_nodes(rollout.updated, rollout.desired) + " up to date"};
@@ -84,8 +110,8 @@ Verdict rollout_progress(const Plan& plan, const Rollout& rollout) {
   return {"True", "RolloutInProgress", std::move(message)};
 }
 
-Verdict progressing(const Plan& plan, const Rollout& rollout) {
-  auto verdict = rollout_progress(plan, rollout);
+Verdict progressing(const Plan& plan, const api::SmtpRelay& relay, const Rollout& rollout) {
+  auto verdict = rollout_progress(plan, relay, rollout);
   if (!plan.not_stamped.empty())
     verdict.message +=
       "; running pods could not be told to read their files again, which takes them a minute or so: " +
@@ -101,6 +127,23 @@ Verdict config_valid(const Plan& plan) {
 Verdict secrets_resolved(const Plan& plan) {
   if (const auto found = judged(plan, condition::kSecretsResolved)) return *found;
   return {"True", "Resolved", "every Secret and ConfigMap that the resource names is there"};
+}
+
+std::vector<api::DegradedNode> degraded_nodes(const std::vector<Trouble>& troubles) {
+  std::vector<api::DegradedNode> nodes;
+  for (const auto& trouble : troubles) {
+    if (!trouble.node.empty() && nodes.size() < kMostDegradedNodes)
+      nodes.push_back({trouble.node, trouble.reason});
+  }
+  return nodes;
+}
+
+std::string selector_of(const api::SmtpRelay& relay) {
+  const auto labels = resources::selector_labels(relay);
+  std::string text;
+  for (const auto& [key, value] : labels.items())
+    text += (text.empty() ? "" : ",") + key + "=" + value.get<std::string>();
+  return text;
 }
 
 Verdict paused(const Plan& plan) {
@@ -134,7 +177,7 @@ api::Status next_status(
     );
   };
   set(condition::kReady, ready(plan, rollout, relay.spec.port));
-  set(condition::kProgressing, progressing(plan, rollout));
+  set(condition::kProgressing, progressing(plan, relay, rollout));
   set(condition::kConfigValid, config_valid(plan));
   set(condition::kSecretsResolved, secrets_resolved(plan));
   set(condition::kPaused, paused(plan));
@@ -143,6 +186,9 @@ api::Status next_status(
   status.updated_nodes = rollout.updated;
   status.ready_nodes = rollout.ready;
   status.available_nodes = rollout.available;
+  status.misscheduled_nodes = rollout.misscheduled;
+  status.degraded_nodes = degraded_nodes(plan.troubles);
+  status.selector = selector_of(relay);
   if (plan.findings.empty() && !plan.is_paused) {
     status.image = plan.image;
     status.config_hash = plan.config_hash;

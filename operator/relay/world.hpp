@@ -52,7 +52,7 @@ struct World {
   std::optional<Json> service;
   std::optional<Json> config_map;
   std::optional<Json> daemon_set;
-  std::vector<Json> pods;  ///< metadata of the relay's pods
+  std::vector<Json> pods;  ///< metadata of the relay's pods, and what is wrong with them (summarize())
 };
 
 /// The Secrets and ConfigMaps that a resource names.

@@ -87,6 +87,23 @@ def test_ready_follows_the_daemon_set(edge):
     edge.wait_for_condition("Ready", "False", "PodsNotAvailable")
 
 
+def test_the_status_names_nodes_that_take_no_mail(edge):
+    edge.pod("edge-1")
+    edge.pod("edge-2")
+    waiting = {"name": "relay", "image": "x", "imageID": "", "ready": False, "restartCount": 0,
+               "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
+    edge.pod_says("edge-1", "node1", phase="Pending", containerStatuses=[waiting])
+    edge.pod_says("edge-2", "node2", phase="Running", conditions=[{"type": "Ready", "status": "True"}])
+
+    def degraded():
+        return edge.relay()["status"].get("degradedNodes")
+
+    wait_until(lambda: degraded() == [{"node": "node1", "reason": "ImagePullBackOff"}], 5, f"one node is named: {degraded()}")
+    assert edge.relay()["status"]["selector"] == "app.kubernetes.io/instance=edge,app.kubernetes.io/name=smtp-relay"
+    edge.pod_says("edge-1", "node1", phase="Running", conditions=[{"type": "Ready", "status": "True"}])
+    wait_until(lambda: degraded() == [], 5, "none is named any more")
+
+
 @pytest.mark.parametrize("what, patch", [
     ("an edited image", [{"op": "replace", "path": CONTAINER + "/image", "value": "evil:1"}]),
     ("a sidecar", [{"op": "add", "path": "/spec/template/spec/containers/-", "value": {"name": "sidecar", "image": "x"}}]),

@@ -136,6 +136,7 @@ RULES = [
     ("spec.spool.maxSize", "from 1Mi to 1Ti", spool(maxSize="1Ti"), spool(maxSize="1Ki")),
     ("spec.rollout.maxUnavailable", "a number of nodes from 1", {"rollout": {"maxUnavailable": 1000}}, {"rollout": {"maxUnavailable": 0}}),
     ("spec.rollout.maxUnavailable", "from 1% to 100%", {"rollout": {"maxUnavailable": "100%"}}, {"rollout": {"maxUnavailable": "0%"}}),
+    ("spec.rollout.stallAfter", "from 1m to 24h", {"rollout": {"stallAfter": "24h"}}, {"rollout": {"stallAfter": "59s"}}),
     ("spec.podMetadata.labels", "keys are such as", pods(labels={"example.org/team": "mail"}), pods(labels={"example.org/": "mail"})),
     ("spec.podMetadata.labels", "choose other keys", pods(labels={"team": "mail"}), pods(labels={"app.kubernetes.io/name": "mine"})),
     ("spec.podMetadata.labels", "choose other keys", pods(labels={}), pods(labels={"controller-revision-hash": "1"})),
@@ -300,7 +301,7 @@ def test_defaults_are_filled_in(mail):
     assert spec["drain"] == {"lameDuck": "20s", "sessionTimeout": "30s"}
     assert spec["resources"] == {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
     assert spec["health"] == {"hostPort": 8025}
-    assert spec["rollout"] == {"maxUnavailable": 1, "minReadySeconds": 10}
+    assert spec["rollout"] == {"maxUnavailable": 1, "minReadySeconds": 10, "stallAfter": "10m"}
     assert spec["podMetadata"] == {"labels": {}, "annotations": {}}
     assert spec["helo"] == {"from": "NodeName"}
     assert spec["limits"] == {"maxMessageSize": "25Mi", "maxRecipients": 1000, "maxConnections": 500, "sessionTimeout": "5m"}
@@ -345,6 +346,8 @@ def test_unknown_fields_are_reported(mail, plane):
 def test_people_find_their_way(mail, plane):
     mail.apply()
     assert "Networks of the clients that may relay" in plane.kubectl("explain", "smr.spec.access.allowedNetworks")
-    columns = plane.kubectl("get", "smr", "-n", "mail").splitlines()[0].split()
-    assert columns == ["NAME", "READY", "DESIRED", "READY-NODES", "UPDATED", "PORT", "REASON", "AGE"]
-    assert "smtp.test" in plane.kubectl("get", "smtp", "-n", "mail", "-o", "wide")
+    columns = ["NAME", "READY", "DESIRED", "READY-NODES", "UPDATED", "PORT", "REASON", "AGE"]
+    assert plane.kubectl("get", "smr", "-n", "mail").splitlines()[0].split() == columns
+    wide = plane.kubectl("get", "smtp", "-n", "mail", "-o", "wide")
+    assert wide.splitlines()[0].split() == [*columns, "SMARTHOST", "IMAGE", "MESSAGE"]
+    assert "smtp.test" in wide

@@ -142,6 +142,13 @@ class Mail:
         found.sort(key=lambda event: event["eventTime"])
         return [(event["type"], event["reason"], event["note"]) for event in found]
 
+    def pod_says(self, name, node, **status):
+        """What kubelet or the scheduler would say of a pod."""
+        path = f"{CORE}/pods/{name}"
+        if node and not self.api.get(path)["spec"].get("nodeName"):
+            self.api.create(f"{path}/binding", {"metadata": {"name": name}, "target": {"kind": "Node", "name": node}})
+        self.api.patch(f"{path}/status", {"status": status})
+
     # ---- waiting ----
 
     def condition(self, kind, name="edge"):

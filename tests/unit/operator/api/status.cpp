@@ -31,6 +31,9 @@ TEST(Status, IsReadBackAsItWasWritten) {
   status.updated_nodes = 2;
   status.ready_nodes = 1;
   status.available_nodes = 1;
+  status.misscheduled_nodes = 4;
+  status.degraded_nodes = {{"node1", "CrashLoopBackOff"}};
+  status.selector = "app.kubernetes.io/instance=edge";
   status.image = "relay:1";
   status.config_hash = "abc";
   status.observed_secrets = {{"credentials", "12"}};

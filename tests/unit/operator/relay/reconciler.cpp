@@ -49,7 +49,8 @@ class ReconcilerTest : public ::testing::Test {
  protected:
   void exists(const Json& object) { caches.relays.feed("mail")->upsert(object); }
   /// As if the children had been applied and seen.
-  void has_children() {
+  /// @param generation  of the DaemonSet; 0: its rollout is complete
+  void has_children(int generation = 0) {
     World world;
     world.relay = *api::parse_smtp_relay(resource());
     const auto plan = make_plan(world, kDefaults);
@@ -61,6 +62,7 @@ class ReconcilerTest : public ::testing::Test {
     };
     for (auto& [store, child] : children) {
       child["metadata"]["uid"] = "d-1";
+      child["metadata"]["generation"] = generation;
       store->feed("mail")->upsert(child);
     }
     auto pod = plan.apply.at(2).desired["spec"]["template"];
@@ -158,6 +160,22 @@ TEST_F(ReconcilerTest, WritesNothingButTheStatusWhileItIsPaused) {
   EXPECT_THAT(transport.requests, SizeIs(2));
   for (const auto& request : transport.requests) EXPECT_THAT(request.target, HasSubstr("edge/status"));
   EXPECT_EQ(condition("Paused")["status"], "True");
+}
+
+TEST_F(ReconcilerTest, LooksAgainWhenARolloutWouldHaveStalledAndThenSaysSo) {
+  exists(resource());
+  has_children(1);
+  answers({200, 200});
+  EXPECT_TRUE(reconcile());
+  clock.advance(kSettleTime);
+  answers({200, 200, 200});
+  EXPECT_EQ(reconcile()->requeue_after, relay::seconds{600} - kSettleTime);
+  EXPECT_EQ(condition("Progressing")["reason"], "RolloutInProgress");
+  clock.advance(relay::seconds{600});
+  answers({200, 200, 200});
+  EXPECT_FALSE(reconcile()->requeue_after);
+  EXPECT_EQ(condition("Progressing")["reason"], "RolloutStalled");
+  EXPECT_THAT(condition("Progressing")["message"].get<std::string>(), HasSubstr("Pending"));
 }
 
 TEST_F(ReconcilerTest, RemovesAServiceThatIsNotWantedAnyMore) {

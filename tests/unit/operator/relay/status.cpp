@@ -82,6 +82,35 @@ TEST_F(StatusTest, IsNotReadyWhereNoNodeMatches) {
   says("Ready", "False", "NoNodes", "nothing takes mail");
 }
 
+TEST_F(StatusTest, TellsWhatHoldsUpARolloutThatDoesNotMove) {
+  roll_out(3, 1, 2);
+  auto plan = make_plan(world, kDefaults);
+  plan.is_stalled = true;
+  plan.troubles = {{"node2", "ImagePullBackOff", "no such image"}, {"node3", "Pending", ""}};
+  const auto said = *next_status(world.relay, plan, daemon_set, kNoon).find("Progressing");
+  EXPECT_EQ(said.status, "False");
+  EXPECT_EQ(said.reason, "RolloutStalled");
+  EXPECT_EQ(
+    said.message,
+    "1 of 3 nodes up to date, 2 available, and no progress for 10m; node2: ImagePullBackOff (no such image), "
+    "and 1 more"
+  );
+  plan.troubles.clear();
+  EXPECT_THAT(
+    next_status(world.relay, plan, daemon_set, kNoon).find("Progressing")->message,
+    HasSubstr("no pod says why")
+  );
+}
+
+TEST_F(StatusTest, NamesTenNodesThatTakeNoMail) {
+  auto plan = make_plan(world, kDefaults);
+  plan.troubles = {{"", "Pending", ""}};
+  for (int i = 10; i < 30; ++i) plan.troubles.push_back({"node" + std::to_string(i), "NotReady", ""});
+  const auto status = next_status(world.relay, plan, daemon_set, kNoon);
+  ASSERT_EQ(status.degraded_nodes.size(), 10U);
+  EXPECT_EQ(status.degraded_nodes[0], (api::DegradedNode{"node10", "NotReady"}));
+}
+
 TEST_F(StatusTest, GoesOnToReportWhileItIsPaused) {
   says("Paused", "False", "Managed");
   world.relay.spec.management_state = "Paused";
@@ -136,6 +165,10 @@ TEST_F(StatusTest, CountsNodesAndNamesVersions) {
   EXPECT_EQ(made.updated_nodes, 4);
   EXPECT_EQ(made.ready_nodes, 3);
   EXPECT_EQ(made.available_nodes, 3);
+  EXPECT_EQ(made.misscheduled_nodes, 0);
+  EXPECT_EQ(made.selector, "app.kubernetes.io/instance=edge,app.kubernetes.io/name=smtp-relay");
+  (*daemon_set)["status"]["numberMisscheduled"] = 2;
+  EXPECT_EQ(next().misscheduled_nodes, 2);
   EXPECT_EQ(made.observed_generation, 3);
   EXPECT_EQ(made.image, "relay:1");
   EXPECT_EQ(made.observed_secrets.at(0).resource_version, "7");
