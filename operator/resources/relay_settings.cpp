@@ -108,6 +108,33 @@ constexpr std::array kRows{
   Row{"pod_annotations", "", pod_annotations},
 };
 
+constexpr std::string_view kProtocol = "RFC 5321 4.5.3.2 gives it; through `envFrom`";
+constexpr std::string_view kOfThePod = "the pod says it of itself";
+
+constexpr std::array kLeftAlone{
+  LeftAlone{"hostname", "`helo`, as a variable of the pod: relays read it at their start alone"},
+  LeftAlone{"durability", "250 means kept; who wants it otherwise says so through `envFrom`"},
+  LeftAlone{"host_addresses", kOfThePod},
+  LeftAlone{"smarthost", "`smarthosts` says it of any number of hosts"},
+  LeftAlone{"smarthost_tls", "`smarthosts[].tls`"},
+  LeftAlone{"smarthost_ca", "`smarthosts[].tls.caRef`"},
+  LeftAlone{"bare_line_endings", "for clients that need it, through `envFrom`"},
+  LeftAlone{"delivery_connections", "`smarthosts[].limits.maxConnections`; it is for `smarthost`"},
+  LeftAlone{"messages_per_connection", "`smarthosts[].limits`; for delivery by MX through `envFrom`"},
+  LeftAlone{"connect_timeout", "`smarthosts[].limits`; for delivery by MX through `envFrom`"},
+  LeftAlone{"connection_idle_time", "its default suits every host; through `envFrom`"},
+  LeftAlone{"banner_timeout", kProtocol},
+  LeftAlone{"command_timeout", kProtocol},
+  LeftAlone{"data_init_timeout", kProtocol},
+  LeftAlone{"data_block_timeout", kProtocol},
+  LeftAlone{"data_end_timeout", kProtocol},
+  LeftAlone{"content_memory", "goes with `resources.limits.memory`; through `envFrom`"},
+  LeftAlone{"shards", "one a core, as the container sees them; through `envFrom`"},
+  LeftAlone{"node_name", kOfThePod},
+  LeftAlone{"pod_name", kOfThePod},
+  LeftAlone{"pod_namespace", kOfThePod},
+};
+
 /// The one setting that takes more than the resource: which keys its ConfigMap has.
 OrderedJson anchor_files(const Spec& spec, const TrustAnchors& anchors) {
   OrderedJson files;
@@ -132,6 +159,8 @@ std::string_view field_of_setting(std::string_view key) {
   }
   return {};
 }
+
+std::span<const LeftAlone> settings_left_alone() { return kLeftAlone; }
 
 bool is_fixed_by_the_pod(std::string_view key) {
   return std::any_of(kRows.begin(), kRows.end(), [&](const Row& row) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <span>
+
 #include "operator/resources/names.hpp"
 
 namespace op::resources {
@@ -11,6 +13,14 @@ namespace op::resources {
 /// The field of the resource that a relay's setting comes from (`spec.limits.maxMessageSize`), or nothing when it is
 /// not the user's to choose.
 [[nodiscard]] std::string_view field_of_setting(std::string_view key);
+
+/// A setting of the relay that the resource has no field for.
+struct LeftAlone {
+  std::string_view key;
+  std::string_view why;  ///< and what there is instead, if anything
+};
+/// With relay_settings() all that the relay has: a test fails when it gets another one. docs/operator.md has them too.
+[[nodiscard]] std::span<const LeftAlone> settings_left_alone();
 
 /// True for settings that ports, probes and mounts of the pod rely on, or that say where a mount is: nobody may choose others.
 [[nodiscard]] bool is_fixed_by_the_pod(std::string_view key);

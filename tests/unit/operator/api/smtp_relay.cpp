@@ -1,6 +1,7 @@
 #include "operator/api/smtp_relay.hpp"
 
 #include <gmock/gmock.h>
+#include <regex>
 
 #include "tests/support/yaml.hpp"
 
@@ -81,9 +82,14 @@ TEST(SmtpRelay, NamesTheFieldThatHasTheWrongType) {
 
 // ---- the definition in crds/ and Spec must say the same ----
 
-const Json& spec_schema() {
+const Json& definition() {
   static const Json schema = relay::test::read_yaml("crds/smtp.buildinglink.com_smtprelays.yaml")
-                               .at("/spec/versions/0/schema/openAPIV3Schema/properties/spec"_json_pointer);
+                               .at("/spec/versions/0/schema/openAPIV3Schema"_json_pointer);
+  return schema;
+}
+
+const Json& spec_schema() {
+  static const Json schema = definition()["properties"]["spec"];
   return schema;
 }
 
@@ -149,24 +155,58 @@ TEST(SmtpRelay, ReadsEveryFieldOfItsDefinition) {
   }
 }
 
-TEST(SmtpRelay, HasADefinitionWhoseListsAndTextsAreBounded) {
-  std::vector<std::pair<std::string, Json>> todo{{"spec", spec_schema()}};
-  while (!todo.empty()) {
-    const auto [path, schema] = todo.back();
-    todo.pop_back();
+/// Each property and each entry of a list or map, with its path, from `spec` and `status` on.
+std::vector<std::pair<std::string, Json>> all_schemas() {
+  const auto& whole = definition();
+  std::vector<std::pair<std::string, Json>> todo{
+    {"spec", whole["properties"]["spec"]}, {"status", whole["properties"]["status"]}
+  };
+  for (std::size_t i = 0; i < todo.size(); ++i) {
+    const auto [path, schema] = todo[i];
+    if (schema.contains("items")) todo.emplace_back(path + "[]", schema["items"]);
+    if (schema.contains("additionalProperties"))
+      todo.emplace_back(path + "{}", schema["additionalProperties"]);
+    const auto properties = schema.value("properties", Json::object());
+    for (const auto& [name, property] : properties.items()) todo.emplace_back(path + "." + name, property);
+  }
+  return todo;
+}
+
+bool is_entry(const std::string& path) { return path.ends_with("[]") || path.ends_with("{}"); }
+
+/// Whether the operator alone writes it: counts have no end then.
+bool is_status(const std::string& path) { return path.starts_with("status"); }
+
+TEST(SmtpRelay, HasADefinitionWhoseListsTextsAndNumbersAreBounded) {
+  for (const auto& [path, schema] : all_schemas()) {
     const auto type = schema.value("type", "");
     if (type == "array") {
       EXPECT_TRUE(schema.contains("maxItems")) << path;
       EXPECT_TRUE(schema.contains("x-kubernetes-list-type")) << path;
-      todo.emplace_back(path + "[]", schema["items"]);
     }
-    if (type == "string") EXPECT_TRUE(schema.contains("maxLength") || schema.contains("enum")) << path;
+    const bool is_text = type == "string" || schema.contains("x-kubernetes-int-or-string");
+    const bool is_bounded =
+      schema.contains("maxLength") || schema.contains("enum") || schema.value("format", "") == "date-time";
+    if (is_text) EXPECT_TRUE(is_bounded) << path;
+    if (type == "integer") EXPECT_TRUE(schema.contains("minimum")) << path;
+    if (type == "integer") EXPECT_TRUE(schema.contains("maximum") || is_status(path)) << path;
     if (schema.contains("additionalProperties")) EXPECT_TRUE(schema.contains("maxProperties")) << path;
-    const auto properties = schema.value("properties", Json::object());
-    for (const auto& [name, property] : properties.items()) {
-      EXPECT_TRUE(property.contains("description")) << path << "." << name << " is not described";
-      todo.emplace_back(path + "." + name, property);
-    }
+  }
+}
+
+TEST(SmtpRelay, HasADefinitionThatExplainsEachFieldInSentences) {
+  const std::regex sentences(R"(["A-Z0-9<][\s\S]{8,}\.)");
+  for (const auto& [path, schema] : all_schemas()) {
+    if (is_entry(path)) continue;
+    const auto text = schema.value("description", "");
+    EXPECT_TRUE(std::regex_match(text, sentences)) << path << ": '" << text << "'";
+  }
+}
+
+TEST(SmtpRelay, HasRulesThatSayWhatToDo) {
+  for (const auto& [path, schema] : all_schemas()) {
+    for (const auto& rule : schema.value("x-kubernetes-validations", Json::array()))
+      EXPECT_GE(rule.value("message", "").size(), 15U) << path << ": " << rule["rule"];
   }
 }
 

@@ -1,8 +1,12 @@
 #include "operator/resources/relay_settings.hpp"
 
+#include <algorithm>
 #include <gtest/gtest.h>
+#include <set>
+#include <sstream>
 
 #include "relay/config/reference.hpp"
+#include "tests/support/yaml.hpp"
 
 namespace op::resources {
 namespace {
@@ -55,17 +59,86 @@ TEST(RelaySettings, SayWhetherAddressesAreRedacted) {
   EXPECT_FALSE(Json::parse(relay_settings(relay)).contains("log_redaction_key"));
 }
 
-TEST(RelaySettings, HaveTheRelaysOwnDefaults) {
-  const auto ours = Json::parse(relay_settings(edge()));
-  for (const std::string key :
-       {"mx_tls", "mx_max_connections", "bulk_headers", "bounce_max_size", "bounce_rate",
-        "dead_letter_max_age", "log_addresses", "retry_warn_after", "mx_retry_initial_delay",
-        "delivery_connections_total", "delivery_messages_total", "max_recipients", "max_connections",
-        "session_idle_timeout"}) {
-    const auto* setting = relay::config::find_setting(key);
-    ASSERT_NE(setting, nullptr) << key;
-    EXPECT_EQ(relay::config::as_text(ours[key], setting->shape), std::string(setting->default_value)) << key;
+bool is_left_alone(std::string_view key) {
+  const auto left = settings_left_alone();
+  return std::any_of(left.begin(), left.end(), [&](const LeftAlone& each) { return each.key == key; });
+}
+
+bool is_rendered(std::string_view key) { return !field_of_setting(key).empty() || is_fixed_by_the_pod(key); }
+
+TEST(RelaySettings, AreAllThatTheRelayHasOrLeftAloneForAReason) {
+  for (const auto& setting : relay::config::settings_table())
+    EXPECT_NE(is_rendered(setting.key), is_left_alone(setting.key))
+      << setting.key << ": render it, or say in settings_left_alone() why not";
+  for (const auto& each : settings_left_alone()) {
+    EXPECT_NE(relay::config::find_setting(each.key), nullptr) << each.key;
+    EXPECT_FALSE(each.why.empty()) << each.key;
   }
+}
+
+TEST(RelaySettings, ThatAreLeftAloneAreInTheDocumentation) {
+  const auto page = relay::test::read_text("docs/operator.md");
+  const std::string head = "### Settings without a field";
+  ASSERT_NE(page.find(head), std::string::npos);
+  const auto rest = page.substr(page.find(head) + head.size());
+  const auto section = rest.substr(0, rest.find("\n#"));
+  std::string table = "| setting | why, and what there is instead |\n|---|---|\n";
+  for (const auto& each : settings_left_alone())
+    table += "| `" + std::string(each.key) + "` | " + std::string(each.why) + " |\n";
+  EXPECT_NE(section.find(table), std::string::npos) << "it should have:\n" << table;
+}
+
+const Json& spec_schema() {
+  static const Json schema = relay::test::read_yaml("crds/smtp.buildinglink.com_smtprelays.yaml")
+                               .at("/spec/versions/0/schema/openAPIV3Schema/properties/spec"_json_pointer);
+  return schema;
+}
+
+/// The part of the definition with this path, `spec.limits.maxMessageSize`, or null.
+Json schema_at(std::string_view path) {
+  auto schema = spec_schema();
+  std::istringstream names{std::string(path)};
+  std::string name;
+  std::getline(names, name, '.');
+  while (std::getline(names, name, '.')) {
+    const auto properties = schema.value("properties", Json::object());
+    if (!properties.contains(name)) return nullptr;
+    schema = properties[name];
+  }
+  return schema;
+}
+
+TEST(RelaySettings, ComeFromFieldsThatTheDefinitionHas) {
+  for (const auto& setting : relay::config::settings_table()) {
+    const auto field = field_of_setting(setting.key);
+    if (!field.empty()) EXPECT_FALSE(schema_at(field).is_null()) << field;
+  }
+}
+
+TEST(RelaySettings, HaveTheRelaysOwnDefaults) {
+  // What every resource says, or edge() does.
+  const std::set<std::string_view> said{"allowed_networks", "smarthosts"};
+  const auto ours = Json::parse(relay_settings(edge()));
+  std::size_t compared = 0;
+  for (const auto& setting : relay::config::settings_table()) {
+    const std::string key(setting.key);
+    if (field_of_setting(key).empty() || said.contains(key) || !ours.contains(key)) continue;
+    EXPECT_EQ(relay::config::as_text(ours[key], setting.shape), std::string(setting.default_value)) << key;
+    ++compared;
+  }
+  EXPECT_GT(compared, 25U);
+}
+
+/// Numbers of a setting, as its row words them: `1 to 1000`.
+TEST(RelaySettings, HaveTheRelaysOwnBounds) {
+  std::size_t compared = 0;
+  for (const auto& setting : relay::config::settings_table()) {
+    const auto schema = schema_at(field_of_setting(setting.key));
+    if (field_of_setting(setting.key).empty() || schema.value("type", "") != "integer") continue;
+    EXPECT_EQ(schema["minimum"].dump() + " to " + schema["maximum"].dump(), setting.accepted) << setting.key;
+    ++compared;
+  }
+  EXPECT_GT(compared, 4U);
 }
 
 TEST(RelaySettings, AreTheSameTextForTheSameResource) {
