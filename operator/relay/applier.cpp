@@ -22,10 +22,25 @@ kube::Answer<Json> Applier::converge(
 ) {
   if (live && (agrees(child, *live) || is_settled(child, *live))) return *live;
   auto applied = client_.apply(child.resource, child.desired, stop);
+  // What was added to a list may not go with what ours says: two ports of one name. A replacement takes it away.
+  const bool is_beside_theirs =
+    !applied && applied.error().kind == kube::Kind::invalid && live && !child.exclusive.empty();
+  if (is_beside_theirs) return replace_refused(child, *live, std::move(applied.error()), std::move(stop));
   if (!applied) return applied;
   report("applied", child.resource, child.desired, live ? "it differed" : "it did not exist");
   if (child.exclusive.empty() || agrees(child, *applied)) return applied;
   return replace_if_needed(child, *applied, std::move(stop));
+}
+
+kube::Answer<Json> Applier::replace_refused(
+  const Child& child, const Json& live, kube::Failure refusal, std::stop_token stop
+) {
+  auto replaced =
+    client_.replace(child.resource, replacement(child, live), kube::DryRun::no, std::move(stop));
+  // Then it is ours that is wrong.
+  if (!replaced && replaced.error().kind == kube::Kind::invalid) return tl::unexpected(std::move(refusal));
+  if (replaced) report("replaced", child.resource, child.desired, "it held what ours can't stand beside");
+  return replaced;
 }
 
 kube::Answer<Json> Applier::replace_if_needed(const Child& child, const Json& live, std::stop_token stop) {

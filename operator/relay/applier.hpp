@@ -21,8 +21,9 @@ class Applier {
       : client_(client), log_(log), on_write_(std::move(on_write)) {}
 
   /// Server-side apply by force, when `live` differs from what we want. What others added where only we have a say
-  /// survives that; then the object is replaced. What the server itself adds or writes in other words (defaults of
-  /// newer versions, quantities, admission webhooks) is found out by a dry run, once, and is no difference from then on.
+  /// survives that, or makes the server refuse it; then the object is replaced. What the server itself adds or writes in
+  /// other words (defaults of newer versions, quantities, admission webhooks) is found out by a dry run, once, and is no
+  /// difference from then on.
   /// @param live  as last seen; none: it does not exist
   /// @return      the object as it is now
   [[nodiscard]] kube::Answer<Json> converge(
@@ -40,6 +41,9 @@ class Applier {
   };
   [[nodiscard]] bool is_settled(const Child& child, const Json& live) const;
   void remember(const Child& child, const Json& live);
+  kube::Answer<Json> replace_refused(
+    const Child& child, const Json& live, kube::Failure refusal, std::stop_token stop
+  );
   kube::Answer<Json> replace_if_needed(const Child& child, const Json& live, std::stop_token stop);
   void report(
     std::string_view event, const kube::Resource& resource, const Json& object, std::string_view why

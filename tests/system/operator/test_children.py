@@ -101,7 +101,7 @@ def test_the_status_names_nodes_that_take_no_mail(edge):
     wait_until(lambda: degraded() == [{"node": "node1", "reason": "ImagePullBackOff"}], 5, f"one node is named: {degraded()}")
     assert edge.relay()["status"]["selector"] == "app.kubernetes.io/instance=edge,app.kubernetes.io/name=smtp-relay"
     edge.pod_says("edge-1", "node1", phase="Running", conditions=[{"type": "Ready", "status": "True"}])
-    wait_until(lambda: degraded() == [], 5, "none is named any more")
+    wait_until(lambda: not degraded(), 5, f"none is named any more: {degraded()}")
 
 
 @pytest.mark.parametrize("what, patch", [
@@ -112,6 +112,7 @@ def test_the_status_names_nodes_that_take_no_mail(edge):
     ("a volume", [{"op": "add", "path": "/spec/template/spec/volumes/-", "value": {"name": "v", "emptyDir": {}}}]),
     ("a deleted probe", [{"op": "remove", "path": CONTAINER + "/livenessProbe"}]),
     ("a changed strategy", [{"op": "replace", "path": "/spec/updateStrategy/rollingUpdate/maxUnavailable", "value": "50%"}]),
+    ("another port of the container", [{"op": "replace", "path": CONTAINER + "/ports/0/containerPort", "value": 2626}]),
     ("an annotation of the pods", [{"op": "add", "path": "/spec/template/metadata/annotations/injected", "value": "x"}]),
     ("host network", [{"op": "add", "path": "/spec/template/spec/hostPID", "value": True}]),
 ], ids=lambda value: value if isinstance(value, str) else "")

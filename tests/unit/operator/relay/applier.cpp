@@ -130,6 +130,34 @@ TEST_F(ApplierTest, PassesOnWhatTheServerRefuses) {
   EXPECT_EQ(answer.error().kind, kube::Kind::invalid);
 }
 
+TEST_F(ApplierTest, ReplacesWhatCannotStandBesideOurs) {
+  const auto live = with_sidecar(child.desired);
+  transport.answers(422, R"({"message":"ports[1].name: Duplicate value"})");
+  transport.answers(200, child.desired.dump());
+  EXPECT_EQ(converge(live).value(), child.desired);
+  EXPECT_THAT(asked(), ElementsAre("PATCH", "PUT"));
+}
+
+TEST_F(ApplierTest, PassesOnTheFirstRefusalWhereAReplacementIsRefusedToo) {
+  const auto live = with_sidecar(child.desired);
+  transport.answers(422, R"({"message":"first"})");
+  transport.answers(422, R"({"message":"second"})");
+  EXPECT_NE(converge(live).error().error.context.find("first"), std::string::npos);
+}
+
+TEST_F(ApplierTest, DeletesWhatItSawAndIsContentWhereItIsGone) {
+  auto live = child.desired;
+  live["metadata"]["uid"] = "d-1";
+  transport.answers(200, "{}");
+  EXPECT_TRUE(applier.remove({child.resource, live}, {}));
+  EXPECT_THAT(asked(), ElementsAre("DELETE"));
+  EXPECT_EQ(log.records("removed").size(), 1U);
+  transport.answers(404, "{}");
+  EXPECT_TRUE(applier.remove({child.resource, live}, {}));
+  transport.answers(409, "{}");
+  EXPECT_EQ(applier.remove({child.resource, live}, {}).error().kind, kube::Kind::conflict);
+}
+
 TEST_F(ApplierTest, LeavesAReplacementToTheNextRoundWhenTheObjectChangedMeanwhile) {
   const auto live = with_sidecar(child.desired);
   transport.answers(200, live.dump());
