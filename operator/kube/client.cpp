@@ -42,16 +42,20 @@ Request applying(std::string path, const Json& object) {
   );
 }
 
-Request watching(const Selection& what, const std::string& resource_version, seconds timeout) {
+Request watching(
+  const Selection& what, const std::string& resource_version, seconds timeout, bool with_objects
+) {
   Request request;
-  request.target =
-    what.resource.collection(what.name_space) + query(
-                                                  {{"watch", "1"},
-                                                   {"allowWatchBookmarks", "true"},
-                                                   {"resourceVersion", resource_version},
-                                                   {"timeoutSeconds", std::to_string(timeout.count())},
-                                                   {"labelSelector", what.labels}}
-                                                );
+  request.target = what.resource.collection(what.name_space) +
+                   query(
+                     {{"watch", "1"},
+                      {"allowWatchBookmarks", "true"},
+                      {"sendInitialEvents", with_objects ? "true" : ""},
+                      {"resourceVersionMatch", with_objects ? "NotOlderThan" : ""},
+                      {"resourceVersion", resource_version},
+                      {"timeoutSeconds", std::to_string(timeout.count())},
+                      {"labelSelector", what.labels}}
+                   );
   request.accept = accept(what.view, "PartialObjectMetadata");
   return request;
 }
@@ -93,7 +97,39 @@ Answer<void> Client::watch(
   const Selection& what, const std::string& resource_version, seconds timeout, const OnEvent& on_event,
   std::stop_token stop
 ) {
-  auto request = watching(what, resource_version, timeout);
+  return stream(watching(what, resource_version, timeout, false), on_event, std::move(stop));
+}
+
+Answer<void> Client::list_and_watch(
+  const Selection& what, const std::string& resource_version, seconds timeout, const OnEvent& on_event,
+  std::stop_token stop
+) {
+  return stream(watching(what, resource_version, timeout, true), on_event, std::move(stop));
+}
+
+Answer<bool> Client::may_we(const AccessQuestion& question, std::stop_token stop) {
+  const Json body{
+    {"apiVersion", "authorization.k8s.io/v1"},
+    {"kind", "SelfSubjectAccessReview"},
+    {"spec",
+     {{"resourceAttributes",
+       {{"namespace", question.name_space},
+        {"verb", question.verb},
+        {"group", question.group},
+        {"resource", question.resource},
+        {"subresource", question.subresource},
+        {"name", question.name}}}}},
+  };
+  auto request =
+    writing(Method::post, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body, "application/json");
+  request.deadline = deadlines_.read;
+  const auto answer = read(request, std::move(stop));
+  if (!answer) return tl::unexpected(answer.error());
+  const Json::json_pointer allowed("/status/allowed");
+  return answer->contains(allowed) && answer->at(allowed) == true;
+}
+
+Answer<void> Client::stream(Request request, const OnEvent& on_event, std::stop_token stop) {
   request.deadline = deadlines_.read;
   WatchDecoder decoder;
   std::optional<Failure> failure;

@@ -38,8 +38,8 @@ enum class DryRun : std::uint8_t { no, yes };
 /// Which objects of one kind.
 struct Selection {
   Resource resource;
-  std::string name_space;
-  std::string labels;  ///< a label selector; empty: all
+  std::string name_space;  ///< empty: all of them
+  std::string labels;      ///< a label selector; empty: all
   View view = View::full;
 };
 
@@ -50,6 +50,16 @@ struct List {
 
 /// Sees each event of a watch and says whether to go on. Bookmarks too; errors end the watch instead.
 using OnEvent = std::function<bool(WatchEvent&)>;
+
+/// One verb on one kind of objects.
+struct AccessQuestion {
+  std::string name_space;  ///< empty: in all of them
+  std::string verb;
+  std::string group;
+  std::string resource;
+  std::string subresource;
+  std::string name;  ///< empty: on all objects
+};
 
 /// How long a whole exchange may take.
 struct Deadlines {
@@ -76,6 +86,14 @@ class Client {
     const Selection& what, const std::string& resource_version, seconds timeout, const OnEvent& on_event,
     std::stop_token stop
   );
+  /// The same with all that there is first, as `added` events up to the one that ends_initial_events(): a list that is
+  /// read object by object. Failures: Kind::invalid where the server can't.
+  [[nodiscard]] Answer<void> list_and_watch(
+    const Selection& what, const std::string& resource_version, seconds timeout, const OnEvent& on_event,
+    std::stop_token stop
+  );
+  /// Whether the server would let us (SelfSubjectAccessReview). Nothing is stored, so no gate holds it.
+  [[nodiscard]] Answer<bool> may_we(const AccessQuestion& question, std::stop_token stop);
   /// Server-side apply of all that `object` says, by force. Its metadata may hold a resourceVersion, which must then
   /// be the present one.
   [[nodiscard]] Answer<Json> apply(const Resource& resource, const Json& object, std::stop_token stop);
@@ -93,6 +111,7 @@ class Client {
   [[nodiscard]] Answer<Json> remove(const Resource& resource, const Json& object, std::stop_token stop);
 
  private:
+  Answer<void> stream(Request request, const OnEvent& on_event, std::stop_token stop);
   Answer<Json> read(const Request& request, std::stop_token stop);
   Answer<Json> write(Request request, std::stop_token stop);
 

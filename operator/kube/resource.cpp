@@ -9,8 +9,8 @@ std::string Resource::api_version() const {
 }
 
 std::string Resource::collection(std::string_view name_space) const {
-  return std::string(group.empty() ? "/api/" : "/apis/") + api_version() + "/namespaces/" +
-         percent_encoded(name_space) + "/" + std::string(plural);
+  const auto within = name_space.empty() ? "" : "/namespaces/" + percent_encoded(name_space);
+  return std::string(group.empty() ? "/api/" : "/apis/") + api_version() + within + "/" + std::string(plural);
 }
 
 std::string Resource::path(std::string_view name_space, std::string_view name) const {

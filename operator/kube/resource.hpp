@@ -8,7 +8,7 @@
 
 namespace op::kube {
 
-/// A namespaced kind.
+/// A kind; one that is in no namespace is addressed with an empty one.
 struct Resource {
   std::string_view group;  ///< empty for the core group
   std::string_view version;
@@ -17,7 +17,7 @@ struct Resource {
 
   /// `apps/v1`, or `v1` for the core group.
   [[nodiscard]] std::string api_version() const;
-  /// `/apis/apps/v1/namespaces/mail/daemonsets`
+  /// `/apis/apps/v1/namespaces/mail/daemonsets`; without a namespace that of all of them, `/apis/apps/v1/daemonsets`.
   [[nodiscard]] std::string collection(std::string_view name_space) const;
   [[nodiscard]] std::string path(std::string_view name_space, std::string_view name) const;
 };
@@ -26,6 +26,7 @@ inline constexpr Resource kConfigMaps{"", "v1", "configmaps", "ConfigMap"};
 inline constexpr Resource kSecrets{"", "v1", "secrets", "Secret"};
 inline constexpr Resource kServiceAccounts{"", "v1", "serviceaccounts", "ServiceAccount"};
 inline constexpr Resource kServices{"", "v1", "services", "Service"};
+inline constexpr Resource kNamespaces{"", "v1", "namespaces", "Namespace"};
 inline constexpr Resource kPods{"", "v1", "pods", "Pod"};
 inline constexpr Resource kDaemonSets{"apps", "v1", "daemonsets", "DaemonSet"};
 inline constexpr Resource kEvents{"events.k8s.io", "v1", "events", "Event"};

@@ -52,6 +52,12 @@ relay::Result<std::vector<WatchEvent>> WatchDecoder::feed(std::string_view octet
   return events;
 }
 
+bool ends_initial_events(const WatchEvent& event) {
+  static const auto kMark = Json::json_pointer("/metadata/annotations") / "k8s.io/initial-events-end";
+  return event.type == WatchEvent::Type::bookmark && event.object.contains(kMark) &&
+         event.object.at(kMark) == "true";
+}
+
 Failure failure_of(const WatchEvent& error) {
   const auto wait = number_at(error.object, "/details/retryAfterSeconds");
   return refused(

@@ -27,6 +27,9 @@ class WatchDecoder {
   std::string line_;  // the part of a line that has come so far
 };
 
+/// The bookmark behind the last object that was there before the watch (KEP-3157).
+[[nodiscard]] bool ends_initial_events(const WatchEvent& event);
+
 /// The failure that an error event stands for.
 [[nodiscard]] Failure failure_of(const WatchEvent& error);
 

@@ -22,6 +22,7 @@ class ReferenceCache::Feed : public runtime::Sink {
     cache_.saw({kind_, kube::key_of(object)}, kube::resource_version_of(object));
   }
   void erase(const Json& object) override { cache_.saw({kind_, kube::key_of(object)}, ""); }
+  bool wants(const Json& object) const override { return cache_.is_in_use({kind_, kube::key_of(object)}); }
 
  private:
   ReferenceCache& cache_;
@@ -88,9 +89,15 @@ std::vector<Reference> ReferenceCache::in_use(Kind kind, const std::string& name
   const std::lock_guard lock(mutex_);
   std::vector<Reference> found;
   for (const auto& [reference, entry] : entries_) {
-    if (reference.kind == kind && reference.key.name_space == name_space) found.push_back(reference);
+    const bool is_there = name_space.empty() || reference.key.name_space == name_space;
+    if (reference.kind == kind && is_there) found.push_back(reference);
   }
   return found;
+}
+
+bool ReferenceCache::is_in_use(const Reference& reference) const {
+  const std::lock_guard lock(mutex_);
+  return entries_.contains(reference);
 }
 
 }  // namespace op::smtp_relay

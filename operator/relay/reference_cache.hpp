@@ -28,7 +28,7 @@ class ReferenceCache {
   /// that is missing or forbidden is an answer.
   [[nodiscard]] kube::Answer<Referenced> read(const Reference& reference, std::stop_token stop);
 
-  /// For an informer of one kind's metadata in one namespace. Valid as long as this.
+  /// For an informer of one kind's metadata in one namespace, or in all when it is empty. Valid as long as this.
   [[nodiscard]] std::unique_ptr<runtime::Sink> sink(api::KeyReference::Kind kind, std::string name_space);
 
  private:
@@ -40,8 +40,10 @@ class ReferenceCache {
   };
   /// @param resource_version  empty: it is gone
   void saw(const Reference& reference, const std::string& resource_version);
+  /// Of one namespace, or of all when it is empty.
   [[nodiscard]] std::vector<Reference> in_use(api::KeyReference::Kind kind, const std::string& name_space)
     const;
+  [[nodiscard]] bool is_in_use(const Reference& reference) const;
 
   kube::Client& client_;
   std::function<void(const Key&)> on_change_;

@@ -2,8 +2,6 @@
 
 #include <malloc.h>
 
-#include "operator/runtime/wait.hpp"
-
 namespace op::runtime {
 
 namespace log = relay::log;
@@ -24,28 +22,40 @@ ReflectorEvent Informer::take(const reflector_step::List& list, const std::stop_
     report("list_failed", answer.error());
     return reflector_event::ListFailed{answer.error()};
   }
+  has_all(std::move(answer->items));
+  return reflector_event::Listed{answer->resource_version};
+}
+
+void Informer::has_all(std::vector<Json> items) {
   is_failing_ = false;
   context_.log.write(log::info("listed")
                        .with("resource", kind())
                        .with("namespace", what_.name_space)
-                       .with("objects", answer->items.size()));
-  sink_.replace(std::move(answer->items));
+                       .with("objects", items.size()));
+  sink_.replace(std::move(items));
   // A long list takes many times what is kept of it.
   malloc_trim(0);
   is_synced_ = true;
-  return reflector_event::Listed{answer->resource_version};
 }
 
 ReflectorEvent Informer::take(const reflector_step::Watch& watch, const std::stop_token& stop) {
   expect_within(watch.timeout + seconds{30});
+  gathered_.clear();
   const auto on_event = [&](kube::WatchEvent& event) {
     is_failing_ = false;
+    const bool was_gathering = reflector_.is_gathering();
     reflector_.saw(event);
-    hand_over(event);
+    if (was_gathering) gather(event);
+    else hand_over(event);
     return true;
   };
-  const auto answer = context_.watches.watch(what_, watch.resource_version, watch.timeout, on_event, stop);
-  context_.metrics.cache_operation(CacheOperation::watch, std::string(kind()), !answer);
+  const auto answer =
+    watch.with_objects
+      ? context_.watches.list_and_watch(what_, watch.resource_version, watch.timeout, on_event, stop)
+      : context_.watches.watch(what_, watch.resource_version, watch.timeout, on_event, stop);
+  if (reflector_.is_gathering())
+    context_.metrics.cache_operation(CacheOperation::list, std::string(kind()), true);
+  else context_.metrics.cache_operation(CacheOperation::watch, std::string(kind()), !answer);
   if (answer) return reflector_event::WatchEnded{};
   report("watch_failed", answer.error());
   return reflector_event::WatchEnded{answer.error()};
@@ -53,8 +63,24 @@ ReflectorEvent Informer::take(const reflector_step::Watch& watch, const std::sto
 
 ReflectorEvent Informer::take(const reflector_step::Wait& wait, const std::stop_token& stop) {
   expect_within(wait.delay);
-  wait_for(wait.delay, stop);
+  context_.wait(wait.delay, stop);
   return reflector_event::Woke{};
+}
+
+/// What there is, until all of it has come: what is missing then is gone.
+void Informer::gather(kube::WatchEvent& event) {
+  using Type = kube::WatchEvent::Type;
+  if (event.type == Type::deleted) gathered_.erase(kube::key_of(event.object));
+  const bool is_there = event.type == Type::added || event.type == Type::modified;
+  if (is_there && sink_.wants(event.object))
+    gathered_.insert_or_assign(kube::key_of(event.object), std::move(event.object));
+  if (reflector_.is_gathering()) return;
+  context_.metrics.cache_operation(CacheOperation::list, std::string(kind()), false);
+  std::vector<Json> items;
+  items.reserve(gathered_.size());
+  for (auto& [key, object] : gathered_) items.push_back(std::move(object));
+  gathered_.clear();
+  has_all(std::move(items));
 }
 
 void Informer::hand_over(kube::WatchEvent& event) {

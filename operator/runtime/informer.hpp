@@ -8,6 +8,7 @@
 #include "operator/runtime/metrics.hpp"
 #include "operator/runtime/reflector.hpp"
 #include "operator/runtime/store.hpp"
+#include "operator/runtime/wait.hpp"
 #include "relay/base/log.hpp"
 
 namespace op::runtime {
@@ -20,13 +21,17 @@ struct InformerContext {
   const relay::Clock& clock;
   relay::Jitter& jitter;
   relay::log::Sink& log;
+  std::function<void(milliseconds, const std::stop_token&)> wait = wait_for;
 };
 
 class Informer {
  public:
   /// @param sink  outlives this
-  Informer(kube::Selection what, Sink& sink, InformerContext context)
-      : what_(std::move(what)), sink_(sink), context_(context) {}
+  Informer(
+    kube::Selection what, Sink& sink, InformerContext context,
+    Reflector::Lists lists = Reflector::Lists::streamed
+  )
+      : what_(std::move(what)), sink_(sink), context_(std::move(context)), reflector_(lists) {}
 
   void start() {
     thread_ = std::jthread([this](std::stop_token stop) { run(stop); });
@@ -46,6 +51,8 @@ class Informer {
   ReflectorEvent take(const reflector_step::Watch& watch, const std::stop_token& stop);
   ReflectorEvent take(const reflector_step::Wait& wait, const std::stop_token& stop);
   void hand_over(kube::WatchEvent& event);
+  void gather(kube::WatchEvent& event);
+  void has_all(std::vector<Json> items);
   void expect_within(milliseconds time);
   void report(std::string_view event, const kube::Failure& failure);
 
@@ -55,7 +62,8 @@ class Informer {
   Reflector reflector_;
   std::atomic<bool> is_synced_{false};
   std::atomic<SteadyTime> stuck_at_{SteadyTime::max()};
-  bool is_failing_ = false;  // reported: the same failure is not told again and again
+  std::map<Key, Json> gathered_;  // of a list that comes as a stream
+  bool is_failing_ = false;       // reported: the same failure is not told again and again
   std::string last_failure_;
   std::jthread thread_;  // last: ends before what it uses
 };

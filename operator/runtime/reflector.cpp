@@ -10,6 +10,8 @@ constexpr milliseconds kLongestDelay = seconds{30};
 constexpr milliseconds kHealthyTime = seconds{120};
 /// A server that ends a watch sooner than this, with nothing in it, is not serving it.
 constexpr milliseconds kShortWatch{1000};
+/// Something between us and the server may hold streams up, and let lists pass.
+constexpr int kFailedStreams = 3;
 
 /// Spread, so that the watches of a fleet do not all end together.
 seconds watch_timeout(double fraction) { return seconds{300 + static_cast<int>(fraction * 300)}; }
@@ -30,6 +32,15 @@ ReflectorStep Reflector::resume(const ReflectorEvent& event, SteadyTime now, dou
 }
 
 void Reflector::saw(const kube::WatchEvent& event) {
+  if (is_gathering_) {
+    // The versions of objects that were there before come in no order.
+    if (!kube::ends_initial_events(event)) return;
+    is_gathering_ = false;
+    is_fresh_list_ = true;
+    failed_streams_ = 0;
+    seen_ = kube::resource_version_of(event.object);
+    return;
+  }
   watch_had_events_ = true;
   is_fresh_list_ = false;
   if (auto version = kube::resource_version_of(event.object); !version.empty()) seen_ = std::move(version);
@@ -40,6 +51,7 @@ ReflectorStep Reflector::apply(const reflector_event::Started&) { return list("0
 ReflectorStep Reflector::apply(const reflector_event::Listed& listed) {
   seen_ = listed.resource_version;
   is_fresh_list_ = true;
+  failed_streams_ = 0;
   return watch();
 }
 
@@ -49,7 +61,19 @@ ReflectorStep Reflector::apply(const reflector_event::ListFailed& failed) {
   return wait(Next::list, failed.failure.retry_after);
 }
 
+ReflectorStep Reflector::begin_failed(const std::optional<kube::Failure>& failure) {
+  is_gathering_ = false;
+  if (failure && failure->kind == kube::Kind::invalid) {
+    lists_ = Lists::whole;
+    return list(list_from_);
+  }
+  if (failure && failure->kind == kube::Kind::gone && !list_from_.empty()) return list("");
+  ++failed_streams_;
+  return wait(Next::list, failure ? failure->retry_after : std::nullopt);
+}
+
 ReflectorStep Reflector::apply(const reflector_event::WatchEnded& ended) {
+  if (is_gathering_) return begin_failed(ended.failure);
   const bool is_too_short = !watch_had_events_ && now_ - watch_began_ < kShortWatch;
   if (!ended.failure && is_too_short) return wait(Next::watch);
   if (!ended.failure) {
@@ -72,13 +96,17 @@ ReflectorStep Reflector::list_anew() {
 
 ReflectorStep Reflector::list(std::string resource_version) {
   list_from_ = std::move(resource_version);
-  return reflector_step::List{list_from_};
+  if (lists_ == Lists::whole || failed_streams_ >= kFailedStreams) return reflector_step::List{list_from_};
+  is_gathering_ = true;
+  watch_began_ = now_;
+  watch_had_events_ = false;
+  return reflector_step::Watch{list_from_, watch_timeout(fraction_), true};
 }
 
 ReflectorStep Reflector::watch() {
   watch_began_ = now_;
   watch_had_events_ = false;
-  return reflector_step::Watch{seen_, watch_timeout(fraction_)};
+  return reflector_step::Watch{seen_, watch_timeout(fraction_), false};
 }
 
 ReflectorStep Reflector::wait(Next next, std::optional<milliseconds> at_least) {

@@ -16,6 +16,7 @@ struct List {
 struct Watch {
   std::string resource_version;
   seconds timeout;
+  bool with_objects = false;  ///< all that there is comes first, instead of a list
 };  ///< WatchEnded; saw() for each event before
 struct Wait {
   milliseconds delay;
@@ -52,17 +53,25 @@ class RetryDelay {
   SteadyTime last_{};
 };
 
-/// Lists once ("0": what the server's cache holds), then watches on from there. A watch that ends or fails goes on from
-/// the last version seen, bookmarks included: an API server that restarts costs no list. Only when that version is gone
-/// (410) is it listed anew, at once, from the newest state ("").
+/// Takes what there is once ("0": what the server's cache holds), then watches on from there. A watch that ends or fails
+/// goes on from the last version seen, bookmarks included: an API server that restarts costs no list. Only when that
+/// version is gone (410) is everything taken anew, at once, from the newest state ("").
+///
+/// What there is comes as the beginning of a watch (KEP-3157), object by object; versions count from its end on. A
+/// server that can't (422) is asked for lists from then on; three such beginnings that failed are followed by a list.
 ///
 /// Thread: one at a time. Semantics of client-go's reflector.
 class Reflector {
  public:
+  enum class Lists : std::uint8_t { streamed, whole };
+  explicit Reflector(Lists lists = Lists::streamed) : lists_(lists) {}
+
   /// @param fraction  chance, in [0, 1)
   [[nodiscard]] ReflectorStep resume(const ReflectorEvent& event, SteadyTime now, double fraction);
   /// An event of the present watch.
   void saw(const kube::WatchEvent& event);
+  /// The present watch has not come to the end of what there is yet.
+  [[nodiscard]] bool is_gathering() const { return is_gathering_; }
 
  private:
   enum class Next : std::uint8_t { list, watch };
@@ -71,11 +80,13 @@ class Reflector {
   ReflectorStep apply(const reflector_event::ListFailed& failed);
   ReflectorStep apply(const reflector_event::WatchEnded& ended);
   ReflectorStep apply(const reflector_event::Woke&);
+  ReflectorStep begin_failed(const std::optional<kube::Failure>& failure);
   ReflectorStep list(std::string resource_version);
   ReflectorStep watch();
   ReflectorStep list_anew();
   ReflectorStep wait(Next next, std::optional<milliseconds> at_least = {});
 
+  Lists lists_;
   SteadyTime now_{};     // of the event being handled
   double fraction_ = 0;  // likewise
   Next next_ = Next::list;
@@ -83,6 +94,8 @@ class Reflector {
   std::string seen_;  // the last version seen
   SteadyTime watch_began_{};
   bool watch_had_events_ = false;
+  bool is_gathering_ = false;
+  int failed_streams_ = 0;      // in a row
   bool is_fresh_list_ = false;  // no watch has worked since the last list
   RetryDelay delay_;
 };

@@ -106,6 +106,7 @@ std::vector<Key> Store::keys() const {
 
 std::vector<Key> Store::keys_in(const std::string& name_space) const {
   auto found = keys();
+  if (name_space.empty()) return found;
   std::erase_if(found, [&](const Key& key) { return key.name_space != name_space; });
   return found;
 }

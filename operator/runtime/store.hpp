@@ -24,6 +24,8 @@ class Sink {
   virtual void replace(std::vector<Json> items) = 0;
   virtual void upsert(Json object) = 0;
   virtual void erase(const Json& object) = 0;
+  /// False: the informer need not keep it until the list is whole; replace() may leave it out.
+  [[nodiscard]] virtual bool wants(const Json&) const { return true; }
 };
 
 /// One object before and after; null where it was or is not there. Valid during the call only.
@@ -49,7 +51,7 @@ class Store {
   };
   explicit Store(Options options) : options_(std::move(options)) {}
 
-  /// For the informer of this namespace; uses this, which must outlive it.
+  /// For the informer of this namespace, or of all when it is empty; uses this, which must outlive it.
   [[nodiscard]] std::unique_ptr<Sink> feed(std::string name_space);
 
   [[nodiscard]] std::optional<Json> get(const Key& key) const;

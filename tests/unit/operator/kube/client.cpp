@@ -97,6 +97,32 @@ TEST_F(ClientTest, WatchesFromAVersionWithBookmarks) {
   );
 }
 
+TEST_F(ClientTest, TakesAListAsTheBeginningOfAWatch) {
+  transport.streams({});
+  EXPECT_TRUE(client.list_and_watch(
+    {kSecrets, "", "", View::metadata}, "0", seconds{300}, [](WatchEvent&) { return true; }, {}
+  ));
+  EXPECT_EQ(
+    asked().target,
+    "/api/v1/"
+    "secrets?watch=1&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+    "&resourceVersion=0&timeoutSeconds=300"
+  );
+}
+
+TEST_F(ClientTest, AsksForItsRightsThoughItMayNotWrite) {
+  ClosedGate closed;
+  Client standby(transport, closed);
+  transport.answers(201, R"({"status":{"allowed":true}})");
+  EXPECT_TRUE(standby.may_we({"mail", "create", "apps", "daemonsets", "", ""}, {}).value());
+  EXPECT_EQ(asked().asked(), "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews");
+  EXPECT_EQ(Json::parse(asked().body)["spec"]["resourceAttributes"]["verb"], "create");
+  transport.answers(201, R"({"status":{"allowed":false,"denied":true}})");
+  EXPECT_FALSE(standby.may_we({"mail", "create", "apps", "daemonsets", "", ""}, {}).value());
+  transport.answers(500, "");
+  EXPECT_EQ(standby.may_we({}, {}).error().kind, Kind::server);
+}
+
 TEST_F(ClientTest, EndsAWatchAtAnErrorEvent) {
   transport.streams({R"({"type":"ERROR","object":{"code":410,"message":"too old"}})"
                      "\n"

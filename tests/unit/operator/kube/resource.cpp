@@ -14,6 +14,11 @@ TEST(Resource, HasItsPathByGroup) {
   EXPECT_EQ(kSecrets.api_version(), "v1");
 }
 
+TEST(Resource, WithoutANamespaceIsThatOfAllOfThem) {
+  EXPECT_EQ(kPods.collection(""), "/api/v1/pods");
+  EXPECT_EQ(kDaemonSets.collection(""), "/apis/apps/v1/daemonsets");
+}
+
 TEST(Resource, CannotBeLeftByANameWithSlashes) {
   EXPECT_EQ(kPods.path("mail", "../secrets/x"), "/api/v1/namespaces/mail/pods/..%2Fsecrets%2Fx");
 }

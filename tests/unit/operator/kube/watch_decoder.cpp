@@ -69,6 +69,21 @@ TEST(WatchDecoder, RefusesALineWithoutEnd) {
   EXPECT_EQ(events.error().code, relay::Errc::too_large);
 }
 
+TEST(WatchDecoder, KnowsTheEndOfWhatWasThereBefore) {
+  const auto marked = [](const char* type, const char* value) {
+    return WatchDecoder()
+      .feed(
+        std::string(R"({"type":")") + type +
+        R"(","object":{"metadata":{"annotations":{"k8s.io/initial-events-end":")" + value + "\"}}}}\n"
+      )
+      ->at(0);
+  };
+  EXPECT_TRUE(ends_initial_events(marked("BOOKMARK", "true")));
+  EXPECT_FALSE(ends_initial_events(marked("BOOKMARK", "false")));
+  EXPECT_FALSE(ends_initial_events(marked("ADDED", "true")));
+  EXPECT_FALSE(ends_initial_events({Type::bookmark, {{"metadata", {{"resourceVersion", "1"}}}}}));
+}
+
 TEST(WatchDecoder, TellsWhatAnErrorEventStandsFor) {
   WatchDecoder decoder;
   const auto events = decoder.feed(

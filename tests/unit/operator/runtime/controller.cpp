@@ -106,6 +106,21 @@ TEST_F(ControllerTest, RepeatsATransientFailureUntilItSucceeds) {
   EXPECT_EQ(log.records("reconcile_failed").size(), 3U);
 }
 
+TEST_F(ControllerTest, WaitsAsLongAsAThrottlingServerAsks) {
+  reconciler.action = [&](const Key&, std::stop_token) -> kube::Answer<Outcome> {
+    if (reconciler.calls > 1) return Outcome{};
+    auto throttled = failure(Kind::throttled, relay::Fate::transient);
+    throttled.retry_after = milliseconds{200};
+    return tl::unexpected(throttled);
+  };
+  controller.start();
+  lead();
+  const auto began = std::chrono::steady_clock::now();
+  controller.add({"mail", "a"});
+  EXPECT_TRUE(eventually([&] { return reconciler.calls == 2; }));
+  EXPECT_GE(std::chrono::steady_clock::now() - began, milliseconds{190});
+}
+
 TEST_F(ControllerTest, DoesNotRepeatAPermanentFailure) {
   reconciler.action = [](const Key&, std::stop_token) -> kube::Answer<Outcome> {
     return tl::unexpected(failure(Kind::invalid, relay::Fate::permanent));

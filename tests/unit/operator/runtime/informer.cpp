@@ -44,9 +44,9 @@ std::string list(const std::string& version, const std::string& items) {
 class InformerTest : public ::testing::Test {
  protected:
   /// Runs the script to its end.
-  void play() {
+  void play(Reflector::Lists lists = Reflector::Lists::whole) {
     Informer informer(
-      {kube::kPods, "mail", "", kube::View::full}, *feed, {client, client, metrics, clock, jitter, log}
+      {kube::kPods, "mail", "", kube::View::full}, *feed, {client, client, metrics, clock, jitter, log}, lists
     );
     informer.start();
     const auto end = std::chrono::steady_clock::now() + seconds{20};
@@ -83,6 +83,36 @@ TEST_F(InformerTest, FillsItsStoreAndKeepsItCurrent) {
   play();
   EXPECT_THAT(told, ElementsAre("+a", "+b", "+a", "-b", "+c"));
   EXPECT_THAT(transport.requests.at(1).target, HasSubstr("resourceVersion=10"));
+}
+
+TEST_F(InformerTest, TakesAListAsAStreamAndFindsWhatWasDeletedMeanwhile) {
+  const std::string end =
+    R"({"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"10","annotations":{"k8s.io/initial-events-end":"true"}}}})"
+    "\n";
+  transport.streams(
+    {event("ADDED", "a", "1") + event("ADDED", "b", "2"), end, event("MODIFIED", "a", "11"),
+     R"({"type":"ERROR","object":{"code":410,"message":"too old"}})"
+     "\n"}
+  );
+  transport.streams({event("ADDED", "b", "2"), event("ADDED", "c", "3"), event("DELETED", "c", "4"), end});
+  transport.streams_left = 2;
+  play(Reflector::Lists::streamed);
+  EXPECT_THAT(told, ElementsAre("+a", "+b", "+a", "-a"));
+  EXPECT_THAT(transport.requests.at(0).target, HasSubstr("sendInitialEvents=true"));
+  EXPECT_THAT(transport.requests.at(0).target, HasSubstr("resourceVersion=0"));
+  EXPECT_EQ(log.records("listed").size(), 2U);
+}
+
+TEST_F(InformerTest, KeepsNothingOfAStreamThatBreaksOffBeforeItsEnd) {
+  transport.streams({event("ADDED", "a", "1"), event("ADDED", "b", "2")});
+  transport.streams(
+    {event("ADDED", "b", "2"), R"({"type":"ERROR","object":{"code":422,"message":"no such feature"}})"
+                               "\n"}
+  );
+  transport.answers(200, list("10", object("b", "2")));
+  transport.streams_left = 2;
+  play(Reflector::Lists::streamed);
+  EXPECT_THAT(told, ElementsAre("+b"));
 }
 
 TEST_F(InformerTest, FindsWhatWasDeletedWhileItsVersionWasGone) {

@@ -115,5 +115,18 @@ TEST_F(StoreTest, FindsObjectsByTheirGroup) {
   EXPECT_THAT(store.in_group("other", "y"), IsEmpty());
 }
 
+TEST_F(StoreTest, TakesAListOfAllNamespacesAtOnce) {
+  auto all = store.feed("");
+  const auto in = [](const char* name_space) {
+    return Json{
+      {"group", ""}, {"metadata", {{"namespace", name_space}, {"name", "a"}, {"resourceVersion", "1"}}}
+    };
+  };
+  all->replace({in("one"), in("two")});
+  EXPECT_EQ(store.keys().size(), 2U);
+  all->replace({in("two")});
+  EXPECT_EQ(store.keys(), (std::vector<Key>{{"two", "a"}}));
+}
+
 }  // namespace
 }  // namespace op::runtime
