@@ -27,8 +27,10 @@ inline constexpr std::string_view kReady = "Ready";
 inline constexpr std::string_view kProgressing = "Progressing";
 inline constexpr std::string_view kConfigValid = "ConfigValid";
 inline constexpr std::string_view kSecretsResolved = "SecretsResolved";
+inline constexpr std::string_view kPodSecurityAllowed = "PodSecurityAllowed";
 inline constexpr std::string_view kPaused = "Paused";
-inline constexpr std::string_view kAll[] = {kReady, kProgressing, kConfigValid, kSecretsResolved, kPaused};
+inline constexpr std::string_view kAll[] = {kReady,           kProgressing,        kConfigValid,
+                                            kSecretsResolved, kPodSecurityAllowed, kPaused};
 }  // namespace condition
 
 /// Which version of a Secret is in use; never its values or their hashes.

@@ -48,6 +48,7 @@ int run(const app::Options& options) {
   const runtime::BootClock clock;
   relay::log::StdoutSink log(clock, options.log_level);
   app::Operator all(options, std::move(*access), clock, log);
+  if (options.is_preflight) return all.preflight({});
   log.write(relay::log::info("start")
               .with("version", SMTP_RELAY_VERSION)
               .with("relay_image", options.defaults.relay_image));

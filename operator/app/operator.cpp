@@ -3,9 +3,11 @@
 #include <array>
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <poll.h>
 #include <random>
+#include <thread>
 #include <unistd.h>
 
 namespace op::app {
@@ -20,6 +22,8 @@ constexpr std::string_view kLease = "smtp-relay-operator";
 /// A watch gets a bookmark about once a minute; three missing ones mean that the connection is dead.
 constexpr seconds kSilentWatch{200};
 constexpr seconds kSilentRequest{30};
+/// For rights, of a server that did not answer.
+constexpr seconds kAskAgain{10};
 
 std::string variable(const char* name) {
   const auto* value = std::getenv(name);
@@ -38,6 +42,19 @@ std::string make_identity() {
   std::array<char, 20> suffix{};
   std::snprintf(suffix.data(), suffix.size(), "_%08x%08x", random(), random());
   return host + suffix.data();
+}
+
+/// Operators with different ids lead at the same time.
+std::string lease_name(const Options& options) {
+  const auto& id = options.defaults.controller_id;
+  return std::string(kLease) + (id.empty() ? "" : "-" + id);
+}
+
+smtp_relay::Realm realm_of(const Options& options, const std::string& own_namespace) {
+  return {
+    options.namespaces.empty() ? std::vector{own_namespace} : options.namespaces, own_namespace,
+    options.leader_elect ? lease_name(options) : ""
+  };
 }
 
 kube::CpprestOptions transport_options(const std::string& identity, relay::milliseconds idle) {
@@ -96,6 +113,7 @@ Operator::Operator(
       log_(log),
       identity_(make_identity()),
       credentials_(std::move(access), clock),
+      realm_(realm_of(options, credentials_.access().name_space)),
       metrics_(std::string(kController), options.concurrency, credentials_.access().server.substr(8)),
       leadership_(clock, runtime::TokenBucket(options.qps, options.burst), metrics_),
       lease_gate_(request_limit(options.election)),
@@ -122,10 +140,7 @@ Operator::Operator(
          [this] {
            for (const auto& key : caches_.relays.keys()) controller_.add(key);
          }},
-        make_informers(
-          options.namespaces.empty() ? std::vector{credentials_.access().name_space} : options.namespaces
-        ),
-        controller_, leadership_
+        make_informers(realm_.namespaces), controller_, leadership_
       ),
       elector_(options.leader_elect ? make_elector(options, credentials_.access().name_space) : nullptr),
       endpoints_(make_endpoints(options)) {}
@@ -147,7 +162,7 @@ std::unique_ptr<runtime::Elector> Operator::make_elector(
   auto election = options.election;
   election.identity = identity_;
   return std::make_unique<runtime::Elector>(
-    kube::Key{name_space, std::string(kLease)}, election,
+    kube::Key{name_space, lease_name(options)}, election,
     runtime::ElectorContext{lease_client_, leadership_, metrics_, clock_, jitter_, log_},
     runtime::ElectorCallbacks{
       [this](std::stop_token term) { manager_.lead(std::move(term)); }, [this] { manager_.stand_by(); },
@@ -179,12 +194,42 @@ std::vector<std::unique_ptr<runtime::HttpEndpoint>> Operator::make_endpoints(con
   return all;
 }
 
+int Operator::preflight(const std::stop_token& stop) {
+  const auto verdicts = ask_for(client_, rights_used(realm_), stop);
+  if (!verdicts) {
+    std::cerr << "smtp-relay-operator: " << verdicts.error().message() << "\n";
+    return 3;
+  }
+  std::cout << to_table(*verdicts) << std::flush;
+  return lacks_what_is_required(*verdicts) ? 1 : 0;
+}
+
+void Operator::look_at_rights(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    const auto verdicts = ask_for(client_, rights_used(realm_), stop);
+    if (!verdicts) {
+      runtime::wait_for(kAskAgain, stop);
+      continue;
+    }
+    for (const auto& [right, is_allowed] : *verdicts) {
+      if (is_allowed) continue;
+      log_.write(relay::log::warning("right_missing")
+                   .with("namespace", right.question.name_space)
+                   .with("resource", smtp_relay::resource_of(right.question))
+                   .with("verb", right.question.verb)
+                   .with("without", right.without));
+    }
+    return;
+  }
+}
+
 relay::Result<void> Operator::run(const std::stop_token& stop) {
   for (const auto& endpoint : endpoints_) {
     if (auto opened = endpoint->open(); !opened) return opened;
   }
   events_.start();
   if (elector_ == nullptr) metrics_.leads(true);  // nobody else will say so
+  const std::jthread rights([this](const std::stop_token& ended) { look_at_rights(ended); });
   manager_.run(elector_.get(), stop);
   return {};
 }

@@ -6,6 +6,7 @@
 #include "operator/app/options.hpp"
 #include "operator/kube/cpprest_transport.hpp"
 #include "operator/relay/reconciler.hpp"
+#include "operator/relay/rights.hpp"
 #include "operator/runtime/http_endpoint.hpp"
 #include "operator/runtime/manager.hpp"
 #include "operator/runtime/metered_transport.hpp"
@@ -20,10 +21,14 @@ class Operator {
   /// @param access  its namespace must be set; all others outlive this
   Operator(const Options& options, kube::Access access, const relay::Clock& clock, relay::log::Sink& log);
 
+  /// Prints which rights are there and which are missing. @return  the exit code, as --preflight says
+  [[nodiscard]] int preflight(const std::stop_token& stop);
   /// Runs until `stop` is requested and all has ended. Errors: an address for probes or metrics that can't be bound.
   [[nodiscard]] relay::Result<void> run(const std::stop_token& stop);
 
  private:
+  /// Logs each right that is missing, once.
+  void look_at_rights(const std::stop_token& stop);
   [[nodiscard]] std::vector<std::unique_ptr<runtime::Informer>> make_informers(
     const std::vector<std::string>& namespaces
   );
@@ -38,6 +43,7 @@ class Operator {
   runtime::RandomJitter jitter_;
   std::string identity_;
   kube::Credentials credentials_;
+  smtp_relay::Realm realm_;
   runtime::Metrics metrics_;
   runtime::Leadership leadership_;
   kube::OpenGate lease_gate_;

@@ -1,8 +1,10 @@
 #include "operator/app/options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 
+#include "relay/base/text.hpp"
 #include "relay/base/units.hpp"
 
 namespace op::app {
@@ -29,6 +31,26 @@ relay::Endpoint endpoint(const std::string& flag, const std::string& text) {
   const auto value = relay::Endpoint::parse(text);
   if (!value) throw BadValue{flag + ": " + value.error().context};
   return *value;
+}
+
+/// It ends the name of the Lease, and is the value of a label.
+constexpr std::size_t kLongestId = 40;
+
+/// @return  what is wrong, for CLI11
+std::string fault_of_id(const std::string& text) {
+  const auto is_inner = [](char c) { return relay::is_digit(c) || (c >= 'a' && c <= 'z') || c == '-'; };
+  const bool is_good = !text.empty() && text.size() <= kLongestId && text.front() != '-' &&
+                       text.back() != '-' && std::all_of(text.begin(), text.end(), is_inner);
+  return is_good ? "" : "'" + text + "': an id has small letters, digits and inner hyphens, at most 40";
+}
+
+void take_all_namespaces(std::vector<std::string>& namespaces) {
+  for (const auto& name : namespaces) {
+    if (name.empty()) throw BadValue{"--namespaces: an empty name"};
+  }
+  if (std::find(namespaces.begin(), namespaces.end(), "*") == namespaces.end()) return;
+  if (namespaces.size() > 1) throw BadValue{"--namespaces: * stands alone"};
+  namespaces = {""};
 }
 
 /// Flags as text, and how they become options.
@@ -58,6 +80,7 @@ class CommandLine {
       if (const auto fault = fault_of(made.election)) throw BadValue{*fault};
     }
     if (!made.defaults.spool_root.starts_with('/')) throw BadValue{"--spool-root must be an absolute path"};
+    take_all_namespaces(made.namespaces);
     if (made.resync < relay::seconds{1}) throw BadValue{"--resync must be at least 1s"};
     return made;
   }
@@ -71,9 +94,23 @@ class CommandLine {
       ->envname("KUBECONFIG");
     app_
       .add_option(
-        "--namespaces", options_.namespaces, "Namespaces to watch, with commas between them; default: our own"
+        "--namespaces", options_.namespaces,
+        "Namespaces to watch, with commas between them, or * for all; default: our own"
       )
       ->delimiter(',');
+    app_
+      .add_option(
+        "--controller-id", options_.defaults.controller_id,
+        "Serve only SmtpRelays with this value of the label smtp.buildinglink.com/controller-id; default: "
+        "those "
+        "without the label"
+      )
+      ->check(CLI::Validator(fault_of_id, "ID", "id"));
+    app_.add_flag(
+      "--preflight", options_.is_preflight,
+      "Print a table of the rights that are needed; exit code 0: all are there, 1: some are missing, 3: "
+      "could not ask"
+    );
     app_.add_option("--relay-image", options_.defaults.relay_image, "Image of relays that name none")
       ->capture_default_str();
     app_

@@ -16,7 +16,8 @@ namespace op::app {
 
 struct Options {
   std::string kubeconfig;
-  std::vector<std::string> namespaces;  ///< empty: our own
+  std::vector<std::string> namespaces;  ///< none: our own; one that is empty: all
+  bool is_preflight = false;            ///< say which rights are missing, and end
   smtp_relay::Defaults defaults;
   bool leader_elect = true;
   runtime::ElectionOptions election;  ///< identity is set by main

@@ -19,6 +19,8 @@ std::string metadata_text(const Json& object, const char* part, const std::strin
   return entries.is_object() ? entries.value(key, "") : std::string();
 }
 
+const std::string kController{resources::kControllerLabel};
+
 /// The relay that a child or pod belongs to: by its owner, or else by its label.
 Key owner_of(const Json& object) {
   const auto controller = kube::controller_of(object);
@@ -42,6 +44,7 @@ Store::Options relays_options(const Enqueue& enqueue) {
       return change.before->value(at, Json()) != change.after->value(at, Json());
     };
     const bool is_news = change.before == nullptr || change.after == nullptr ||
+                         controller_id_of(*change.before) != controller_id_of(*change.after) ||
                          differs("/metadata/generation") || differs("/metadata/deletionTimestamp") ||
                          differs("/metadata/uid");
     if (is_news) enqueue(kube::key_of(change.any()));
@@ -68,6 +71,8 @@ Store::Options pods_options(const Enqueue& enqueue) {
 }
 
 }  // namespace
+
+std::string controller_id_of(const Json& relay) { return metadata_text(relay, "labels", kController); }
 
 Caches::Caches(kube::Client& client, std::function<void(const Key&)> enqueue)
     : relays(relays_options(enqueue)),

@@ -11,7 +11,11 @@ namespace op::smtp_relay {
 
 inline constexpr kube::Resource kSmtpRelays{api::kGroup, api::kVersion, api::kPlural, api::kKind};
 
-/// Eight watches a namespace: SmtpRelays, our DaemonSets, ConfigMaps, ServiceAccounts and Services, the metadata of our pods, and
+/// For which operator an SmtpRelay is; empty: for the one without an id.
+[[nodiscard]] std::string controller_id_of(const Json& relay);
+
+/// Eight watches a namespace, or eight in all: SmtpRelays, our DaemonSets, ConfigMaps, ServiceAccounts and Services, our pods
+/// (metadata, node and trouble are kept), and
 /// the metadata of all Secrets and ConfigMaps, of which only those in use are remembered.
 class Caches {
  public:
@@ -19,7 +23,7 @@ class Caches {
   /// @param enqueue  told of each SmtpRelay that something happened to; runs on the informers' threads
   Caches(kube::Client& client, std::function<void(const Key&)> enqueue);
 
-  /// The informers of one namespace. They use this, which must outlive them.
+  /// The informers of one namespace, or of all when it is empty. They use this, which must outlive them.
   [[nodiscard]] std::vector<std::unique_ptr<runtime::Informer>> informers(
     const std::string& name_space, const runtime::InformerContext& context
   );

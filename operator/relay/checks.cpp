@@ -164,6 +164,14 @@ Findings environment_leaves_the_pod_its_settings(const World& world) {
   return findings;
 }
 
+/// Who keeps an object without an owner, as it says; empty: nobody, or we.
+std::string other_manager(const Json& child) {
+  static const auto kLabel = Json::json_pointer("/metadata/labels") / "app.kubernetes.io/managed-by";
+  auto manager =
+    child.contains(kLabel) && child.at(kLabel).is_string() ? child.at(kLabel).get<std::string>() : "";
+  return manager == resources::labels({})["app.kubernetes.io/managed-by"] ? "" : manager;
+}
+
 Findings names_are_free(const World& world) {
   Findings findings;
   const std::tuple<std::string_view, const std::optional<Json>*, bool> children[] = {
@@ -175,8 +183,20 @@ Findings names_are_free(const World& world) {
   for (const auto& [kind, child, is_wanted] : children) {
     if (!*child || !is_wanted) continue;
     const auto controller = kube::controller_of(**child);
-    if (controller.uid.empty() || controller.uid == world.relay.uid) continue;
+    if (controller.uid == world.relay.uid) continue;
     const auto name = resources::child_name(world.relay);
+    if (controller.uid.empty()) {
+      const auto manager = other_manager(**child);
+      if (manager.empty()) continue;
+      findings.push_back(
+        {condition::kReady, "False", "NameConflict",
+         std::string(kind) + " " + name + " is managed by " + manager +
+           ", as its label app.kubernetes.io/managed-by says; delete it, remove the label to hand it over, "
+           "or give "
+           "this SmtpRelay another name"}
+      );
+      continue;
+    }
     findings.push_back(
       {condition::kReady, "False", "NameConflict",
        std::string(kind) + " " + name + " belongs to " + controller.kind + " " + controller.name + " (uid " +

@@ -33,6 +33,8 @@ constexpr Telling kTellings[] = {
   {condition::kSecretsResolved, "False", "", Type::warning, When::turned_or_said},
   {condition::kSecretsResolved, "Unknown", "Forbidden", Type::warning, When::turned_or_said},
   {condition::kSecretsResolved, "True", "", Type::normal, When::mended},
+  {condition::kPodSecurityAllowed, "False", "", Type::warning, When::turned_or_said},
+  {condition::kPodSecurityAllowed, "True", "", Type::normal, When::mended},
 };
 
 bool was_at_fault(const api::Condition* before) {
@@ -67,6 +69,18 @@ Occurrence about(const api::SmtpRelay& relay, Type type, std::string reason, std
   return occurrence;
 }
 
+/// As many as fit into a note.
+std::string listed(const std::set<std::string>& names) {
+  constexpr std::size_t kMost = 10;
+  std::string text;
+  std::size_t count = 0;
+  for (const auto& name : names) {
+    if (count++ == kMost) return text + " and " + std::to_string(names.size() - kMost) + " more";
+    text += (text.empty() ? "" : ", ") + name;
+  }
+  return text;
+}
+
 }  // namespace
 
 Occurrence first_seen(const api::SmtpRelay& relay) {
@@ -89,6 +103,25 @@ std::vector<Occurrence> news_of(const api::SmtpRelay& relay, const api::Status& 
     ));
   }
   return news;
+}
+
+Occurrence farewell(
+  const api::SmtpRelay& relay, const std::vector<Json>& pods, const std::string& spool_root
+) {
+  if (relay.spec.spool_type == "EmptyDir")
+    return about(
+      relay, Type::warning, "SpoolLost", "deleted; mail that waited in its emptyDir goes with its pods"
+    );
+  std::set<std::string> nodes;
+  for (const auto& pod : pods) nodes.insert(kube::text_at(pod, "/spec/nodeName"));
+  nodes.erase("");
+  const auto folder = spool_root + "/" + relay.name_space + "/" + relay.name;
+  return about(
+    relay, Type::warning, "SpoolRetained",
+    "deleted; mail that waits stays in " + folder + " on " +
+      (nodes.empty() ? "the nodes of its pods" : "nodes " + listed(nodes)) + ": an SmtpRelay " + relay.name +
+      " in namespace " + relay.name_space + " takes it up again and sends it; without one, remove the folders"
+  );
 }
 
 Occurrence written(

@@ -15,6 +15,12 @@ using runtime::Occurrence;
 /// What a new status says that `relay.status` did not. Reasons are those of conditions (docs/operator.md).
 [[nodiscard]] std::vector<Occurrence> news_of(const api::SmtpRelay& relay, const api::Status& next);
 
+/// It is gone, or about to be: what becomes of its mail, and how to get it back.
+/// @param relay  as it was served last; @param pods  of it, as last seen
+[[nodiscard]] Occurrence farewell(
+  const api::SmtpRelay& relay, const std::vector<Json>& pods, const std::string& spool_root
+);
+
 /// A child was written. @param what, why  as Applier::OnWrite has them
 [[nodiscard]] Occurrence written(
   const api::SmtpRelay& relay, const Child& child, std::string_view what, std::string_view why

@@ -121,6 +121,7 @@ Plan make_plan(const World& world, const Defaults& defaults) {
   plan.secrets = observed_secrets(world);
   if (world.daemon_set)
     plan.troubles = troubles_of(world.pods, kube::text_at(*world.daemon_set, "/metadata/uid"));
+  plan.pod_security = world.pod_security;
   auto former = former_settings(world, plan.settings_key);
   plan.keeps_former_settings = !former.empty();
   plan.is_paused = world.relay.spec.management_state == "Paused";

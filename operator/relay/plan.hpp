@@ -11,6 +11,7 @@ namespace op::smtp_relay {
 struct Defaults {
   std::string relay_image;
   std::string spool_root;
+  std::string controller_id{};  ///< which SmtpRelays are ours, by their label; empty: those without one
 };
 
 /// An object that must be so.
@@ -38,8 +39,9 @@ struct Plan {
   std::string settings_key;  ///< of the pods that this is news for
   bool keeps_former_settings = false;  ///< for pods with other mounts, until they are replaced
   std::vector<api::ObservedSecret> secrets;
-  std::vector<Trouble> troubles;  ///< of pods that do not take mail, by node
-  bool is_stalled = false;        ///< the rollout makes no progress. Found out afterwards
+  std::vector<Trouble> troubles;            ///< of pods that do not take mail, by node
+  bool is_stalled = false;                  ///< the rollout makes no progress. Found out afterwards
+  std::optional<PodSecurity> pod_security;  ///< none: nobody has looked
   std::string
     not_stamped;  ///< why pods could not be told to read again; empty: they could. Found out afterwards
 };

@@ -46,6 +46,8 @@ Answer<Outcome> ended_by(const Answer<std::optional<api::SmtpRelay>>& published)
 }
 
 bool needs_another_look(const Plan& plan) {
+  // Nor does any tell of a namespace's labels.
+  if (plan.pod_security && !lets_relays_run(*plan.pod_security)) return true;
   if (!plan.not_stamped.empty()) return true;
   return std::any_of(plan.findings.begin(), plan.findings.end(), [](const Finding& finding) {
     return finding.reason == "NameConflict" || finding.reason == "Forbidden";
@@ -90,18 +92,29 @@ RelayReconciler::RelayReconciler(Defaults defaults, const Context& context)
         [this](const Child& child, std::string_view what, std::string_view why) {
           tell_of_write(child, what, why);
         }
-      ) {}
+      ),
+      levels_(context.client, context.clock) {}
 
 Answer<Outcome> RelayReconciler::reconcile(const Key& key, std::stop_token stop) {
   const auto object = caches_.relays.get(key);
   if (!object || kube::is_being_deleted(*object)) {
     // Its owner references make the garbage collector take all of it, save the spools on the nodes.
+    bid_farewell(key);
+    forget(key);
+    return Outcome{};
+  }
+  if (controller_id_of(*object) != defaults_.controller_id) {
+    // Another operator's, perhaps since a moment ago: its children are that one's to keep.
     forget(key);
     return Outcome{};
   }
   auto parsed = api::parse_smtp_relay(*object);
   if (!parsed) return refuse(*object, parsed.error(), std::move(stop));
   auto relay = std::move(*parsed);
+  {
+    const std::lock_guard lock(mutex_);
+    served_[key] = {relay.uid, relay.spec.spool_type};
+  }
   if (relay.status.conditions.empty()) {
     auto first = publish(relay, first_status(relay, clock_.wall()), stop);
     if (!first || !*first) return ended_by(first);
@@ -165,12 +178,27 @@ Answer<Outcome> RelayReconciler::refuse(Json object, const relay::Error& why, st
   return tl::unexpected(Failure{Kind::invalid, why});
 }
 
+void RelayReconciler::bid_farewell(const Key& key) {
+  api::SmtpRelay relay;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto served = served_.find(key);
+    if (served == served_.end()) return;
+    relay.uid = served->second.uid;
+    relay.spec.spool_type = served->second.spool_type;
+  }
+  relay.name_space = key.name_space;
+  relay.name = key.name;
+  events_.record(farewell(relay, caches_.pods.in_group(key.name_space, key.name), defaults_.spool_root));
+}
+
 void RelayReconciler::forget(const Key& key) {
   caches_.references.use(key, {});
   applier_.forget({key.name_space, key.name + "-smtp-relay"});
   const std::lock_guard lock(mutex_);
   settling_.forget(key);
   standstill_.forget(key);
+  served_.erase(key);
 }
 
 Answer<World> RelayReconciler::gather(api::SmtpRelay relay, std::stop_token stop) {
@@ -197,6 +225,9 @@ Answer<World> RelayReconciler::gather(api::SmtpRelay relay, std::stop_token stop
     *found = std::move(*seen);
   }
   world.pods = caches_.pods.in_group(key.name_space, key.name);
+  auto security = levels_.of(key.name_space, std::move(stop));
+  if (!security) return tl::unexpected(security.error());
+  world.pod_security = std::move(*security);
   return world;
 }
 

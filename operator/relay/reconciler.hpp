@@ -3,6 +3,7 @@
 
 #include "operator/relay/applier.hpp"
 #include "operator/relay/caches.hpp"
+#include "operator/relay/pod_security.hpp"
 #include "operator/relay/reload.hpp"
 #include "operator/relay/stall.hpp"
 #include "operator/runtime/controller.hpp"
@@ -26,6 +27,8 @@ class RelayReconciler : public runtime::Reconciler {
   kube::Answer<runtime::Outcome> reconcile(const Key& key, std::stop_token stop) override;
 
  private:
+  /// The resource is deleted.
+  void bid_farewell(const Key& key);
   void forget(const Key& key);
   [[nodiscard]] kube::Answer<runtime::Outcome> refuse(
     Json object, const relay::Error& why, std::stop_token stop
@@ -56,9 +59,16 @@ class RelayReconciler : public runtime::Reconciler {
   const relay::Clock& clock_;
   relay::log::Sink& log_;
   Applier applier_;
+  NamespaceLevels levels_;
   std::mutex mutex_;
   Settling settling_;      // under mutex_
   Standstill standstill_;  // under mutex_
+  /// What is told of those that are gone can be read nowhere else; likewise.
+  struct Served {
+    std::string uid;
+    std::string spool_type;
+  };
+  std::map<Key, Served> served_;
 };
 
 }  // namespace op::smtp_relay

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "operator/relay/pod_security.hpp"
 #include "operator/relay/rollout.hpp"
 #include "operator/resources/names.hpp"
 
@@ -153,6 +154,27 @@ Verdict paused(const Plan& plan) {
   return {"False", "Managed", "the operator keeps the relay as the resource says"};
 }
 
+Verdict pod_security_allowed(const Plan& plan, const std::string& name_space) {
+  if (!plan.pod_security) return {"Unknown", "Pending", "the resource can't be read; see ConfigValid"};
+  const auto& security = *plan.pod_security;
+  if (!security.unreadable.empty())
+    return {
+      "Unknown", "Forbidden",
+      "the operator may not read namespace " + name_space + ": " + security.unreadable +
+        "; grant get on namespaces"
+    };
+  if (!lets_relays_run(security))
+    return {
+      "False", "LevelTooStrict",
+      "namespace " + name_space + " enforces Pod Security level '" + security.level +
+        "', which refuses host ports and host paths; run: kubectl label namespace " + name_space +
+        " pod-security.kubernetes.io/enforce=privileged --overwrite"
+    };
+  if (security.level.empty())
+    return {"True", "NoLevel", "namespace " + name_space + " enforces no level of Pod Security of its own"};
+  return {"True", "Privileged", "namespace " + name_space + " enforces Pod Security level 'privileged'"};
+}
+
 }  // namespace
 
 api::Status first_status(const api::SmtpRelay& relay, relay::WallTime now) {
@@ -180,6 +202,7 @@ api::Status next_status(
   set(condition::kProgressing, progressing(plan, relay, rollout));
   set(condition::kConfigValid, config_valid(plan));
   set(condition::kSecretsResolved, secrets_resolved(plan));
+  set(condition::kPodSecurityAllowed, pod_security_allowed(plan, relay.name_space));
   set(condition::kPaused, paused(plan));
   status.observed_generation = relay.generation;
   status.desired_nodes = rollout.desired;

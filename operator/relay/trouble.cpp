@@ -105,10 +105,9 @@ std::optional<Trouble> trouble_of(const Json& pod) {
 
 void summarize(Json& pod) {
   const auto trouble = trouble_of(pod);
-  pod.erase("spec");
+  pod["spec"] = {{"nodeName", trouble ? trouble->node : text_at(pod, "/spec/nodeName")}};
   pod.erase("status");
   if (!trouble) return;
-  pod["spec"]["nodeName"] = trouble->node;
   pod["status"] = {{"reason", trouble->reason}, {"message", trouble->message}};
 }
 

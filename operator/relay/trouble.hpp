@@ -19,7 +19,7 @@ struct Trouble {
 /// Of a whole pod. Nothing where it is ready.
 [[nodiscard]] std::optional<Trouble> trouble_of(const kube::Json& pod);
 
-/// Leaves of a whole pod its metadata and its trouble: `spec.nodeName`, `status.reason`, `status.message`.
+/// Leaves of a whole pod its metadata, its node (`spec.nodeName`) and its trouble (`status.reason`, `status.message`).
 void summarize(kube::Json& pod);
 
 /// The troubles of the DaemonSet's pods as summarize() left them, one for each node, by the nodes' names. Those of pods

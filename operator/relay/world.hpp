@@ -44,6 +44,12 @@ struct Referenced {
   std::string content_hash;                        ///< of a ConfigMap: of all its data
 };
 
+/// The level of Pod Security that a namespace enforces.
+struct PodSecurity {
+  std::string level;       ///< empty: it names none, and the cluster's default holds
+  std::string unreadable;  ///< why we may not read it; empty: we may
+};
+
 /// All that a reconcile looks at, at one moment.
 struct World {
   api::SmtpRelay relay;
@@ -52,7 +58,9 @@ struct World {
   std::optional<Json> service;
   std::optional<Json> config_map;
   std::optional<Json> daemon_set;
-  std::vector<Json> pods;  ///< metadata of the relay's pods, and what is wrong with them (summarize())
+  std::vector<Json>
+    pods;  ///< metadata and node of the relay's pods, and what is wrong with them (summarize())
+  PodSecurity pod_security;
 };
 
 /// The Secrets and ConfigMaps that a resource names.

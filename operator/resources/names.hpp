@@ -37,6 +37,8 @@ struct Blueprint {
 inline constexpr std::string_view kReloadAnnotation = "smtp.buildinglink.com/reload";
 inline constexpr std::string_view kEnvironmentAnnotation = "smtp.buildinglink.com/environment-hash";
 inline constexpr std::string_view kSettingsAnnotation = "smtp.buildinglink.com/settings";
+/// Of an SmtpRelay: which operator it is for (--controller-id); none: the one without an id.
+inline constexpr std::string_view kControllerLabel = "smtp.buildinglink.com/controller-id";
 inline constexpr std::string_view kRestartedAnnotation = "kubectl.kubernetes.io/restartedAt";
 inline constexpr std::string_view kInstanceLabel = "app.kubernetes.io/instance";
 /// Selects everything that this operator makes.

@@ -145,8 +145,8 @@ def test_cut_off_while_versions_vanish_it_lists_again_and_writes_only_what_chang
     def written():
         return {(write["resource"], write.get("subresource", "")) for write in estate.operator_writes(mended)}
     assert ("configmaps", "") in written()
-    due = {("configmaps", ""), ("pods", ""), ("smtprelays", "status")}
-    stays_true(lambda: written() <= due, 10, "the settings, the pods' stamps and the status are written, and nothing else")
+    due = {("configmaps", ""), ("pods", ""), ("smtprelays", "status"), ("events", "")}
+    stays_true(lambda: written() <= due, 10, "settings, the pods' stamps, status and an Event are written, and nothing else")
     assert estate.operator_pod()["metadata"]["uid"] == pod["metadata"]["uid"]
     wait_until(lambda: sorted(estate.subjects()) == sorted(traffic.subjects), 30, "mail flowed meanwhile")
     assert smarthost.deliveries()

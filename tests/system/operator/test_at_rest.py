@@ -26,9 +26,9 @@ def settled(mail):
 
 
 def test_nothing_is_written_at_rest(settled):
-    versions, writes = settled.versions(), len(settled.writes("operator-a"))
+    versions, writes = settled.versions(), len(settled.writes("operator-a", told=True))
     stays_true(lambda: settled.versions() == versions, 20, "no resourceVersion moves", every=2)
-    assert len(settled.writes("operator-a")) == writes
+    assert len(settled.writes("operator-a", told=True)) == writes
     assert len(settled.plane.lease_writes("operator-a")) > 3, "only the Lease"
 
 

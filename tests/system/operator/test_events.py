@@ -1,7 +1,7 @@
 """What people are told by Kubernetes Events, and that nothing is told twice."""
 
 from waiting import stays_true, wait_until
-from world import CHILDREN, CORE, EVENTS
+from world import CHILDREN, CORE, EVENTS, RELAYS
 
 
 def reasons(mail):
@@ -83,6 +83,36 @@ def test_a_right_that_is_missing_is_told(mail, plane):
         assert "daemonsets" in mail.wait_for_event("Warning", "Forbidden", seconds=15)
     finally:
         plane.api.patch(roles, {"rules": rules})
+
+
+def test_a_deletion_tells_where_the_mail_is(mail):
+    mail.operator()
+    mail.apply()
+    mail.wait_for_children()
+    mail.pod("edge-1", node="node-1")
+    wait_until(lambda: "smtp.buildinglink.com/reload" in mail.api.get(f"{CORE}/pods/edge-1")["metadata"]["annotations"], 5,
+               "the pod is known")
+    mail.api.delete(f"{RELAYS}/edge")
+    note = mail.wait_for_event("Warning", "SpoolRetained")
+    assert "/var/lib/smtp-relay/mail/edge on nodes node-1" in note, note
+
+
+def test_a_namespace_that_refuses_relay_pods_is_told_with_the_line_that_mends_it(mail):
+    mail.plane.kubectl("label", "namespace", "mail", "pod-security.kubernetes.io/enforce=baseline", "--overwrite")
+    try:
+        mail.operator()
+        mail.apply()
+        message = mail.wait_for_condition("PodSecurityAllowed", "False", "LevelTooStrict")
+        line = "kubectl label namespace mail pod-security.kubernetes.io/enforce=privileged --overwrite"
+        assert message.endswith("run: " + line)
+        assert line in mail.wait_for_event("Warning", "LevelTooStrict")
+        mail.wait_for_children()
+        mail.plane.kubectl(*line.split()[1:])
+        # Asked again every half minute, and remembered for a whole one.
+        mail.wait_for_condition("PodSecurityAllowed", "True", "Privileged", seconds=100)
+        mail.wait_for_event("Normal", "Privileged")
+    finally:
+        mail.plane.kubectl("label", "namespace", "mail", "pod-security.kubernetes.io/enforce-")
 
 
 def test_a_relay_works_where_events_are_forbidden(mail, plane):

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import world
 from processes import PROGRAM, ROOT, Operator, _port
-from waiting import wait_until
+from waiting import stays_true, wait_until
 
 
 def run(*arguments, **environment):
@@ -32,6 +32,8 @@ def test_it_explains_itself():
     (["--lease-duration", "soon"], "--lease-duration: 'soon' is not a duration"),
     (["--spool-root", "relative"], "--spool-root must be an absolute path"),
     (["--health-addr", "nowhere"], "--health-addr: 'nowhere' is not host:port"),
+    (["--namespaces", "mail,*"], "--namespaces: * stands alone"),
+    (["--controller-id", "Blue_1"], "small letters, digits and inner hyphens"),
     (["--qps", "0"], "qps"),
     (["--no-such-flag"], "--no-such-flag"),
 ])
@@ -84,6 +86,106 @@ def test_it_waits_for_a_server_that_is_away_and_for_its_definition(mail):
     assert operator.http(operator.health_port, "/readyz")[0] == 503
     assert operator.http(operator.health_port, "/healthz")[0] == 200
     assert operator.stop() == 0
+
+
+def test_it_serves_the_whole_cluster(mail, plane):
+    """Namespaces that come later too, by one watch a kind."""
+    operator = Operator("everywhere", plane.kubeconfig("admin"), mail.folder, "--namespaces", "*")
+    mail.operators.append(operator)
+    operator.start()
+    mail.apply()
+    mail.wait_for_children()
+    plane.kubectl("create", "namespace", "third")
+    body = world.relay()
+    body["metadata"]["namespace"] = "third"
+    body["spec"]["network"], body["spec"]["health"] = {"port": 27}, {"hostPort": 8027}
+    body["spec"]["passwdClientSecretRef"] = {"name": "credentials"}
+    plane.api.create("/apis/smtp.buildinglink.com/v1alpha1/namespaces/third/smtprelays", body)
+    plane.api.create("/api/v1/namespaces/third/secrets", {"metadata": {"name": "credentials"}, "stringData": {"passwd.client": "a:b:c"}})
+    theirs = "/apis/apps/v1/namespaces/third/daemonsets/edge-smtp-relay"
+    wait_until(lambda: plane.api.find(theirs), 10, "its DaemonSet")
+    plane.api.delete(theirs)
+    wait_until(lambda: plane.api.find(theirs), 5, "it is back")
+    listed = [record for record in operator.records("listed")]
+    assert len(listed) == 7 and {record["namespace"] for record in listed} == {""}, listed
+
+
+def test_two_operators_with_ids_live_in_one_namespace(mail):
+    """Each serves the relays with its id, both lead, and a relay can be handed over."""
+    label = "smtp.buildinglink.com/controller-id"
+    roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/mail/roles/smtp-relay-operator-leader-election"
+    rules = mail.plane.api.get(roles)["rules"]
+    named = [dict(rule, resourceNames=["smtp-relay-operator", "smtp-relay-operator-blue"]) if "resourceNames" in rule else rule
+             for rule in rules]
+    try:
+        mail.plane.api.patch(roles, {"rules": named})
+        plain = mail.operator("operator-a")
+        blue = mail.operator("operator-b", "--controller-id=blue")
+        wait_until(lambda: plain.is_leading() and blue.is_leading(), 20, "both lead")
+        mail.apply()
+        mail.wait_for_children()
+        assert not mail.writes("operator-b")
+        mail.api.patch(f"{world.RELAYS}/edge", {"metadata": {"labels": {label: "blue"}}})
+        mail.api.patch(f"{world.RELAYS}/edge", {"spec": {"limits": {"maxMessageSize": "5Mi"}}})
+        wait_until(lambda: "5Mi" in mail.settings(), 10, "the other one applies it")
+        assert mail.writes("operator-b")
+        before = len(mail.writes("operator-a"))
+        mail.api.patch(world.CHILDREN["ConfigMap"], {"data": {"more": "x"}})
+        wait_until(lambda: "more" not in mail.child("ConfigMap")["data"], 5, "the drift is gone")
+        stays_true(lambda: len(mail.writes("operator-a")) == before, 2, "the first one writes nothing")
+        assert not [reason for _, reason, _ in mail.events() if reason.startswith("Spool")], "it is not deleted"
+    finally:
+        mail.plane.api.patch(roles, {"rules": rules})
+
+
+def test_what_another_manager_keeps_is_left_to_it(mail):
+    mail.api.create(f"{world.CORE}/configmaps", {"metadata": {
+        "name": "edge-smtp-relay", "labels": {"app.kubernetes.io/managed-by": "Helm"}}, "data": {"theirs": "yes"}})
+    mail.operator()
+    mail.apply()
+    assert "is managed by Helm" in mail.wait_for_condition("Ready", "False", "NameConflict")
+    assert mail.child("DaemonSet") is None and mail.child("ConfigMap")["data"] == {"theirs": "yes"}
+    mail.api.patch(world.CHILDREN["ConfigMap"], {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}})
+    wait_until(lambda: mail.child("DaemonSet"), 40, "it was handed over")
+
+
+def preflight(mail, *flags):
+    return subprocess.run([str(PROGRAM), "--kubeconfig", str(mail.plane.kubeconfig("operator-a")), "--preflight", *flags],
+                          capture_output=True, text=True, timeout=30)
+
+
+def test_the_preflight_says_which_rights_are_missing(mail, plane):
+    done = preflight(mail)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "NO" not in done.stdout and "no:" not in done.stdout
+    roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/mail/roles/smtp-relay-operator"
+    rules = plane.api.get(roles)["rules"]
+    poorer = [rule for rule in rules if rule["resources"] not in (["daemonsets"], ["events"])]
+    poorer.append({"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["get", "list", "watch", "create", "update"]})
+    try:
+        plane.api.patch(roles, {"rules": poorer})
+        done = preflight(mail)
+        assert done.returncode == 1
+        missing = [line.split() for line in done.stdout.splitlines() if " NO: " in line or " no: " in line]
+        assert [words[:4] for words in missing] == [
+            ["mail", "daemonsets.apps", "patch", "NO:"], ["mail", "events.events.k8s.io", "create", "no:"],
+            ["mail", "events.events.k8s.io", "patch", "no:"]], done.stdout
+        running = mail.operator()
+        wait_until(lambda: len(running.records("right_missing")) == 3, 10, "the log says the same")
+        assert running.records("right_missing")[0]["verb"] == "patch"
+    finally:
+        plane.api.patch(roles, {"rules": rules})
+
+
+def test_the_preflight_of_a_whole_cluster_asks_for_rights_everywhere(mail):
+    done = preflight(mail, "--namespaces", "*")
+    assert done.returncode == 1 and "(all)" in done.stdout
+
+
+def test_the_preflight_says_that_nobody_answers(mail):
+    done = subprocess.run([str(PROGRAM), "--kubeconfig", str(mail.plane.kubeconfig("operator-a", port=_port())), "--preflight"],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 3 and "smtp-relay-operator:" in done.stderr
 
 
 def test_it_serves_several_namespaces(mail, plane):

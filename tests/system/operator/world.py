@@ -66,7 +66,7 @@ class Mail:
     # ---- operators ----
 
     def operator(self, name="operator-a", *flags, port=None):
-        """A running operator as one of the two users."""
+        """A running operator as one of the two users, or as the administrator."""
         token = "operator-b-token" if name == "operator-b" else None
         operator = Operator(name, self.plane.kubeconfig(name, port, token), self.folder, *flags)
         self.operators.append(operator)
@@ -125,10 +125,12 @@ class Mail:
             "desiredNumberScheduled": desired, "currentNumberScheduled": desired, "numberReady": desired,
             "updatedNumberScheduled": updated, "numberAvailable": desired}})
 
-    def pod(self, name, labels=None):
+    def pod(self, name, node=None):
         """A pod as the DaemonSet controller would make it; nothing runs it."""
         owner = self.child("DaemonSet")
         template = copy.deepcopy(owner["spec"]["template"])
+        if node:
+            template["spec"]["nodeName"] = node
         return self.api.create(f"{CORE}/pods", {
             "metadata": {"name": name, **template["metadata"], "ownerReferences": [{
                 "apiVersion": "apps/v1", "kind": "DaemonSet", "name": owner["metadata"]["name"],
@@ -172,9 +174,10 @@ class Mail:
         wait_until(lambda: all(self.child(kind) for kind in CHILDREN), 10, "all children exist")
         self.wait_for_condition("ConfigValid", "True", "Accepted")
 
-    def writes(self, user="operator-a"):
-        """The audit records of a user's writes in this test, but for those to its Lease."""
-        return self.plane.writes(user)[self.before[user]:]
+    def writes(self, user="operator-a", told=False):
+        """The audit records of a user's writes in this test, but for those to its Lease, and to Events unless `told`."""
+        return [write for write in self.plane.writes(user)[self.before[user]:]
+                if told or write["objectRef"]["resource"] != "events"]
 
     def versions(self):
         """resourceVersions of everything in the namespace but the Lease."""

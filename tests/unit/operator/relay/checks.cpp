@@ -195,6 +195,19 @@ TEST_F(ChecksTest, TakesNoServiceOver) {
   finds("Ready", "NameConflict", "Service edge-smtp-relay belongs to Other x (uid u-2)");
 }
 
+TEST_F(ChecksTest, LeavesWhatAnotherManagerKeepsToIt) {
+  const auto managed_by = [](const char* manager) {
+    return Json{{"metadata", {{"labels", {{"app.kubernetes.io/managed-by", manager}}}}}};
+  };
+  world.config_map = managed_by("Helm");
+  const auto findings = findings_of(world);
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].reason, "NameConflict");
+  EXPECT_NE(findings[0].message.find("ConfigMap edge-smtp-relay is managed by Helm"), std::string::npos);
+  world.config_map = managed_by("smtp-relay-operator");
+  EXPECT_TRUE(findings_of(world).empty());
+}
+
 TEST_F(ChecksTest, TakesOverWhatIsItsOwnOrNobodys) {
   world.config_map = owned_by("u-1");
   world.daemon_set = Json{{"metadata", Json::object()}};

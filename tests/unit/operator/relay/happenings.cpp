@@ -110,6 +110,30 @@ TEST_F(HappeningsTest, WarnOnceOfAnImageWithoutAFixedVersion) {
   EXPECT_THAT(told(), IsEmpty());
 }
 
+TEST_F(HappeningsTest, OfADeletionNameTheFoldersAndTheNodes) {
+  std::vector<Json> pods;
+  for (int i = 10; i < 22; ++i) pods.push_back({{"spec", {{"nodeName", "node-" + std::to_string(i)}}}});
+  pods.push_back({{"spec", {{"nodeName", ""}}}});
+  const auto told = farewell(world.relay, pods, "/var/lib/smtp-relay");
+  EXPECT_EQ(told.type, Occurrence::Type::warning);
+  EXPECT_EQ(told.reason, "SpoolRetained");
+  EXPECT_THAT(told.note, HasSubstr("/var/lib/smtp-relay/mail/edge on nodes node-10, node-11, "));
+  EXPECT_THAT(
+    told.note, HasSubstr("node-19 and 2 more: an SmtpRelay edge in namespace mail takes it up again")
+  );
+  EXPECT_THAT(farewell(world.relay, {}, "/x").note, HasSubstr("on the nodes of its pods"));
+  world.relay.spec.spool_type = "EmptyDir";
+  EXPECT_EQ(farewell(world.relay, pods, "/x").reason, "SpoolLost");
+}
+
+TEST_F(HappeningsTest, NameALevelOfPodSecurityThatIsTooStrict) {
+  world.pod_security.level = "baseline";
+  EXPECT_THAT(told(), ElementsAre("Warning LevelTooStrict"));
+  EXPECT_THAT(last.at(0).note, HasSubstr("kubectl label namespace mail"));
+  world.pod_security.level = "privileged";
+  EXPECT_THAT(told(), ElementsAre("Normal Privileged"));
+}
+
 TEST(Image, FloatsWithoutAVersionOfItsOwn) {
   for (const auto* image : {"relay", "relay:latest", "registry:5000/relay", "a/b:latest"})
     EXPECT_TRUE(floats(image)) << image;

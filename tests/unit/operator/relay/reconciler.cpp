@@ -13,6 +13,7 @@
 namespace op::smtp_relay {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -72,6 +73,7 @@ class ReconcilerTest : public ::testing::Test {
        {"uid", "p-1"},
        {"ownerReferences", Json::array({{{"kind", "DaemonSet"}, {"uid", "d-1"}, {"controller", true}}})}}
     );
+    pod["spec"]["nodeName"] = "node-1";
     caches.pods.feed("mail")->upsert(pod);
   }
   void answers(std::initializer_list<unsigned> statuses) {
@@ -107,6 +109,15 @@ TEST_F(ReconcilerTest, MakesNoChildOfARelayThatIsGone) {
   EXPECT_THAT(told.all, IsEmpty());
 }
 
+TEST_F(ReconcilerTest, LeavesARelayWithAnotherControllersIdAlone) {
+  auto theirs = resource();
+  theirs["metadata"]["labels"] = {{"smtp.buildinglink.com/controller-id", "blue"}};
+  exists(theirs);
+  EXPECT_TRUE(reconcile());
+  EXPECT_THAT(transport.requests, IsEmpty());
+  EXPECT_THAT(told.all, IsEmpty());
+}
+
 TEST_F(ReconcilerTest, SaysWhichFieldOfAResourceItCannotRead) {
   auto broken = resource();
   broken["spec"]["network"] = {{"port", "smtp"}};
@@ -122,7 +133,7 @@ TEST_F(ReconcilerTest, SaysWhichFieldOfAResourceItCannotRead) {
 
 TEST_F(ReconcilerTest, LooksAgainSoonWhenItMayNotApply) {
   exists(resource());
-  answers({200, 404, 404, 404, 404, 403, 200});
+  answers({200, 404, 404, 404, 404, 200, 403, 200});
   const auto answer = reconcile();
   ASSERT_TRUE(answer) << answer.error().message();
   EXPECT_EQ(answer->requeue_after, relay::seconds{30}) << "no event tells of a right that is granted";
@@ -131,12 +142,44 @@ TEST_F(ReconcilerTest, LooksAgainSoonWhenItMayNotApply) {
 
 TEST_F(ReconcilerTest, TellsWhatItMadeAndOfWhatAConditionSays) {
   exists(resource());
-  answers({200, 404, 404, 404, 201, 201, 403, 200});
+  answers({200, 404, 404, 404, 200, 201, 403, 200});
   EXPECT_TRUE(reconcile());
-  EXPECT_THAT(told.reasons(), ElementsAre("Created", "Applied", "Applied", "Forbidden"));
+  EXPECT_THAT(told.reasons(), ElementsAre("Created", "Applied", "Forbidden"));
   EXPECT_EQ(told.all.at(1).regarding.key.to_text(), "mail/edge");
   EXPECT_EQ(told.all.at(1).regarding.uid, "u-1");
   EXPECT_EQ(told.all.at(1).note, "ServiceAccount edge-smtp-relay: it did not exist");
+}
+
+TEST_F(ReconcilerTest, TellsWhatBecomesOfTheMailOfARelayThatIsDeletedAndOnceOnly) {
+  exists(resource());
+  has_children();
+  answers({200, 200, 200});
+  EXPECT_TRUE(reconcile());
+  told.all.clear();
+  caches.relays.feed("mail")->erase(resource());
+  EXPECT_TRUE(reconcile());
+  EXPECT_TRUE(reconcile());
+  EXPECT_THAT(told.reasons(), ElementsAre("SpoolRetained"));
+  EXPECT_EQ(told.all[0].regarding.uid, "u-1");
+  EXPECT_THAT(told.all[0].note, HasSubstr("/var/lib/smtp-relay/mail/edge on nodes node-1"));
+}
+
+TEST_F(ReconcilerTest, TellsNothingOfARelayThatItNeverServed) {
+  EXPECT_TRUE(reconcile());
+  EXPECT_THAT(told.all, IsEmpty());
+}
+
+TEST_F(ReconcilerTest, LooksAgainWhileTheNamespaceRefusesItsPods) {
+  exists(resource());
+  has_children();
+  transport.answers(200, resource().dump());
+  transport.answers(
+    200, R"({"metadata":{"name":"mail","labels":{"pod-security.kubernetes.io/enforce":"baseline"}}})"
+  );
+  answers({200});
+  EXPECT_EQ(reconcile()->requeue_after, relay::seconds{30}) << "no event tells of a namespace's labels";
+  EXPECT_EQ(condition("PodSecurityAllowed")["reason"], "LevelTooStrict");
+  EXPECT_THAT(told.reasons(), Contains("LevelTooStrict"));
 }
 
 TEST_F(ReconcilerTest, TellsNothingOfAStatusThatIsRefused) {
@@ -193,7 +236,7 @@ TEST_F(ReconcilerTest, RemovesAServiceThatIsNotWantedAnyMore) {
 TEST_F(ReconcilerTest, TellsThatPodsCouldNotBeStampedAndTriesAgain) {
   exists(resource());
   has_children();
-  answers({200, 200});
+  answers({200, 200, 200});
   EXPECT_EQ(reconcile()->requeue_after, kSettleTime);
   clock.advance(kSettleTime);
   answers({200, 403, 200});
@@ -208,7 +251,7 @@ TEST_F(ReconcilerTest, TellsThatPodsCouldNotBeStampedAndTriesAgain) {
 TEST_F(ReconcilerTest, PublishesBeforeItRepeatsAStampThatFailed) {
   exists(resource());
   has_children();
-  answers({200, 200});
+  answers({200, 200, 200});
   EXPECT_TRUE(reconcile());
   clock.advance(kSettleTime);
   answers({200, 500, 200});

@@ -41,6 +41,22 @@ class StatusTest : public ::testing::Test {
   std::optional<Json> daemon_set;
 };
 
+TEST_F(StatusTest, SaysWhichLineMakesANamespaceTakeRelayPods) {
+  world.pod_security.level = "restricted";
+  says(
+    "PodSecurityAllowed", "False", "LevelTooStrict",
+    "run: kubectl label namespace mail pod-security.kubernetes.io/enforce=privileged --overwrite"
+  );
+  world.pod_security.level = "baseline";
+  says("PodSecurityAllowed", "False", "LevelTooStrict", "level 'baseline'");
+  world.pod_security.level = "privileged";
+  says("PodSecurityAllowed", "True", "Privileged");
+  world.pod_security.level = "";
+  says("PodSecurityAllowed", "True", "NoLevel");
+  world.pod_security.unreadable = "namespaces is forbidden";
+  says("PodSecurityAllowed", "Unknown", "Forbidden", "namespaces is forbidden; grant get on namespaces");
+}
+
 TEST_F(StatusTest, BeginsWithEveryConditionUnknown) {
   const auto first = first_status(world.relay, kNoon);
   EXPECT_EQ(first.conditions.size(), std::size(api::condition::kAll));
