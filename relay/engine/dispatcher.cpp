@@ -126,6 +126,13 @@ void Dispatcher::put_back(const InFlight& message) {
   });
 }
 
+void Dispatcher::moved(const Attempt& attempt, const queue::Item& item) {
+  on_thread([this, place = Place{attempt.place.queue, item, {}}] {
+    scheduler_.moved(place.queue, place.item, now());
+    fulfil_wish(place);
+  });
+}
+
 void Dispatcher::connection_ready(const Destination& destination, std::size_t shard) {
   on_thread([this, destination, shard] {
     context_.metrics.set(metrics::Gauge::delivery_connections_open, static_cast<double>(++connections_));
@@ -366,19 +373,47 @@ void Dispatcher::read_queue(const step::Load& load) {
 }
 
 void Dispatcher::begin(const step::Expire& expire) {
-  for (const auto& item : expire.items) {
-    forget_fresh(expire.queue, item.key.id);
-    net::asio::post(context_.workers, [this, queue = expire.queue, item] { expire_one(queue, item); });
+  settle_untried(
+    expire.queue, expire.items,
+    [this, destination = expire.queue.destination](const Attempt& attempt) {
+      return expired(attempt, context_.shapes.shape(destination, attempt.provider).retry.max_age);
+    }
+  );
+}
+
+void Dispatcher::begin(const step::Warn& warn) {
+  const auto state = scheduler_.state(warn.queue.destination, now());
+  settle_untried(
+    warn.queue, warn.items,
+    [obstacle = state ? state->last_failure : std::string()](const Attempt& attempt) {
+      return late(attempt, obstacle);
+    }
+  );
+}
+
+/// What nobody tries now has this outcome.
+void Dispatcher::settle_untried(
+  const queue::QueueName& queue, const std::vector<queue::Item>& items, Outcome outcome
+) {
+  const auto provider = provider_of(queue.destination);
+  for (const auto& item : items) {
+    forget_fresh(queue, item.key.id);
+    net::asio::post(context_.workers, [this, queue, item, provider, outcome] {
+      settle_one(queue, item, provider, outcome);
+    });
   }
 }
 
-void Dispatcher::expire_one(const queue::QueueName& queue, const queue::Item& item) {
+/// On a worker.
+void Dispatcher::settle_one(
+  const queue::QueueName& queue, const queue::Item& item, const std::string& provider, const Outcome& outcome
+) {
   auto loaded = load_attempt(context_.store, queue, item);
   if (!loaded) return unreadable({queue, item, queue::kNoShard}, loaded.error());
   if (loaded->pending.empty()) return conclude(*loaded, queue::kNoShard);
-  const auto shape = context_.shapes.shape(queue.destination, loaded->provider);
-  auto outcome = expired(*loaded, shape.retry.max_age);
-  shippers_.front()->settle(std::move(*loaded), std::move(outcome));
+  loaded->provider = provider;
+  auto settled = outcome(*loaded);
+  shippers_.front()->settle(std::move(*loaded), std::move(settled));
 }
 
 /// All of its recipients are settled: a repair of the spool has brought back its place in the queue, and nothing else.
@@ -438,7 +473,7 @@ void Dispatcher::move(const Attempt& attempt, std::size_t shard) {
   }
   if (is_taken) return postpone(attempt, shard);
   spool::Operations operations{spool::remove(spool::Family::due, key_of(attempt.place))};
-  for (const auto& place : places) operations.push_back(put_place(place, "", attempt.sender_was_warned));
+  for (const auto& place : places) operations.push_back(put_place(place));
   announce(places);
   auto done = [this, attempt, shard, places](const Result<void>& result) {
     leave(attempt);
@@ -463,8 +498,7 @@ void Dispatcher::postpone(const Attempt& attempt, std::size_t shard) {
   };
   const auto last = "waits for others of its recipients to leave the queue that it belongs to";
   context_.committer.submit(
-    {{spool::remove(spool::Family::due, key_of(attempt.place)),
-      put_place(place, last, attempt.sender_was_warned)},
+    {{spool::remove(spool::Family::due, key_of(attempt.place)), put_place(place, last)},
      spool::Sync::no,
      std::move(done)}
   );
@@ -582,7 +616,8 @@ Result<Attempt> load_attempt(
   if (!signature && signature.error().code != Errc::not_found)
     return tl::unexpected(std::move(signature.error()));
   attempt.place.share = std::move(waiting->share);
-  attempt.sender_was_warned = waiting->sender_was_warned;
+  attempt.place.item.sender_was_warned = waiting->sender_was_warned;
+  attempt.last = std::move(waiting->last);
   attempt.stored = std::move(*stored);
   attempt.settled_before = std::move(*settled);
   attempt.pending = pending_recipients(attempt.stored, attempt.place.share, attempt.settled_before);

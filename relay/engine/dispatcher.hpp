@@ -69,6 +69,8 @@ class Dispatcher {
   /// The attempt is recorded in the spool. @param again  where the message waits now, if it does
   void finished(const Attempt& attempt, std::size_t shard, const std::optional<queue::Item>& again);
   void put_back(const Attempt& attempt, std::size_t shard);
+  /// It waits as it did, under another key: its sender was warned.
+  void moved(const Attempt& attempt, const queue::Item& item);
   void judged(const route::Destination& destination);
   void connection_ready(const route::Destination& destination, std::size_t shard);
   void connection_closed(const route::Destination& destination, std::size_t shard);
@@ -87,7 +89,7 @@ class Dispatcher {
   /// Something of a message in flight could not be read. When it is damaged or not there, the message is set
   /// aside for good; any other failure is the disk's or the process's: mail is refused for a while, and the
   /// message comes back to the queue in a moment.
-  /// @param shard  kNoShard behind Expire
+  /// @param shard  kNoShard behind Expire and Warn
   void unreadable(const InFlight& message, const Error& error);
 
   // ---- for people ----
@@ -118,6 +120,7 @@ class Dispatcher {
   void begin(queue::schedule_step::Start start);
   void begin(const queue::schedule_step::Load& load);
   void begin(const queue::schedule_step::Expire& expire);
+  void begin(const queue::schedule_step::Warn& warn);
   void begin(const queue::schedule_step::Resolve& resolve);
   struct KeptFresh {
     queue::QueueName queue;
@@ -133,6 +136,8 @@ class Dispatcher {
     const queue::QueueName& queue, const queue::Item& item, KeptFresh kept
   );
   [[nodiscard]] std::string provider_of(const route::Destination& destination) const;
+  using Outcome = std::function<smtp::MessageOutcome(const Attempt&)>;
+  void settle_untried(const queue::QueueName& queue, const std::vector<queue::Item>& items, Outcome outcome);
   void prepare(
     const queue::schedule_step::Start& start, std::vector<Task> tasks, const std::string& provider
   );
@@ -140,7 +145,10 @@ class Dispatcher {
   void forget_fresh(const queue::QueueName& queue, const QueueId& id) { (void)take_fresh(queue, id); }
   void read_queue(const queue::schedule_step::Load& load);
   void index_unreadable(const Error& error);
-  void expire_one(const queue::QueueName& queue, const queue::Item& item);
+  void settle_one(
+    const queue::QueueName& queue, const queue::Item& item, const std::string& provider,
+    const Outcome& outcome
+  );
   void put_back(const InFlight& message);
   void fulfil_wish(const Place& place);
   void conclude(const Attempt& attempt, std::size_t shard);

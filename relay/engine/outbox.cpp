@@ -66,8 +66,6 @@ class Outbox::Destination : public delivery::Reporter {
 
   void untried(delivery::Job job) override {
     auto [attempt, begun] = outbox_.take(destination_, job.id);
-    if (!outbox_.is_stopped_ && outbox_.services_.reports.owes_delay(attempt))
-      return defer(std::move(attempt), begun);
     if (!outbox_.is_stopped_) log_untried(attempt, begun, last_failure_.peer, last_failure_.what);
     dispatcher().put_back(attempt, shard());
   }
@@ -135,15 +133,6 @@ class Outbox::Destination : public delivery::Reporter {
         .with("reason", reason)
         .with("message", "the next hop failed before it judged the message; it waits for the hop")
     );
-  }
-
-  /// As if the hop had put it off: a report goes with a change of the message alone.
-  void defer(Attempt attempt, SteadyTime begun) {
-    const mail::Reply reply{451, mail::EnhancedStatus{4, 4, 1}, last_failure_.what};
-    smtp::MessageOutcome outcome;
-    outcome.recipients.assign(attempt.pending.size(), {Disposition::deferred, smtp::Stage::connect, reply});
-    const auto waited = context().clock.clock().steady() - begun;
-    outbox_.settler_.settle({std::move(attempt), std::move(outcome), {}, shard(), waited, {}});
   }
 
   struct LastFailure {  // of the hop, for the records of messages that wait for it

@@ -41,10 +41,10 @@ std::string due_key(const queue::QueueName& queue, const queue::ItemKey& key) {
 }
 std::string key_of(const Place& place) { return due_key(place.queue, place.item.key); }
 
-spool::Operation put_place(const Place& place, std::string last, bool sender_was_warned) {
+spool::Operation put_place(const Place& place, std::string last) {
   const auto& item = place.item;
-  const spool::Waiting waiting{item.arrival,   item.size,   item.attempts,    std::move(last),
-                               item.scheduled, place.share, sender_was_warned};
+  const spool::Waiting waiting{item.arrival,   item.size,   item.attempts,         std::move(last),
+                               item.scheduled, place.share, item.sender_was_warned};
   return spool::put_record(Family::due, key_of(place), spool::to_payload(waiting));
 }
 

@@ -55,9 +55,7 @@ struct Accepted {
 [[nodiscard]] std::string key_of(const Place& place);
 [[nodiscard]] std::string due_key(const queue::QueueName& queue, const queue::ItemKey& key);
 /// @param last  what the last attempt was told
-[[nodiscard]] spool::Operation put_place(
-  const Place& place, std::string last = {}, bool sender_was_warned = false
-);
+[[nodiscard]] spool::Operation put_place(const Place& place, std::string last = {});
 
 /// docs/spool.md, "end of data": envelope and places. The content's chunks are the caller's.
 [[nodiscard]] spool::Operations accept_operations(

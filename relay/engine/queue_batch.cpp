@@ -86,7 +86,7 @@ bool QueueBatch::release(const Standing& standing) {
     if (!there || !there->empty()) return false;
   }
   operations_.push_back(spool::remove(Family::held, standing.key));
-  operations_.push_back(put_place(place, standing.waiting.last, standing.waiting.sender_was_warned));
+  operations_.push_back(put_place(place, standing.waiting.last));
   new_.push_back(place);
   note("release", standing.id);
   return true;
@@ -122,7 +122,7 @@ bool QueueBatch::retry(const Standing& standing) {
   const auto place = due_now(standing);
   if (place.item.key.due == standing.place.item.key.due) return false;
   operations_.push_back(spool::remove(Family::due, standing.key));
-  operations_.push_back(put_place(place, standing.waiting.last, standing.waiting.sender_was_warned));
+  operations_.push_back(put_place(place, standing.waiting.last));
   moves_.push_back({standing.place, place});
   return true;
 }

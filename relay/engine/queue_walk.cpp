@@ -43,7 +43,8 @@ std::optional<Standing> to_standing(Family family, const spool::DueKey& key, spo
   standing.family = family;
   standing.key = spool::due_key(key.queue, key.due, key.id);
   standing.id = key.id;
-  const queue::Item item{{key.due, key.id}, waiting.arrival, waiting.attempts, waiting.size, waiting.at};
+  const queue::Item item{{key.due, key.id}, waiting.arrival, waiting.attempts,
+                         waiting.size,      waiting.at,      waiting.sender_was_warned};
   standing.place = {std::move(*queue), item, waiting.share};
   standing.waiting = std::move(waiting);
   return standing;

@@ -51,7 +51,7 @@ dsn::RecipientReport recipient_report(
   report.reply = outcome.reply;
   report.stage = outcome.stage;
   report.remote_mta = remote_mta;
-  report.last_attempt = now;
+  if (outcome.disposition != smtp::Disposition::untried) report.last_attempt = now;
   if (notice.action == dsn::Action::delayed) report.will_retry_until = give_up;
   return report;
 }
@@ -61,13 +61,9 @@ dsn::RecipientReport recipient_report(
 Reports::Reports(const Context& context) : context_(context) {}
 
 bool Reports::is_delay_due(const Attempt& attempt) const {
-  if (attempt.sender_was_warned) return false;
+  if (attempt.place.item.sender_was_warned) return false;
   const auto warn_after = context_.shapes.shape(attempt.place.queue.destination, attempt.provider).warn_after;
   return warn_after.count() > 0 && context_.clock.now() - attempt.place.item.arrival >= warn_after;
-}
-
-bool Reports::owes_delay(const Attempt& attempt) const {
-  return !attempt.stored.envelope.reverse_path.is_null() && is_delay_due(attempt);
 }
 
 bool Reports::is_wanted(const Attempt& attempt, const smtp::MessageOutcome& outcome) const {
@@ -80,9 +76,9 @@ bool Reports::is_wanted(const Attempt& attempt, const smtp::MessageOutcome& outc
         if (attempt.stored.envelope.dsn.of(attempt.pending[i]).notify.success) return true;
         break;
       case smtp::Disposition::deferred:
+      case smtp::Disposition::untried:
         if (is_delay) return true;
         break;
-      case smtp::Disposition::untried: break;
     }
   }
   return false;

@@ -23,8 +23,6 @@ class Reports {
  public:
   explicit Reports(const Context& context);
 
-  /// Whether the sender should know by now that the message waits for its next hop.
-  [[nodiscard]] bool owes_delay(const Attempt& attempt) const;
   /// Whether report() may have something to say: it reads the content, so it belongs on a worker.
   [[nodiscard]] bool is_wanted(const Attempt& attempt, const smtp::MessageOutcome& outcome) const;
   /// A report whose original can't be read comes without it.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace relay::engine {
 namespace {
@@ -34,11 +35,27 @@ Place next_place(const Attempt& attempt, bool was_judged, const Terms& terms) {
     delay = queue::retry_delay(terms.schedule, item.attempts, terms.fraction);
   }
   item.scheduled = terms.now;
+  item.sender_was_warned = item.sender_was_warned || terms.sender_is_warned;
   // Another key than the one that the same batch removes. It may be an earlier one: of a message that hurries, or that
   // a clock since set back had put far ahead.
   item.key.due = terms.now + delay;
   if (item.key.due == attempt.place.item.key.due) item.key.due += milliseconds{1};
   return place;
+}
+
+/// Its sender is warned, and all else stays. A mark is another value, and a key is put once.
+Settlement waits_on(const Attempt& attempt, const Terms& terms) {
+  auto place = attempt.place;
+  place.item.key.due += milliseconds{1};
+  place.item.sender_was_warned = true;
+  Settlement settlement;
+  settlement.operations.push_back(spool::remove(Family::due, key_of(attempt.place)));
+  settlement.operations.insert(settlement.operations.end(), terms.reports.begin(), terms.reports.end());
+  settlement.operations.push_back(put_place(place, attempt.last));
+  settlement.sync = terms.reports.empty() ? spool::Sync::no : spool::Sync::yes;
+  settlement.again = place.item;
+  settlement.is_as_before = true;
+  return settlement;
 }
 
 /// Results by recipient: those of this attempt.
@@ -99,7 +116,7 @@ Settlement settle(const Attempt& attempt, const smtp::MessageOutcome& outcome, c
   Settlement settlement;
   const auto results = results_of(attempt, outcome, terms);
   const auto* deferral = last_deferral(outcome);
-  if (results.empty() && deferral == nullptr) return settlement;
+  if (results.empty() && deferral == nullptr) return waits_on(attempt, terms);
 
   auto& operations = settlement.operations;
   operations.push_back(spool::remove(Family::due, key_of(attempt.place)));
@@ -131,8 +148,17 @@ Settlement settle(const Attempt& attempt, const smtp::MessageOutcome& outcome, c
   const auto next = next_place(attempt, deferral != nullptr, terms);
   settlement.again = next.item;
   const auto last = deferral != nullptr ? deferral->reply.to_line().substr(0, kMaxLast) : std::string();
-  operations.push_back(put_place(next, last, attempt.sender_was_warned || terms.sender_is_warned));
+  operations.push_back(put_place(next, last));
   return settlement;
+}
+
+smtp::MessageOutcome late(const Attempt& attempt, const std::string& obstacle) {
+  mail::Reply reply{451, mail::EnhancedStatus{4, 4, 7}, "It waits for its turn"};
+  if (!obstacle.empty()) reply = {451, mail::EnhancedStatus{4, 4, 1}, obstacle};
+  else if (auto last = mail::Reply::parse_line(attempt.last)) reply = std::move(*last);
+  smtp::MessageOutcome outcome;
+  outcome.recipients.assign(attempt.pending.size(), {Disposition::untried, smtp::Stage::connect, reply});
+  return outcome;
 }
 
 smtp::MessageOutcome expired(const Attempt& attempt, milliseconds max_age) {

@@ -25,10 +25,10 @@ struct Attempt {
   spool::StoredEnvelope stored;
   std::map<std::uint32_t, spool::Settled> settled_before;  ///< recipients of earlier attempts
   std::vector<std::uint32_t> pending;  ///< recipients of this attempt, by index into the envelope
-  bool sender_was_warned = false;
-  std::string provider;        ///< of the destination, empty when there is none
-  std::string signature;       ///< header fields that go on top; empty: none
-  bool has_signature = false;  ///< it was made, or nothing is to be signed
+  std::string last;                    ///< what the attempt before was told, as a line; empty: there was none
+  std::string provider;                ///< of the destination, empty when there is none
+  std::string signature;               ///< header fields that go on top; empty: none
+  bool has_signature = false;          ///< it was made, or nothing is to be signed
   bool signature_is_stored = false;
 
   [[nodiscard]] const QueueId& id() const { return place.item.key.id; }
@@ -44,9 +44,10 @@ struct Attempt {
 
 /// What an attempt leads to.
 struct Settlement {
-  spool::Operations operations;  ///< one atomic batch; empty when nothing was judged
+  spool::Operations operations;  ///< one atomic batch
   spool::Sync sync = spool::Sync::no;
   std::optional<queue::Item> again;  ///< the message waits under this key now
+  bool is_as_before = false;         ///< under that key, and waits for what it waited for
   bool is_complete = false;          ///< every recipient is settled
   bool is_dead_letter = false;       ///< complete, and kept: recipients failed and nobody was told
   bool has_failed = false;           ///< some recipient failed, in this attempt or before
@@ -69,11 +70,17 @@ struct Terms {
 /// Delivered and failed recipients get results; deferred ones come again after the retry delay; when the rest
 /// was not even tried, at once. A message all of whose recipients are settled is removed, unless one failed and
 /// nobody was told: then it is kept as a dead letter.
+///
+/// When nobody at all was tried, the message waits on as it did, and counts as one whose sender was warned.
 /// @param outcome   recipients as in `attempt.pending`
 /// Pure. Thread: any.
 [[nodiscard]] Settlement settle(
   const Attempt& attempt, const smtp::MessageOutcome& outcome, const Terms& terms
 );
+
+/// The outcome of a message whose sender should know that it still waits: nobody was tried.
+/// @param obstacle  what is the matter with its next hop; empty: nothing, then the last attempt says why it waits
+[[nodiscard]] smtp::MessageOutcome late(const Attempt& attempt, const std::string& obstacle);
 
 /// The outcome of a message that grew too old: every pending recipient failed with 554 5.4.7.
 [[nodiscard]] smtp::MessageOutcome expired(const Attempt& attempt, milliseconds max_age);

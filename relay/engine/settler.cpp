@@ -91,7 +91,7 @@ void Settler::write(const Shared& record) {
               hop_of(ended.peer), reported.is_closed,   reported.sender_is_warned,
               reported.operations};
   settlement = engine::settle(attempt, ended.outcome, terms);
-  log_outcome(context_, services_.counters, ended, settlement);
+  if (!settlement.is_as_before) log_outcome(context_, services_.counters, ended, settlement);
   log_reports(context_, services_.counters, attempt, reported);
   for (const auto& message : reported.messages) services_.dispatcher.announce(message.places);
   submit(record);
@@ -133,7 +133,8 @@ void Settler::recorded(const Record& record) {
     services_.admission.add_waiting(1, message.fresh.stored.envelope.size);
     services_.dispatcher.accepted(message);
   }
-  services_.dispatcher.finished(ended.attempt, ended.shard, settlement.again);
+  if (settlement.is_as_before) services_.dispatcher.moved(ended.attempt, *settlement.again);
+  else services_.dispatcher.finished(ended.attempt, ended.shard, settlement.again);
   leave(record);
 }
 

@@ -26,6 +26,20 @@ std::string EnhancedStatus::to_text() const {
   return std::to_string(status_class) + "." + std::to_string(subject) + "." + std::to_string(detail);
 }
 
+std::optional<Reply> Reply::parse_line(std::string_view line) {
+  const auto word = line.substr(0, line.find(' '));
+  const auto code = parse_number(word);
+  if (word.size() != 3 || !code || *code < 200 || *code > 599) return std::nullopt;
+  const auto skip = [&line](std::string_view part) {
+    line.remove_prefix(std::min(part.size() + 1, line.size()));
+  };
+  skip(word);
+  Reply reply{static_cast<std::uint16_t>(*code), EnhancedStatus::parse_prefix(line), {}};
+  if (reply.status) skip(line.substr(0, line.find(' ')));
+  reply.text = line;
+  return reply;
+}
+
 std::string Reply::to_line() const {
   std::string line = std::to_string(code);
   if (status) line += " " + status->to_text();

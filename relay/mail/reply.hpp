@@ -34,6 +34,8 @@ struct Reply {
   [[nodiscard]] bool is_permanent() const { return code / 100 == 5; }
   /// `250 2.0.0 OK`, lines joined by spaces: for logs and queue listings.
   [[nodiscard]] std::string to_line() const;
+  /// What to_line() wrote; nothing when it begins with no code of 200 to 599.
+  [[nodiscard]] static std::optional<Reply> parse_line(std::string_view line);
   friend bool operator==(const Reply&, const Reply&) = default;
 };
 

@@ -15,6 +15,7 @@ bool Backlog::admit(const Item& item, WallTime now, std::size_t limit) {
   announced_.erase(item.key.id);
   // By our own clock, so none that was set back: a report may have to wait its turn for long.
   allow_waits_of(item.key.due - now);
+  if (!item.sender_was_warned) unmet_due_ = std::min(unmet_due_.value_or(item.key.due), item.key.due);
   const bool is_behind_bound = loaded_through_ && item.key <= *loaded_through_;
   const bool load_may_pass_it = loading_until_ && item.key.due <= *loading_until_;
   if (is_behind_bound || load_may_pass_it) return hold(item);
@@ -43,14 +44,19 @@ void Backlog::hold_hurried(const Item& item) {
 }
 
 void Backlog::note_arrival(const Item& item) {
-  const bool is_first = waiting() == 0 || !oldest_arrival_;
-  oldest_arrival_ = is_first ? item.arrival : std::min(*oldest_arrival_, item.arrival);
+  if (waiting() == 0) {
+    oldest_arrival_.reset();
+    oldest_unwarned_.reset();
+  }
+  oldest_arrival_ = std::min(oldest_arrival_.value_or(item.arrival), item.arrival);
+  if (!item.sender_was_warned)
+    oldest_unwarned_ = std::min(oldest_unwarned_.value_or(item.arrival), item.arrival);
 }
 
 void Backlog::hurry(WallTime now) {
   hurrying_since_ = now;
   hurried_through_.reset();
-  hurries_again_ = is_loading_hurried_;
+  hurries_again_ = loading_until_ && loading_for_ == Purpose::hurried;
 }
 
 Whereabouts Backlog::hurry_one(const QueueId& id) {
@@ -86,13 +92,14 @@ std::optional<Backlog::Load> Backlog::want_load(WallTime now, std::size_t limit,
   if (room == 0) return std::nullopt;
   const bool is_time = next_on_disk_ && is_due(*next_on_disk_, now);
   if (is_low(window_.size(), limit) && (has_more_ || is_time)) {
+    loading_for_ = Purpose::window;
     loading_until_ = is_time ? std::max(now, *next_on_disk_) : now;
     loading_limit_ = std::min(limit - window_.size(), room);
     next_on_disk_.reset();
     return Load{loaded_through_, *loading_until_, loading_limit_};
   }
   if (!hurrying_since_ || !is_low(hurried_.size(), limit)) return std::nullopt;
-  is_loading_hurried_ = true;
+  loading_for_ = Purpose::hurried;
   loading_until_ = WallTime::min();  // no due time: what is admitted meanwhile is not part of it
   loading_limit_ = std::min(limit - hurried_.size(), room);
   return Load{hurried_through_, WallTime::max(), loading_limit_};
@@ -100,7 +107,8 @@ std::optional<Backlog::Load> Backlog::want_load(WallTime now, std::size_t limit,
 
 void Backlog::loaded(const std::vector<Item>& items, std::optional<WallTime> next_due) {
   if (!loading_until_) return;
-  if (is_loading_hurried_) return hurried(items, next_due);
+  if (loading_for_ == Purpose::hurried) return hurried(items, next_due);
+  if (loading_for_ == Purpose::late) return late(items, next_due);
   for (const auto& item : items) {
     if (!is_known(item.key.id)) hold(item);
   }
@@ -120,7 +128,6 @@ void Backlog::hurried(const std::vector<Item>& items, std::optional<WallTime> ne
   const bool is_outdated = std::exchange(hurries_again_, false);  // it began before the last change
   if (!is_outdated && !items.empty()) hurried_through_ = items.back().key;
   if (!is_outdated && (!next_due || items.empty())) hurrying_since_.reset();
-  is_loading_hurried_ = false;
   end_load();
 }
 
@@ -157,17 +164,25 @@ Item Backlog::fly(Item item, bool is_hurried) {
   return item;
 }
 
-std::vector<Item> Backlog::take_older_than(WallTime oldest) {
-  std::vector<Item> taken;
-  std::optional<WallTime> oldest_left;
-  for (const bool is_hurried : {false, true}) {
-    const auto begin = static_cast<std::ptrdiff_t>(taken.size());
-    for (const auto& [key, item] : is_hurried ? hurried_ : window_) {
-      if (item.arrival < oldest) taken.push_back(item);
-      else oldest_left = std::min(oldest_left.value_or(item.arrival), item.arrival);
+template <class Test>
+std::vector<Item> Backlog::in_windows(Test is_wanted) const {
+  std::vector<Item> found;
+  for (const auto* window : {&window_, &hurried_}) {
+    for (const auto& [key, item] : *window) {
+      if (is_wanted(item)) found.push_back(item);
     }
-    std::for_each(taken.begin() + begin, taken.end(), [&](const Item& item) { (void)fly(item, is_hurried); });
   }
+  return found;
+}
+
+std::vector<Item> Backlog::take_older_than(WallTime oldest) {
+  std::optional<WallTime> oldest_left;
+  auto taken = in_windows([&](const Item& item) {
+    if (item.arrival < oldest) return true;
+    oldest_left = std::min(oldest_left.value_or(item.arrival), item.arrival);
+    return false;
+  });
+  for (const auto& item : taken) (void)fly(item, hurried_.contains(item.key));
   oldest_arrival_ = oldest_left;
   return taken;
 }
@@ -177,12 +192,76 @@ void Backlog::put_back(const QueueId& id) {
   if (found == in_flight_.end()) return;
   if (found->second.is_hurried) hold_hurried(found->second.item);
   else hold(found->second.item);
+  if (found->second.is_late) --late_in_flight_;
   in_flight_.erase(found);
 }
 
 void Backlog::finish(const QueueId& id) {
-  in_flight_.erase(id);
+  if (const auto flight = in_flight_.extract(id); flight && flight.mapped().is_late) --late_in_flight_;
   if (loading_until_) changed_while_loading_.insert(id);
+}
+
+// ---- what is late ----
+
+std::optional<WallTime> Backlog::oldest_unwarned() const {
+  if (is_empty() || late_in_flight_ > 0) return std::nullopt;
+  const auto in_memory = waiting() > 0 ? oldest_unwarned_ : std::nullopt;
+  if (!in_memory || !unmet_due_) return in_memory ? in_memory : unmet_due_;
+  return std::min(*in_memory, *unmet_due_);
+}
+
+void Backlog::look_for_late(WallTime until) {
+  std::optional<WallTime> oldest_left;
+  const auto found = in_windows([&](const Item& item) {
+    if (item.sender_was_warned) return false;
+    if (item.arrival <= until) return true;
+    oldest_left = std::min(oldest_left.value_or(item.arrival), item.arrival);
+    return false;
+  });
+  for (const auto& item : found) fly_late(item);
+  oldest_unwarned_ = oldest_left;
+  if (unmet_due_ && *unmet_due_ <= until) late_until_ = until;
+}
+
+void Backlog::fly_late(const Item& item) {
+  late_.push_back(fly(item, hurried_.contains(item.key)));
+  in_flight_.at(item.key.id).is_late = true;
+  ++late_in_flight_;
+}
+
+bool Backlog::wants_late() const {
+  return late_until_ && !loading_until_ && late_in_flight_ == 0 && !is_empty();
+}
+
+std::optional<Backlog::Load> Backlog::want_late() {
+  if (!wants_late()) return std::nullopt;
+  loading_for_ = Purpose::late;
+  loading_until_ = WallTime::min();
+  loading_limit_ = 0;
+  unmet_due_.reset();
+  return Load{late_through_, *late_until_, kLateAtOnce};
+}
+
+/// Leaves the bound between memory and disk as it is.
+void Backlog::late(const std::vector<Item>& items, std::optional<WallTime> next_due) {
+  for (const auto& item : items) {
+    const auto held = in_window_.find(item.key.id);
+    const bool is_here = held != in_window_.end() ? held->second == item.key : !is_known(item.key.id);
+    if (is_here && !item.sender_was_warned && item.arrival <= *late_until_) fly_late(item);
+  }
+  if (!items.empty()) late_through_ = items.back().key;
+  if (next_due) unmet_due_ = std::min(unmet_due_.value_or(*next_due), *next_due);
+  if (!next_due || *next_due > *late_until_ || items.empty()) late_until_.reset();
+  end_load();
+}
+
+bool Backlog::moved(const Item& item, WallTime now, std::size_t limit) {
+  const auto found = in_flight_.find(item.key.id);
+  const bool is_hurried = found != in_flight_.end() && found->second.is_hurried;
+  finish(item.key.id);
+  if (!is_hurried) return admit(item, now, limit);
+  hold_hurried(item);
+  return true;
 }
 
 std::optional<WallTime> Backlog::next_due(WallTime now, std::size_t limit) const {

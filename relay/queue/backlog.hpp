@@ -2,10 +2,12 @@
 /// One queue of a destination: all of it on disk, the part that is due soonest also in memory.
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "relay/queue/item.hpp"
@@ -14,6 +16,8 @@ namespace relay::queue {
 
 /// Messages of one queue held in memory at most, those in flight and those of one commit not counted.
 inline constexpr std::size_t kWindow = 1000;
+/// What is late and read from disk of one queue: so many at once, the next when all of these are done with.
+inline constexpr std::size_t kLateAtOnce = 200;
 
 /// Where a message is, as far as a person who asks for it is concerned.
 enum class Whereabouts { memory, flight, disk };
@@ -29,6 +33,11 @@ enum class Whereabouts { memory, flight, disk };
 /// How much it may hold is decided anew each time (`limit`): it is filled from disk again when half of that is
 /// left.
 ///
+/// What is late, and its sender not warned, is found in the windows by its age and on disk by its due time, since none
+/// is due before it arrived. The disk is read once for that, from where the last reading ended: a message is met there
+/// when it has been due for as long as makes it late. One that was deferred shortly before it was late, and is not in
+/// the windows, is therefore found as much later as it was deferred.
+///
 /// Input and output are values; the owner does the reading and writing. Thread: one at a time.
 class Backlog {
  public:
@@ -37,7 +46,9 @@ class Backlog {
   /// @param longest_wait  a due time further ahead than this comes from a clock that was set back: due at
   ///                      once
   explicit Backlog(milliseconds longest_wait, OnDisk on_disk = OnDisk::unknown)
-      : longest_wait_(longest_wait), has_more_(on_disk == OnDisk::unknown) {}
+      : longest_wait_(longest_wait), has_more_(on_disk == OnDisk::unknown) {
+    if (has_more_) unmet_due_ = WallTime::min();
+  }
 
   /// A longer `longest_wait`. It never becomes shorter: due times by the old one are on disk.
   void allow_waits_of(milliseconds longest_wait) { longest_wait_ = std::max(longest_wait_, longest_wait); }
@@ -88,6 +99,23 @@ class Backlog {
   /// From flight, gone: its record on disk is deleted or has another key.
   void finish(const QueueId& id);
 
+  // ---- what is late ----
+
+  /// Begins to look for what arrived up to `until` and whose sender was not warned: in the windows at once, on disk by
+  /// what want_late() asks for. take_late() gives what is found.
+  void look_for_late(WallTime until);
+  /// No message that waits and whose sender was not warned arrived before, as far as is known. Nothing while something
+  /// late is in flight: one lot after the other.
+  [[nodiscard]] std::optional<WallTime> oldest_unwarned() const;
+  /// As want_load(); nothing while something late is in flight.
+  [[nodiscard]] std::optional<Load> want_late();
+  /// Whether want_late() has something.
+  [[nodiscard]] bool wants_late() const;
+  /// Now in flight, whatever their due times. Each is answered by moved(), put_back() or finish().
+  [[nodiscard]] std::vector<Item> take_late() { return std::exchange(late_, {}); }
+  /// From flight back to waiting, under another key: it was not tried. Returns as admit().
+  bool moved(const Item& item, WallTime now, std::size_t limit = kWindow);
+
   /// When take() or want_load() will next have something, as far as is known; not earlier than `now`.
   [[nodiscard]] std::optional<WallTime> next_due(WallTime now, std::size_t limit = kWindow) const;
   [[nodiscard]] std::size_t waiting() const { return window_.size() + hurried_.size(); }
@@ -107,36 +135,49 @@ class Backlog {
   }
   [[nodiscard]] static bool is_low(std::size_t held, std::size_t limit) { return held <= limit / 2; }
   [[nodiscard]] bool is_known(const QueueId& id) const;
+  /// What a load is for.
+  enum class Purpose : std::uint8_t { window, hurried, late };
+  struct Flight {
+    Item item;
+    bool is_hurried = false;
+    bool is_late = false;
+  };
   bool hold(const Item& item);
   void hold_hurried(const Item& item);
   void note_arrival(const Item& item);
   std::optional<Item> drop(const QueueId& id);
   void hurried(const std::vector<Item>& items, std::optional<WallTime> next_due);
+  void late(const std::vector<Item>& items, std::optional<WallTime> next_due);
   void end_load();
   Item fly(Item item, bool is_hurried);
+  void fly_late(const Item& item);
+  template <class Test>
+  [[nodiscard]] std::vector<Item> in_windows(Test is_wanted) const;
 
   milliseconds longest_wait_;
   std::map<ItemKey, Item> window_;
   std::map<ItemKey, Item> hurried_;                              // due at once, whatever their keys say
   std::unordered_map<QueueId, ItemKey, QueueIdHash> in_window_;  // or in hurried_
-  struct Flight {
-    Item item;
-    bool is_hurried = false;
-  };
   std::unordered_map<QueueId, Flight, QueueIdHash> in_flight_;
   std::unordered_set<QueueId, QueueIdHash> announced_;
-  std::optional<WallTime> oldest_arrival_;  // exact behind take_older_than(), else a lower bound
+  std::optional<WallTime> oldest_arrival_;   // exact behind take_older_than(), else a lower bound
+  std::optional<WallTime> oldest_unwarned_;  // in the windows; exact behind look_for_late(), as above else
   std::optional<ItemKey> loaded_through_;
   bool has_more_;  // the disk holds due messages behind loaded_through_, as far as is known
   std::optional<WallTime> next_on_disk_;   // no message that is only on disk is due before this
   std::optional<WallTime> loading_until_;  // set while a load is under way
-  std::size_t loading_limit_ = 0;
+  Purpose loading_for_ = Purpose::window;
+  std::size_t loading_limit_ = 0;  // of what will wait in memory
   std::unordered_set<QueueId, QueueIdHash>
     changed_while_loading_;                 // what a load under way says of them is old
   std::optional<WallTime> hurrying_since_;  // set until the disk was read to its end
   std::optional<ItemKey> hurried_through_;  // how far it was
-  bool is_loading_hurried_ = false;         // the load under way is for hurried_
   bool hurries_again_ = false;              // hurry() came while it was under way
+  std::optional<WallTime> late_until_;      // set while the disk is to be read for what is late
+  std::optional<ItemKey> late_through_;     // how far it was
+  std::optional<WallTime> unmet_due_;  // none that is on disk behind it, its sender not warned, is due before
+  std::vector<Item> late_;             // found and in flight, to be taken
+  std::size_t late_in_flight_ = 0;
 };
 
 }  // namespace relay::queue

@@ -104,6 +104,20 @@ std::optional<WallTime> DestinationQueue::oldest_arrival() const {
   return oldest;
 }
 
+std::optional<WallTime> DestinationQueue::oldest_unwarned() const {
+  std::optional<WallTime> oldest;
+  for (const auto& backlog : lanes_) {
+    if (backlog) consider(oldest, backlog->oldest_unwarned());
+  }
+  return oldest;
+}
+
+bool DestinationQueue::wants_late() const {
+  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& backlog) {
+    return backlog && backlog->wants_late();
+  });
+}
+
 std::optional<SteadyTime> DestinationQueue::forgettable_at() const {
   for (const auto& backlog : lanes_) {
     if (backlog && !backlog->is_empty()) return std::nullopt;

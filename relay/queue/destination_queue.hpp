@@ -56,7 +56,8 @@ struct DestinationQueue {
   std::size_t started = 0;         // of these, those in its loads
   std::size_t slots = 0;           // of its loads, that were counted
   std::optional<SteadyTime> wake;
-  SteadyTime next_expiry{};  // its windows are searched for what is too old no more often than need be
+  SteadyTime next_expiry{};   // its windows are searched for what is too old no more often than need be
+  SteadyTime next_warning{};  // the same of what is late
 
   /// The lane's backlog, or null.
   [[nodiscard]] Backlog* lane(Lane which) { return lanes_[static_cast<std::size_t>(which)].get(); }
@@ -83,6 +84,9 @@ struct DestinationQueue {
   [[nodiscard]] std::size_t in_flight() const;
   [[nodiscard]] std::optional<WallTime> next_due(const Now& now) const;
   [[nodiscard]] std::optional<WallTime> oldest_arrival() const;
+  [[nodiscard]] std::optional<WallTime> oldest_unwarned() const;
+  /// As Backlog::wants_late, of either lane.
+  [[nodiscard]] bool wants_late() const;
   /// Until when something is remembered of it though it has no mail; nothing when it has, or is in use.
   [[nodiscard]] std::optional<SteadyTime> forgettable_at() const;
 

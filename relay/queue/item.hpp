@@ -20,9 +20,10 @@ struct ItemKey {
 struct Item {
   ItemKey key;
   WallTime arrival{};
-  std::uint32_t attempts = 0;  ///< made so far that judged the message
-  std::uint64_t size = 0;      ///< octets of content
-  WallTime scheduled{};        ///< when its due time was chosen
+  std::uint32_t attempts = 0;      ///< made so far that judged the message
+  std::uint64_t size = 0;          ///< octets of content
+  WallTime scheduled{};            ///< when its due time was chosen
+  bool sender_was_warned = false;  ///< that it is late, or wants no word of it
   friend bool operator==(const Item&, const Item&) = default;
 };
 

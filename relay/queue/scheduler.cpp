@@ -50,6 +50,11 @@ std::size_t Scheduler::room(bool may_start) const {
   return budget - std::min(budget, reserved_);
 }
 
+/// How many messages a lane may have in memory when one more comes.
+std::size_t Scheduler::window_for_more(const DestinationQueue& queue, SteadyTime now) const {
+  return room(queue.may_start(now)) > 0 ? queue.useful_window(now) : 0;
+}
+
 // ---- what is on disk ----
 
 void Scheduler::add(const QueueName& name) {
@@ -67,8 +72,7 @@ void Scheduler::withdraw(const QueueName& name, const QueueId& id) {
 
 bool Scheduler::admit(const QueueName& name, const Item& item, const Now& now) {
   auto& at = queue(name.destination);
-  const auto limit = room(at.may_start(now.steady)) > 0 ? at.useful_window(now.steady) : 0;
-  const bool is_in_memory = backlog(name).admit(item, now.wall, limit);
+  const bool is_in_memory = backlog(name).admit(item, now.wall, window_for_more(at, now.steady));
   note(at);
   return is_in_memory;
 }
@@ -117,6 +121,13 @@ void Scheduler::put_back(const QueueName& name, const QueueId& id, std::size_t s
   }
   end_flight(*at, shard);
   note(*at);
+}
+
+bool Scheduler::moved(const QueueName& name, const Item& item, const Now& now) {
+  auto& at = queue(name.destination);
+  const bool is_in_memory = backlog(name).moved(item, now.wall, window_for_more(at, now.steady));
+  note(at);
+  return is_in_memory;
 }
 
 void Scheduler::release(const Destination& destination, std::size_t shard) {

@@ -8,19 +8,26 @@
 namespace relay::queue {
 namespace {
 
-constexpr milliseconds kExpiryInterval = std::chrono::minutes{1};
+/// Between two searches of what is in memory for what has reached an age.
+constexpr milliseconds kAgeInterval = std::chrono::minutes{1};
 /// Until a queue that found no room in memory asks again, when nothing happens to it before.
 constexpr milliseconds kRoomInterval = std::chrono::seconds{1};
 /// What is kept in memory of a destination that cannot start anything: to find what is too old; and when memory is
 /// short.
 constexpr std::size_t kKept = 20;
 constexpr std::size_t kKeptAtLeast = 1;
+/// Messages, over all destinations, whose senders are being warned: beyond it no more are read from disk for that.
+constexpr std::size_t kLateInFlight = 1000;
 /// A damaged time on disk must not overflow.
 constexpr milliseconds kLongestSleep = std::chrono::hours{24 * 365};
 
 SteadyTime steady_at(WallTime wall, const Now& now) {
   if (wall <= now.wall) return now.steady;
   return now.steady + (wall > now.wall + kLongestSleep ? kLongestSleep : wall - now.wall);
+}
+
+milliseconds search_interval(milliseconds age) {
+  return std::clamp<milliseconds>(age / 10, milliseconds{100}, kAgeInterval);
 }
 
 }  // namespace
@@ -30,7 +37,10 @@ void Scheduler::look_at(DestinationQueue& queue, const Now& now, std::vector<Sch
   queue.is_noted = false;
   if (queue.provider) noted_providers_.insert(queue.provider);
   for (; queue.unpaid > 0; --queue.unpaid) queue.connections.take(now.steady);
-  plan_expiry(queue, now, steps);
+  if (!queue.needs_provider) {  // whose mail may be given more time, or less
+    plan_expiry(queue, now, steps);
+    plan_warnings(queue, now, steps);
+  }
   plan_loads(queue, now, steps);
   plan_resolve(queue, now, steps);
   if (queue.place == Place::none && queue.may_start(now.steady) && queue.next_lane(now.wall))
@@ -42,12 +52,30 @@ void Scheduler::plan_expiry(DestinationQueue& queue, const Now& now, std::vector
   const auto max_age = queue.shape.retry.max_age;
   const auto oldest = queue.oldest_arrival();
   if (!oldest || now.steady < queue.next_expiry || *oldest >= now.wall - max_age) return;
-  queue.next_expiry = now.steady + std::clamp<milliseconds>(max_age / 10, milliseconds{100}, kExpiryInterval);
+  queue.next_expiry = now.steady + search_interval(max_age);
   for (const auto lane : kLanes) {
     auto* backlog = queue.lane(lane);
     if (!backlog) continue;
     auto expired = backlog->take_older_than(now.wall - max_age);
     if (!expired.empty()) steps.emplace_back(schedule_step::Expire{queue.name(lane), std::move(expired)});
+  }
+  recount(queue);
+}
+
+/// Before plan_loads(): what is late is taken before it may leave the memory.
+void Scheduler::plan_warnings(DestinationQueue& queue, const Now& now, std::vector<ScheduleStep>& steps) {
+  const auto warn_after = queue.shape.warn_after;
+  const bool is_time = warn_after > milliseconds{0} && now.steady >= queue.next_warning;
+  for (const auto lane : kLanes) {
+    auto* backlog = queue.lane(lane);
+    if (!backlog) continue;
+    const auto oldest = backlog->oldest_unwarned();
+    if (is_time && oldest && *oldest <= now.wall - warn_after) {
+      queue.next_warning = now.steady + search_interval(warn_after);
+      backlog->look_for_late(now.wall - warn_after);
+    }
+    auto late = backlog->take_late();
+    if (!late.empty()) steps.emplace_back(schedule_step::Warn{queue.name(lane), std::move(late)});
   }
   recount(queue);
 }
@@ -60,10 +88,15 @@ void Scheduler::plan_loads(DestinationQueue& queue, const Now& now, std::vector<
     if (!backlog) continue;
     if (!may_start) backlog->shed(is_short ? kKeptAtLeast : kKept);
     recount(queue);
-    const auto load = backlog->want_load(now.wall, queue.useful_window(now.steady), room(may_start));
+    auto load = backlog->want_load(now.wall, queue.useful_window(now.steady), room(may_start));
+    if (!load && has_room_for_late(queue)) load = backlog->want_late();
     if (load) steps.emplace_back(schedule_step::Load{queue.name(lane), *load});
     recount(queue);
   }
+}
+
+bool Scheduler::has_room_for_late(const DestinationQueue& queue) const {
+  return queue.shape.warn_after > milliseconds{0} && in_flight_ - started_ < kLateInFlight;
 }
 
 void Scheduler::plan_resolve(DestinationQueue& queue, const Now& now, std::vector<ScheduleStep>& steps) {
@@ -85,10 +118,15 @@ void Scheduler::rest(DestinationQueue& queue, const Now& now) {
   const auto consider_later = [&](std::optional<SteadyTime> at) {
     if (at && *at > now.steady) consider(*at);
   };
-  if (const auto oldest = queue.oldest_arrival())
+  if (const auto oldest = queue.oldest_arrival(); oldest && !queue.needs_provider)
     consider(
       std::max(steady_at(*oldest + queue.shape.retry.max_age + milliseconds{1}, now), queue.next_expiry)
     );
+  if (queue.shape.warn_after > milliseconds{0} && !queue.needs_provider) {
+    if (const auto oldest = queue.oldest_unwarned())
+      consider(std::max(steady_at(*oldest + queue.shape.warn_after, now), queue.next_warning));
+    if (queue.wants_late()) consider(now.steady + kRoomInterval);
+  }
   const auto due = queue.next_due(now);
   if (due) {
     consider_later(queue.health.suspended_until());

@@ -17,7 +17,7 @@ struct Shape {
   std::optional<Rate> message_rate;     ///< messages started
   std::optional<Rate> connection_rate;  ///< connections opened
   RetrySchedule retry;  ///< of its messages and of the hop itself; max_age: given up when older
-  milliseconds warn_after = std::chrono::hours{4};  ///< for whoever defers a message; the schedule ignores it
+  milliseconds warn_after = std::chrono::hours{4};  ///< its sender is told when it is older; 0: never
 };
 
 /// Limits on the sum over all destinations of one provider.

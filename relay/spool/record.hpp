@@ -36,7 +36,7 @@ struct Waiting {
   WallTime at{};     ///< when its due time was chosen; the start of time, when an older relay chose it
   /// Recipients that this place is for, by index into the envelope; empty: all of them.
   std::vector<std::uint32_t> share;
-  bool sender_was_warned = false;  ///< that it is late
+  bool sender_was_warned = false;  ///< that it is late, or wants no word of it
   friend bool operator==(const Waiting&, const Waiting&) = default;
 };
 

@@ -427,7 +427,12 @@ Result<DuePage> Store::due(
       });
       if (waiting)
         page.items.push_back(
-          {{key->due, key->id}, waiting->arrival, waiting->attempts, waiting->size, waiting->at}
+          {{key->due, key->id},
+           waiting->arrival,
+           waiting->attempts,
+           waiting->size,
+           waiting->at,
+           waiting->sender_was_warned}
         );
       else page.damaged.push_back(key->id);
       return true;

@@ -69,14 +69,15 @@ TEST_F(PlacesTest, AMovedMessageKeepsItsAgeItsAttemptsAndThatItsSenderWasWarned)
   auto old = place(id, kOld);
   old.item.arrival -= 10h;
   old.item.attempts = 7;
+  old.item.sender_was_warned = true;
   write(accept_operations(id, envelope({"c@d"}), {}));
-  write({put_place(old, "451 later", true)});
+  write({put_place(old, "451 later")});
   start({kOld});
   expect_shipped(1);
   const auto attempt = shipped.attempts().front();
   EXPECT_EQ(attempt.place.item.arrival, old.item.arrival);
   EXPECT_EQ(attempt.place.item.attempts, 7U);
-  EXPECT_TRUE(attempt.sender_was_warned);
+  EXPECT_TRUE(attempt.place.item.sender_was_warned);
 }
 
 TEST_F(PlacesTest, AShareWaitsWhileTheQueueThatItBelongsToHoldsTheMessage) {
@@ -213,6 +214,63 @@ TEST_F(PlacesTest, WhatIsTooOldIsSettledByAShipper) {
   );
   EXPECT_EQ(shipped.count(), 0U);
   EXPECT_EQ(places().size(), 1U) << "until that is recorded";
+}
+
+TEST_F(PlacesTest, WhatIsTooOldIsToldTheAgeOfItsProvider) {
+  provider_name = "big";
+  queue::Shape brief;
+  brief.retry.max_age = 2h;
+  settings.set_shape_of("big", brief);
+  const auto id = store->next_id();
+  auto old = place(id, "mx/one.example");
+  old.item.arrival -= 3h;
+  store_message(envelope({"c@one.example"}), {old});
+  start({"mx/one.example"});
+  eventually([this] { return shipped.settled().size() == 1; }, "the settlement");
+  const auto [attempt, outcome] = shipped.settled().front();
+  EXPECT_EQ(attempt.provider, "big");
+  EXPECT_EQ(
+    outcome.recipients.front().reply.to_line(), "554 5.4.7 Delivery was tried for 2h without success"
+  );
+  EXPECT_EQ(shipped.count(), 0U);
+}
+
+TEST_F(PlacesTest, WhatIsLateIsGivenToAShipperThoughNothingIsTried) {
+  provider_name = "big";
+  queue::Shape patient;
+  patient.warn_after = 10h;
+  settings.set_shape_of("big", patient);
+  constexpr std::size_t kMessages = 300;
+  std::set<QueueId> late_ones;
+  const auto store_late = [&](const std::string& queue, std::size_t count, milliseconds age) {
+    for (std::size_t i = 0; i < count; ++i) {
+      auto one = place(store->next_id(), queue);
+      one.item.arrival -= age;
+      one.item.key.due = one.item.arrival;
+      store_message(envelope({"c@one.example"}), {one});
+      if (queue == kDefault) late_ones.insert(one.item.key.id);
+    }
+  };
+  store_late(kDefault, kMessages, 5h);
+  store_late("mx/one.example", 3, 5h);
+  dispatcher->suspend(kHop, std::nullopt);
+  dispatcher->suspend({"mx/one.example"}, std::nullopt);
+  dispatcher->hop_failed(kHop, "hop.example: connecting: refused");
+  start({kDefault, "mx/one.example"});
+  eventually([this] { return shipped.settled().size() >= 20; }, "the first of them");
+  for (const auto& [attempt, outcome] : shipped.settled()) {
+    EXPECT_EQ(outcome.recipients.size(), attempt.pending.size());
+    EXPECT_EQ(outcome.recipients.front().disposition, smtp::Disposition::untried);
+    EXPECT_EQ(outcome.recipients.front().reply.to_line(), "451 4.4.1 hop.example: connecting: refused");
+    EXPECT_TRUE(late_ones.contains(attempt.id())) << "the provider's destinations have more time";
+    auto now_at = attempt.place.item;
+    now_at.key.due += 1ms;
+    now_at.sender_was_warned = true;
+    write({spool::remove(Family::due, key_of(attempt.place)), put_place({attempt.place.queue, now_at, {}})});
+    dispatcher->moved(attempt, now_at);
+  }
+  eventually([this] { return shipped.settled().size() > 100; }, "those that are on disk");
+  EXPECT_EQ(shipped.count(), 0U);
 }
 
 }  // namespace

@@ -269,6 +269,36 @@ TEST_F(EngineTest, QuarantinesAMessageWhoseContentIsDamaged) {
   EXPECT_EQ(log.records("hop_failure").size(), failures) << "the hop is not to blame";
 }
 
+TEST_F(EngineTest, WarnsOfEveryMessageOnceThatWaitsForAHopThatIsDown) {
+  constexpr std::size_t kMessages = 60;
+  settings.reshape([](queue::Shape& shape) { shape.warn_after = 1s; });
+  settings.change([](Limits& limits) { limits.reports.rate = {10'000, 1h}; });
+  acceptor.close();
+  for (std::size_t i = 0; i < kMessages; ++i) accept();
+  expect_count(Counter::reports, kMessages);
+  relay::test::eventually(
+    [this] {
+      const auto all = store->list_places(spool::Family::due, "", 1000);
+      return all.size() == 2 * kMessages && std::all_of(all.begin(), all.end(), [](const auto& one) {
+               return one.waiting.sender_was_warned;
+             });
+    },
+    "the marks, of the reports too"
+  );
+  for (const auto& one : store->list_places(spool::Family::due, "", 1000))
+    EXPECT_EQ(one.waiting.attempts, 0U) << "nobody was asked";
+  EXPECT_EQ(waiting(), 2.0 * kMessages);
+  end();
+  relay::test::Acceptor returned;
+  move_host(returned.port());
+  begin();
+  auto peer = returned.accept();
+  greet(peer);
+  take(peer);
+  expect_count(Counter::messages_delivered, 1);
+  EXPECT_EQ(metrics.total(Counter::reports), kMessages) << "none again behind the restart";
+}
+
 TEST_F(EngineTest, StartsNoDeliveryOnceTheSpoolHasFailedForGood) {
   acceptor.close();
   accept();

@@ -68,7 +68,8 @@ TEST(Places, AreStoredWithWhatTheLastAttemptWasTold) {
     {{kDue, kId}, kDue - kDue.time_since_epoch(), 3, 77, kDue},
     {1}
   };
-  const auto operation = put_place(place, "451 later", true);
+  place.item.sender_was_warned = true;
+  const auto operation = put_place(place, "451 later");
   EXPECT_EQ(operation.key, key_of(place));
   EXPECT_EQ(operation.key, spool::due_key("mx/one.example", kDue, kId));
   const auto payload = spool::open_record(spool::Family::due, operation.key, operation.value);

@@ -91,11 +91,23 @@ TEST_F(ReportsTest, OfADelayComeOnce) {
   EXPECT_EQ(made.actions, std::vector<std::string>{"delayed"});
   EXPECT_TRUE(made.sender_is_warned);
   EXPECT_THAT(content_of(made), HasSubstr("Will-Retry-Until: "));
-  late.sender_was_warned = true;
+  late.place.item.sender_was_warned = true;
   EXPECT_FALSE(reports->is_wanted(late, outcome({kDeferred})));
   const auto failed = reported(late, outcome({kFailed}));
   EXPECT_FALSE(failed.sender_is_warned);
   EXPECT_EQ(failed.actions, std::vector<std::string>{"failed"}) << "that it failed is news";
+}
+
+TEST_F(ReportsTest, OfADelayNameNoAttemptWhereNoneWasMade) {
+  auto waiting = attempt();
+  waiting.place.item.arrival -= 5h;
+  const auto made = reported(waiting, late(waiting, "hop: connecting: refused"));
+  EXPECT_EQ(made.actions, std::vector<std::string>{"delayed"});
+  EXPECT_TRUE(made.sender_is_warned);
+  EXPECT_THAT(content_of(made), HasSubstr("Status: 4.4.1\r\n"));
+  EXPECT_THAT(content_of(made), HasSubstr("hop: connecting: refused"));
+  EXPECT_THAT(content_of(made), Not(HasSubstr("Last-Attempt-Date: ")));
+  EXPECT_THAT(content_of(reported(waiting, outcome({kDeferred}))), HasSubstr("Last-Attempt-Date: "));
 }
 
 TEST_F(ReportsTest, OfADelayAreOffWithoutATimeForThem) {

@@ -44,9 +44,10 @@ class Settings : public LimitsSource, public queue::ShapeSource {
     const std::scoped_lock lock(mutex_);
     return limits_;
   }
-  [[nodiscard]] queue::Shape shape(const route::Destination&, const std::string&) const override {
+  [[nodiscard]] queue::Shape shape(const route::Destination&, const std::string& provider) const override {
     const std::scoped_lock lock(mutex_);
-    return shape_;
+    const auto of_provider = of_providers_.find(provider);
+    return of_provider == of_providers_.end() ? shape_ : of_provider->second;
   }
   [[nodiscard]] std::optional<queue::ProviderShape> provider_shape(const std::string&) const override {
     return std::nullopt;
@@ -64,6 +65,10 @@ class Settings : public LimitsSource, public queue::ShapeSource {
     const std::scoped_lock lock(mutex_);
     change(shape_);
   }
+  void set_shape_of(const std::string& provider, const queue::Shape& shape) {
+    const std::scoped_lock lock(mutex_);
+    of_providers_[provider] = shape;
+  }
   void set_routes(const std::vector<route::SmarthostRule>& smarthosts) {
     change([&](Limits& limits) { limits.routes = std::make_shared<route::RouteTable>(smarthosts); });
   }
@@ -72,6 +77,7 @@ class Settings : public LimitsSource, public queue::ShapeSource {
   mutable std::mutex mutex_;
   std::shared_ptr<const Limits> limits_;
   queue::Shape shape_;
+  std::map<std::string, queue::Shape> of_providers_;
 };
 
 }  // namespace relay::engine::test

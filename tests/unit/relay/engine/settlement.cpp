@@ -167,10 +167,44 @@ TEST(Settlement, RemembersFailuresOfEarlierAttempts) {
   );
 }
 
-TEST(Settlement, OfNothingJudgedChangesNothing) {
-  const auto result = settled(attempt(2), {Disposition::untried, Disposition::untried});
-  EXPECT_TRUE(result.operations.empty());
-  EXPECT_FALSE(result.again);
+TEST(Settlement, OfNothingTriedMarksTheSenderAsWarnedAndLeavesAllElse) {
+  auto late_one = attempt(2);
+  late_one.last = "450 4.2.1 busy";
+  const auto result = settled(late_one, {Disposition::untried, Disposition::untried});
+  EXPECT_EQ(changes(result), (std::multiset<std::string>{"put due", "remove due"}));
+  EXPECT_TRUE(result.is_as_before);
+  EXPECT_EQ(result.sync, spool::Sync::no);
+  auto as_before = late_one.place.item;
+  as_before.key.due += 1ms;  // a key is put once
+  as_before.sender_was_warned = true;
+  EXPECT_EQ(result.again, as_before);
+  EXPECT_TRUE(place_in(result).sender_was_warned);
+  EXPECT_EQ(place_in(result).last, "450 4.2.1 busy");
+  EXPECT_EQ(place_in(result).at, late_one.place.item.scheduled);
+  EXPECT_FALSE(settled(late_one, {Disposition::deferred, Disposition::untried}).is_as_before);
+}
+
+TEST(Settlement, OfNothingTriedIsSyncedWithTheReport) {
+  auto told = terms();
+  told.sender_is_warned = true;
+  told.reports = {spool::put(Family::envelope, "report", "of a message of our own")};
+  const auto result = settle(attempt(1), outcome({Disposition::untried}), told);
+  EXPECT_EQ(changes(result), (std::multiset<std::string>{"put due", "put envelope", "remove due"}));
+  EXPECT_EQ(result.sync, spool::Sync::yes);
+}
+
+TEST(Late, SaysWhatAMessageWaitsFor) {
+  const auto reply = [](const Attempt& attempt, const std::string& obstacle) {
+    const auto made = late(attempt, obstacle);
+    EXPECT_EQ(made.recipients.size(), 2U);
+    EXPECT_EQ(made.recipients.back().disposition, Disposition::untried);
+    return made.recipients.back().reply.to_line();
+  };
+  auto waiting = attempt(2);
+  EXPECT_EQ(reply(waiting, ""), "451 4.4.7 It waits for its turn");
+  waiting.last = "450 4.2.1 busy";
+  EXPECT_EQ(reply(waiting, ""), "450 4.2.1 busy");
+  EXPECT_EQ(reply(waiting, "hop: connecting: refused"), "451 4.4.1 hop: connecting: refused");
 }
 
 TEST(Settlement, TriesAtOnceWhatTheHopDidNotGetTo) {
@@ -217,7 +251,7 @@ TEST(Settlement, SyncsTheReportThatAMessageIsLate) {
 
 TEST(Settlement, RemembersThatTheSenderWasWarned) {
   auto warned = attempt(1);
-  warned.sender_was_warned = true;
+  warned.place.item.sender_was_warned = true;
   EXPECT_TRUE(place_in(settled(warned, {Disposition::deferred})).sender_was_warned);
   EXPECT_FALSE(place_in(settled(attempt(1), {Disposition::deferred})).sender_was_warned);
 }

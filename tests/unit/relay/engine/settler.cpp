@@ -136,10 +136,53 @@ TEST_F(SettlerTest, WarnsTheSenderOfALateMessageOnce) {
   next.item.key.due = spool::parse_due_key(again->front())->due;
   auto loaded = load(next);
   loaded.place.item.arrival = late.place.item.arrival;
-  EXPECT_TRUE(loaded.sender_was_warned);
+  EXPECT_TRUE(loaded.place.item.sender_was_warned);
   settle(loaded, outcome({kDeferred}));
   EXPECT_EQ(reports_in_spool().size(), 1U);
   EXPECT_EQ(metrics.total(Counter::reports), 1U);
+}
+
+TEST_F(SettlerTest, WarnsTheSenderOfAMessageThatNobodyTries) {
+  auto late_one = attempt(2);
+  late_one.place.item.arrival -= 5h;
+  settle(late_one, late(late_one, "hop: connecting: refused"));
+  EXPECT_EQ(reports_in_spool().size(), 1U);
+  EXPECT_TRUE(log.records("deferral").empty()) << "nothing was tried";
+  EXPECT_EQ(log.records("report").front().at("actions"), (nlohmann::ordered_json{"delayed", "delayed"}));
+  const auto again = store->places_of(Family::due, late_one.id());
+  ASSERT_EQ(again->size(), 1U);
+  const auto waiting = *store->place(Family::due, again->front());
+  EXPECT_TRUE(waiting.sender_was_warned);
+  EXPECT_EQ(waiting.attempts, 0U);
+}
+
+TEST_F(SettlerTest, MarksALateMessageWhoseSenderIsNotToBeToldToo) {
+  auto of_nobody = attempt(1, "");
+  auto quiet = attempt();
+  quiet.stored.envelope.dsn.recipients = {{mail::Notify{.failure = true}, ""}};
+  for (auto* each : {&of_nobody, &quiet}) {
+    each->place.item.arrival -= 5h;
+    settle(*each, late(*each, ""));
+    const auto again = store->places_of(Family::due, each->id());
+    ASSERT_EQ(again->size(), 1U);
+    EXPECT_TRUE(store->place(Family::due, again->front())->sender_was_warned)
+      << "or it would be asked for again";
+  }
+  EXPECT_EQ(metrics.total(Counter::reports), 0U);
+}
+
+TEST_F(SettlerTest, WarnsOfEachShareByItself) {
+  auto [first, second] = divided();
+  for (auto* each : {&first, &second}) {
+    each->place.item.arrival -= 5h;
+    settle(*each, late(*each, "away"));
+  }
+  EXPECT_EQ(reports_in_spool().size(), 2U);
+  std::size_t marked = 0;
+  for (const auto& waiting : places()) {
+    if (waiting.key.id == first.id() && waiting.waiting.sender_was_warned) ++marked;
+  }
+  EXPECT_EQ(marked, 2U);
 }
 
 TEST_F(SettlerTest, RemovesADividedMessageWhenTheLastShareIsSettled) {

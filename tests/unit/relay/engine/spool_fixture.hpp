@@ -94,6 +94,7 @@ class SpoolTest : public ::testing::Test, public delivery::ProviderSource {
 
   net::Awaitable<Answer> provider(route::Destination) override {
     Answer answer;
+    answer.provider = provider_name;
     answer.valid_for = 1h;
     co_return answer;
   }
@@ -180,6 +181,7 @@ class SpoolTest : public ::testing::Test, public delivery::ProviderSource {
   metrics::Registry metrics{2};
   test::RealClock real_clock;
   test::Settings settings;
+  std::string provider_name;  // of every destination
   Middle jitter;
   Shipped shipped;
   std::unique_ptr<spool::Store> store;

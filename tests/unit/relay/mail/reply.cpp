@@ -24,5 +24,14 @@ TEST(Reply, IsOneLineInLogs) {
   EXPECT_EQ((Reply{250, std::nullopt, ""}.to_line()), "250");
 }
 
+TEST(Reply, IsReadBackFromItsLine) {
+  for (const Reply& reply :
+       {Reply{450, EnhancedStatus{4, 2, 1}, "busy, come again"}, Reply{250, std::nullopt, ""},
+        Reply{451, std::nullopt, "later"}, Reply{554, EnhancedStatus{5, 7, 1}, ""}})
+    EXPECT_EQ(Reply::parse_line(reply.to_line()), reply) << reply.to_line();
+  for (const auto* other : {"", "wait", "45", "4500 x", "199 x", "600 x", "4.2.1 busy"})
+    EXPECT_FALSE(Reply::parse_line(other)) << other;
+}
+
 }  // namespace
 }  // namespace relay::mail

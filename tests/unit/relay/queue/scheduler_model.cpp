@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <random>
 #include <set>
@@ -19,7 +20,8 @@ class World {
         .max_connections = 1 + random_() % 6,
         .message_rate = {},
         .connection_rate = {},
-        .retry = {50ms, 1s, 120h}
+        .retry = {50ms, 1s, 120h},
+        .warn_after = milliseconds{i % 3 == 0 ? 0 : 150 * (i % 3)}
       };
       if (i % 5 == 0) shape.message_rate = Rate{100, 1s};
       if (i % 7 == 0) shape.connection_rate = Rate{50, 1s};
@@ -45,6 +47,7 @@ class World {
     QueueName queue;
     Item item;
     std::size_t shard;
+    bool is_warning = false;
   };
   struct OnShard {
     std::size_t in_flight = 0, ready = 0, cap = 0;
@@ -144,7 +147,8 @@ class World {
   }
   void land(std::uint64_t number, const Flight& flight, std::size_t how) {
     flights_.erase(number);
-    const auto& [queue, item, shard] = flight;
+    const auto& [queue, item, shard, is_warning] = flight;
+    if (is_warning) return land_warning(queue, item, how);
     if (shard != kNoShard) --shards_[{queue.destination, shard}].in_flight;
     if (how == 0 && shard != kNoShard) {
       ++given_back_[queue.destination];
@@ -162,6 +166,15 @@ class World {
     disks_[queue].emplace(again.key, again);
     scheduler_.finished(queue, item.key.id, shard);
     scheduler_.admit(queue, again, now_);
+  }
+  void land_warning(const QueueName& queue, Item item, std::size_t how) {
+    if (how == 0) return scheduler_.put_back(queue, item.key.id, kNoShard);  // it could not be recorded
+    disks_[queue].erase(item.key);
+    item.key.due += 1ms;
+    item.sender_was_warned = true;
+    disks_[queue].emplace(item.key, item);
+    EXPECT_TRUE(warned_.insert(item.key.id.number).second) << "told twice, seed " << seed_;
+    scheduler_.moved(queue, item, now_);
   }
   void open() {
     for (auto& [place, shard] : shards_) {
@@ -266,6 +279,14 @@ class World {
   void take(const schedule_step::Expire& expire) {
     for (const auto& item : expire.items) fly({expire.queue, item, kNoShard});
   }
+  void take(const schedule_step::Warn& warn) {
+    const auto warn_after = shapes_.of[warn.queue.destination.name].warn_after;
+    EXPECT_GT(warn_after, 0ms);
+    for (const auto& item : warn.items) {
+      EXPECT_GE(now_.wall - item.arrival, warn_after);
+      fly({warn.queue, item, kNoShard, true});
+    }
+  }
   void take(const schedule_step::Resolve& resolve) {
     EXPECT_TRUE(questions_.insert(resolve.destination).second) << "one question at a time";
   }
@@ -295,7 +316,10 @@ class World {
     ASSERT_EQ(all, scheduler_.connections());
     ASSERT_LE(of_provider["big"], 3U);
     ASSERT_LE(of_provider["small"], 2U);
-    ASSERT_LE(flights_.size(), limits_.max_in_flight);
+    const auto tried = std::count_if(flights_.begin(), flights_.end(), [](const auto& entry) {
+      return entry.second.shard != kNoShard;
+    });
+    ASSERT_LE(static_cast<std::size_t>(tried), limits_.max_in_flight);
     ASSERT_EQ(flights_.size(), scheduler_.in_flight());
     // What came back from flight or was being committed is held whatever the room.
     ASSERT_LE(scheduler_.in_memory(), limits_.max_in_memory + disks_.size() + limits_.max_in_flight + 40);
@@ -330,6 +354,7 @@ class World {
     }
     ASSERT_EQ(done_.size() + lost_.size() + 1, next_) << "lost or starved, seed " << seed_;
     for (const auto& [queue, disk] : disks_) ASSERT_TRUE(disk.empty());
+    EXPECT_FALSE(warned_.empty()) << "none was late, seed " << seed_;
   }
 
   std::mt19937 random_;
@@ -352,6 +377,7 @@ class World {
   std::set<Destination> suspended_;  // by a person
   std::map<Destination, std::size_t> started_, given_back_;
   std::set<std::uint64_t> done_, lost_;  // lost: never committed, or deleted by a person
+  std::set<std::uint64_t> warned_;       // whose senders were told that they are late
 };
 
 TEST(SchedulerModel, KeepsAllLimitsAndLosesNoMessageOverRandomEvents) {
