@@ -16,8 +16,38 @@ namespace {
 
 /// Until what could not be read or recorded is tried again.
 constexpr std::chrono::seconds kMoment{2};
-/// Until a queue that a message belongs to is looked at again.
-constexpr std::chrono::minutes kPostponed{1};
+
+/// As the queue's schedule has it behind the wait that has just ended: what is postponed counts no attempts.
+milliseconds next_wait(const queue::RetrySchedule& schedule, const queue::Item& item) {
+  const auto last = item.key.due - item.scheduled;
+  std::uint32_t waits = 1;
+  // A wait is spread by a tenth.
+  for (auto wait = std::max(schedule.initial, milliseconds{1}); wait * 8 / 10 <= last && wait < schedule.max;
+       wait *= 2)
+    ++waits;
+  const auto chance = static_cast<double>(item.key.id.number % 1000) / 1000;
+  return queue::retry_delay(schedule, waits, chance);
+}
+
+/// How many places a message has beside one, waiting or held: it counts once, whatever their number.
+Result<std::size_t> other_places(const spool::Store& store, const QueueId& id) {
+  std::size_t count = 0;
+  for (const auto family : {spool::Family::due, spool::Family::held}) {
+    const auto found = store.places_of(family, id);
+    if (!found) return tl::unexpected(found.error());
+    count += found->size();
+  }
+  return count > 0 ? count - 1 : 0;
+}
+
+/// Whether a share of the message stands in this queue, waiting or held; also when that can't be read now.
+bool has_share(const spool::Store& store, const QueueId& id, const queue::QueueName& queue) {
+  for (const auto family : {spool::Family::due, spool::Family::held}) {
+    const auto found = store.places_of(family, id, queue.to_key());
+    if (!found || !found->empty()) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -271,11 +301,11 @@ void Dispatcher::begin(step::Start start) {
       continue;
     }
     auto dispatched = fresh_attempt(start.queue, item, std::move(*kept));
+    dispatched.attempt.provider = provider;
     if (!is_in_its_queue(dispatched.attempt)) {
       reroute(dispatched.attempt, start.shard);
       continue;
     }
-    dispatched.attempt.provider = provider;
     dispatched.attempt.has_signature = true;
     ready.push_back(std::move(dispatched));
   }
@@ -418,14 +448,28 @@ void Dispatcher::settle_one(
 
 /// All of its recipients are settled: a repair of the spool has brought back its place in the queue, and nothing else.
 void Dispatcher::conclude(const Attempt& attempt, std::size_t shard) {
-  auto done = [this, attempt, shard](const Result<void>& result) {
-    if (!result) return in_a_moment([this, attempt, shard] { put_back(attempt, shard); });
-    if (!attempt.is_divided()) admission_.remove_waiting(1, attempt.place.item.size);
-    finished(attempt, shard, std::nullopt);
+  auto conclude_now = [this, attempt, shard] {
+    const auto others =
+      attempt.is_divided() ? other_places(context_.store, attempt.id()) : Result<std::size_t>(0);
+    if (!others) {
+      leave(attempt);
+      index_unreadable(others.error());
+      return in_a_moment([this, attempt, shard] { put_back(attempt, shard); });
+    }
+    auto done = [this, attempt, shard, is_last = *others == 0](const Result<void>& result) {
+      leave(attempt);
+      if (!result) return in_a_moment([this, attempt, shard] { put_back(attempt, shard); });
+      if (is_last) admission_.remove_waiting(1, attempt.place.item.size);
+      finished(attempt, shard, std::nullopt);
+    };
+    context_.committer.submit(
+      {{spool::remove(spool::Family::due, key_of(attempt.place))}, spool::Sync::yes, std::move(done)}
+    );
   };
-  context_.committer.submit(
-    {{spool::remove(spool::Family::due, key_of(attempt.place))}, spool::Sync::yes, std::move(done)}
-  );
+  if (!attempt.is_divided()) return conclude_now();
+  shares_.enter(attempt.id(), [this, conclude_now = std::move(conclude_now)] {
+    net::asio::post(context_.workers, conclude_now);
+  });
 }
 
 // ---- routes that have changed ----
@@ -452,7 +496,7 @@ void Dispatcher::leave(const Attempt& attempt) {
 }
 
 /// Gives its recipients places where the present routes lead. A queue holds a message once: while others of its
-/// recipients wait there already, these stay where they are and ask again later.
+/// recipients wait there already, or are held, these stay where they are and ask again later.
 void Dispatcher::move(const Attempt& attempt, std::size_t shard) {
   const auto routes = context_.limits.limits()->routes;
   auto split = split_anew(*routes, attempt.stored.envelope, attempt.pending, attempt.place.queue.destination);
@@ -465,10 +509,8 @@ void Dispatcher::move(const Attempt& attempt, std::size_t shard) {
     place.item.scheduled = now().wall;
     const bool is_whole = split.size() == 1 && !attempt.is_divided();
     if (is_whole) place.share.clear();
-    if (attempt.is_divided() && place.queue != attempt.place.queue) {
-      const auto found = context_.store.places_of(spool::Family::due, attempt.id(), place.queue.to_key());
-      is_taken = is_taken || !found || !found->empty();
-    }
+    if (attempt.is_divided() && place.queue != attempt.place.queue)
+      is_taken = is_taken || has_share(context_.store, attempt.id(), place.queue);
     places.push_back(std::move(place));
   }
   if (is_taken) return postpone(attempt, shard);
@@ -488,9 +530,11 @@ void Dispatcher::move(const Attempt& attempt, std::size_t shard) {
 }
 
 void Dispatcher::postpone(const Attempt& attempt, std::size_t shard) {
+  const auto shape = context_.shapes.shape(attempt.place.queue.destination, attempt.provider);
   auto place = attempt.place;
   place.item.scheduled = now().wall;
-  place.item.key.due = now().wall + kPostponed;
+  place.item.key.due = place.item.scheduled + next_wait(shape.retry, attempt.place.item);
+  if (place.item.key.due == attempt.place.item.key.due) place.item.key.due += milliseconds{1};
   auto done = [this, attempt, shard, item = place.item](const Result<void>& result) {
     leave(attempt);
     if (!result) return in_a_moment([this, attempt, shard] { put_back(attempt, shard); });

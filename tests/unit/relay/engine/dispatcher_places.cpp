@@ -103,6 +103,41 @@ TEST_F(PlacesTest, AShareWaitsWhileTheQueueThatItBelongsToHoldsTheMessage) {
   EXPECT_EQ(queues_of(id), Queues{"smarthost/default 1"});
 }
 
+TEST_F(PlacesTest, AShareAsksAgainByTheScheduleOfItsQueue) {
+  settings.reshape([](queue::Shape& shape) { shape.retry = {200ms, 1s, 120h}; });
+  const auto id = store_in({{kDefault, {0}}, {kOld, {1}}});
+  start({kOld});
+  std::set<milliseconds> waits;
+  eventually(
+    [&] {
+      for (const auto& one : places()) {
+        const bool is_postponed = one.key.queue == kOld && !one.waiting.last.empty();
+        if (is_postponed) waits.insert(one.key.due - one.waiting.at);
+      }
+      return !waits.empty() && *waits.rbegin() >= 900ms;
+    },
+    "the longest wait"
+  );
+  EXPECT_LE(*waits.rbegin(), 1100ms);
+  EXPECT_EQ(queues_of(id), (Queues{"smarthost/default 0", "smarthost/old 1"}));
+}
+
+TEST_F(PlacesTest, AShareWaitsWhileAPersonHoldsTheMessageInTheQueueThatItBelongsTo) {
+  const auto id = store_in({{kOld, {1}}});
+  const auto held = place(id, kDefault, {0});
+  const spool::Waiting waiting{held.item.arrival, 1000, 0, {}, held.item.scheduled, held.share};
+  write({spool::put_record(Family::held, key_of(held), spool::to_payload(waiting))});
+  start({kOld});
+  eventually(
+    [this] { return !places().empty() && !places().front().waiting.last.empty(); }, "the postponement"
+  );
+  EXPECT_EQ(queues_of(id), Queues{"smarthost/old 1"});
+  EXPECT_EQ(shipped.count(), 0U);
+  write({spool::remove(Family::held, key_of(held))});
+  expect_shipped(1);
+  EXPECT_EQ(queues_of(id), Queues{"smarthost/default 1"});
+}
+
 TEST_F(PlacesTest, TwoSharesNeverMoveIntoOneQueueAtOnce) {
   constexpr std::size_t kMessages = 100;
   std::vector<QueueId> ids;
@@ -124,6 +159,28 @@ TEST_F(PlacesTest, TwoSharesNeverMoveIntoOneQueueAtOnce) {
     const bool is_second = queues == Queues{"smarthost/default 1", "smarthost/a 0"};
     EXPECT_TRUE(is_first || is_second) << ::testing::PrintToString(queues);
   }
+}
+
+// ---- nothing left to do ----
+
+TEST_F(PlacesTest, ADividedMessageCountsUntilTheLastOfItsSettledPlacesIsGone) {
+  constexpr int kMessages = 20;
+  const spool::Settled settled{true, "250 ok", "hop", real_clock.wall(), true};
+  for (int i = 0; i < kMessages; ++i) {
+    const auto id = store_in({{kDefault, {0}}, {kOld, {1}}});
+    for (const std::uint32_t recipient : {0U, 1U})
+      write({spool::put_record(Family::result, spool::indexed_key(id, recipient), spool::to_payload(settled))}
+      );
+  }
+  const auto half = store_in({{kOld, {1}}, {"smarthost/away", {0}}});
+  write({spool::put_record(Family::result, spool::indexed_key(half, 1), spool::to_payload(settled))});
+  admission->add_waiting(kMessages + 1, 1000 * (kMessages + 1));
+  start({kDefault, kOld});
+  eventually([this] { return places().size() == 1; }, "the end of all places but one");
+  eventually([this] { return in_flight() == 0; }, "an empty schedule");
+  EXPECT_EQ(metrics.read(metrics::Gauge::queue_messages), 1) << "the one that waits elsewhere";
+  EXPECT_EQ(queues_of(half), Queues{"smarthost/away 0"});
+  EXPECT_EQ(shipped.count(), 0U);
 }
 
 // ---- wishes ----
