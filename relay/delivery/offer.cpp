@@ -33,7 +33,6 @@ void note_answers(Job& job, const smtp::MessageOutcome& outcome) {
     return;
   }
   job.so_far.may_be_duplicated = job.so_far.may_be_duplicated || outcome.may_be_duplicated;
-  job.so_far.dsn_was_passed_on = job.so_far.dsn_was_passed_on && outcome.dsn_was_passed_on;
   for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
     if (is_judged(outcome, outcome.recipients[i])) job.so_far.recipients[job.open[i]] = outcome.recipients[i];
   }

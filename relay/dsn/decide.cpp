@@ -3,19 +3,21 @@
 namespace relay::dsn {
 namespace {
 
-std::optional<Action> of_delivery(const Attempt& attempt, const mail::Notify& notify) {
+std::optional<Action> of_delivery(
+  const Attempt& attempt, const smtp::RecipientOutcome& recipient, const mail::Notify& notify
+) {
   if (!notify.success) return std::nullopt;
   if (attempt.handover == Handover::into_mailbox) return Action::delivered;
-  if (attempt.outcome.dsn_was_passed_on) return std::nullopt;
+  if (recipient.dsn_was_passed_on) return std::nullopt;
   return Action::relayed;
 }
 
 std::optional<Action> of_recipient(
-  const Attempt& attempt, smtp::Disposition disposition, const mail::Notify& notify
+  const Attempt& attempt, const smtp::RecipientOutcome& recipient, const mail::Notify& notify
 ) {
   if (notify.never) return std::nullopt;
-  switch (disposition) {
-    case smtp::Disposition::delivered: return of_delivery(attempt, notify);
+  switch (recipient.disposition) {
+    case smtp::Disposition::delivered: return of_delivery(attempt, recipient, notify);
     case smtp::Disposition::failed:
       if (notify.failure || notify.is_unset()) return Action::failed;
       return std::nullopt;
@@ -44,7 +46,7 @@ std::vector<Notice> decide(const Attempt& attempt) {
   if (attempt.reverse_path.is_null()) return notices;
   const auto& recipients = attempt.outcome.recipients;
   for (std::size_t i = 0; i < recipients.size(); ++i) {
-    const auto action = of_recipient(attempt, recipients[i].disposition, attempt.request.of(i).notify);
+    const auto action = of_recipient(attempt, recipients[i], attempt.request.of(i).notify);
     if (action) notices.push_back({i, *action});
   }
   return notices;

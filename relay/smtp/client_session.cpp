@@ -286,7 +286,6 @@ ClientStep ClientSession::on(const client_event::Message& next) {
       own_reply(553, {5, 6, 7}, "The next hop does not take addresses and headers in UTF-8 (SMTPUTF8)")
     );
   }
-  transfer_->outcome.dsn_was_passed_on = extensions_.dsn;
   build_commands();
   if (transfers_ == 1) return send_group();
   is_listening_ = true;
@@ -502,7 +501,7 @@ void ClientSession::judge(std::size_t recipient, Stage stage, const Reply& reply
   auto disposition = Disposition::deferred;
   if (reply.is_positive() && stage == Stage::data_end) disposition = Disposition::delivered;
   else if (reply.is_permanent() && !is_too_many) disposition = Disposition::failed;
-  transfer_->outcome.recipients[recipient] = {disposition, stage, reply};
+  transfer_->outcome.recipients[recipient] = {disposition, stage, reply, extensions_.dsn};
 }
 
 void ClientSession::judge_undecided(Disposition disposition, Stage stage, const Reply& reply) {

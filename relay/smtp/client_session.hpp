@@ -91,15 +91,15 @@ struct RecipientOutcome {
   Disposition disposition = Disposition::untried;
   Stage stage = Stage::mail;
   Reply reply;  ///< the peer's, or one of ours with the text of what happened
+  /// The hop offers DSN and was told what the sender wants to hear: reports of success are its to make from now
+  /// on (RFC 3461 section 5.2.1).
+  bool dsn_was_passed_on = false;
 };
 
 struct MessageOutcome {
   std::vector<RecipientOutcome> recipients;  ///< as in OutgoingMessage
   bool may_be_duplicated = false;            ///< lost between our final dot and the answer
-  /// The hop offers DSN and was told what the sender wants to hear: reports of success are its to make from now
-  /// on (RFC 3461 section 5.2.1).
-  bool dsn_was_passed_on = false;
-  std::optional<Error> unreadable;  ///< why our own store could not give the content: judges nobody
+  std::optional<Error> unreadable;           ///< why our own store could not give the content: judges nobody
 };
 
 /// Why a connection to a next hop came to nothing. Judges the hop, never a message.

@@ -129,15 +129,25 @@ TEST(Offer, OfAMessageWithoutWishesHasNone) {
 
 TEST(Offer, MayBeADuplicateOnceOneHostMayHaveDelivered) {
   auto offered = job(1);
-  auto first = said("first", {kDeferred});
-  first.dsn_was_passed_on = true;
-  offer(offered, first);
+  offer(offered, said("first", {kDeferred}));
   auto second = said("second", {kDeferred});
   second.may_be_duplicated = true;
   note_answers(offered, second);
   const auto whole = whole_outcome(offered, second);
   EXPECT_TRUE(whole.may_be_duplicated);
-  EXPECT_FALSE(whole.dsn_was_passed_on) << "only when every host was told";
+}
+
+TEST(Offer, KnowsOfEachRecipientWhetherItsHostWasToldWhatTheSenderWantsToHear) {
+  auto offered = job(3);
+  auto first = said("first", {kDelivered, kDeferred, kDeferred});
+  for (auto& recipient : first.recipients) recipient.dsn_was_passed_on = true;
+  offer(offered, first);
+  const auto second = said("second", {kDelivered, kUntried});
+  note_answers(offered, second);
+  const auto whole = whole_outcome(offered, second);
+  std::vector<bool> told;
+  for (const auto& recipient : whole.recipients) told.push_back(recipient.dsn_was_passed_on);
+  EXPECT_EQ(told, (std::vector{true, false, true}));
 }
 
 TEST(Verdict, FailsEveryRecipient) {

@@ -22,7 +22,7 @@ std::string told(Disposition disposition, std::string_view notify, World world =
   smtp::MessageOutcome outcome;
   outcome.recipients.resize(1);
   outcome.recipients[0].disposition = disposition;
-  outcome.dsn_was_passed_on = world.dsn_was_passed_on;
+  outcome.recipients[0].dsn_was_passed_on = world.dsn_was_passed_on;
   const auto notices = decide({reverse_path, request, outcome, world.handover, world.is_delay_due});
   return notices.empty() ? "" : std::string(name(notices.front().action));
 }
@@ -62,6 +62,19 @@ TEST(Decision, LeavesReportsOfSuccessToAHopThatWasAskedForThem) {
   EXPECT_EQ(told(Disposition::delivered, "SUCCESS", {.dsn_was_passed_on = true}), "");
   EXPECT_EQ(told(Disposition::failed, "FAILURE", {.dsn_was_passed_on = true}), "failed")
     << "what the hop refused is ours to report";
+}
+
+TEST(Decision, ReportsTheSuccessOfThoseWhoseHopWasNotAskedTo) {
+  const auto reverse_path = *mail::Address::parse("a@b");
+  mail::DsnRequest request;
+  request.recipients.assign(2, {*mail::parse_notify("SUCCESS"), ""});
+  smtp::MessageOutcome outcome;  // the first host took one recipient, the next host the other
+  for (const bool was_asked : {true, false})
+    outcome.recipients.push_back({Disposition::delivered, smtp::Stage::data_end, {}, was_asked});
+  EXPECT_EQ(
+    decide({reverse_path, request, outcome, Handover::to_next_hop, false}),
+    (std::vector<Notice>{{1, Action::relayed}})
+  );
 }
 
 TEST(Decision, CallsAMailboxDelivered) {

@@ -473,7 +473,7 @@ TEST(Transfer, PassesOnWhatTheSenderWantsToHear) {
   );
   hop.says("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
   hop.says("250 ok\r\n");
-  EXPECT_TRUE(hop.outcomes().back().dsn_was_passed_on);
+  EXPECT_TRUE(hop.outcomes().back().recipients.front().dsn_was_passed_on);
   EXPECT_EQ(hop.send({"b@d"}), "MAIL FROM:<a@example.com>\r\nRCPT TO:<b@d>\r\nDATA\r\n")
     << "nothing is added where nobody asked";
 }
@@ -485,7 +485,7 @@ TEST(Transfer, PassesOnNoRequestToAHopThatDoesNotOfferDsn) {
   );
   hop.says("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
   hop.says("250 ok\r\n");
-  EXPECT_FALSE(hop.outcomes().back().dsn_was_passed_on);
+  EXPECT_FALSE(hop.outcomes().back().recipients.front().dsn_was_passed_on);
 }
 
 TEST(Transfer, NeedsSmtputf8ForWhatIsBeyondAsciiCase051) {
@@ -495,7 +495,7 @@ TEST(Transfer, NeedsSmtputf8ForWhatIsBeyondAsciiCase051) {
   EXPECT_EQ(hop.send(message), "") << "no downgrade";
   EXPECT_EQ(hop.dispositions(), "failed failed");
   EXPECT_EQ(hop.outcomes().back().recipients[1].reply.status, (EnhancedStatus{5, 6, 7}));
-  EXPECT_FALSE(hop.outcomes().back().dsn_was_passed_on);
+  EXPECT_FALSE(hop.outcomes().back().recipients.front().dsn_was_passed_on);
   EXPECT_TRUE(hop.awaits_message());
   auto able = ready(plain(), kEhloDsn);
   EXPECT_THAT(able.send(message), HasSubstr("MAIL FROM:<\xc3\xbc@b> SMTPUTF8\r\n"));
