@@ -112,6 +112,14 @@ Occurrence farewell(
     return about(
       relay, Type::warning, "SpoolLost", "deleted; mail that waited in its emptyDir goes with its pods"
     );
+  const auto again =
+    ": an SmtpRelay " + relay.name + " in namespace " + relay.name_space + " takes it up again and sends it";
+  if (relay.spec.spool_type == "PersistentVolumeClaim")
+    return about(
+      relay, Type::warning, "SpoolRetained",
+      "deleted; mail that waits stays in folder " + relay.name + " of the PersistentVolumeClaim " +
+        relay.spec.spool_claim + again
+    );
   std::set<std::string> nodes;
   for (const auto& pod : pods) nodes.insert(kube::text_at(pod, "/spec/nodeName"));
   nodes.erase("");
@@ -119,8 +127,8 @@ Occurrence farewell(
   return about(
     relay, Type::warning, "SpoolRetained",
     "deleted; mail that waits stays in " + folder + " on " +
-      (nodes.empty() ? "the nodes of its pods" : "nodes " + listed(nodes)) + ": an SmtpRelay " + relay.name +
-      " in namespace " + relay.name_space + " takes it up again and sends it; without one, remove the folders"
+      (nodes.empty() ? "the nodes of its pods" : "nodes " + listed(nodes)) + again +
+      "; without one, remove the folders"
   );
 }
 

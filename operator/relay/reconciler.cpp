@@ -113,7 +113,7 @@ Answer<Outcome> RelayReconciler::reconcile(const Key& key, std::stop_token stop)
   auto relay = std::move(*parsed);
   {
     const std::lock_guard lock(mutex_);
-    served_[key] = {relay.uid, relay.spec.spool_type};
+    served_[key] = {relay.uid, relay.spec.spool_type, relay.spec.spool_claim};
   }
   if (relay.status.conditions.empty()) {
     auto first = publish(relay, first_status(relay, clock_.wall()), stop);
@@ -186,6 +186,7 @@ void RelayReconciler::bid_farewell(const Key& key) {
     if (served == served_.end()) return;
     relay.uid = served->second.uid;
     relay.spec.spool_type = served->second.spool_type;
+    relay.spec.spool_claim = served->second.spool_claim;
   }
   relay.name_space = key.name_space;
   relay.name = key.name;

@@ -67,6 +67,7 @@ class RelayReconciler : public runtime::Reconciler {
   struct Served {
     std::string uid;
     std::string spool_type;
+    std::string spool_claim;
   };
   std::map<Key, Served> served_;
 };

@@ -124,6 +124,11 @@ TEST_F(HappeningsTest, OfADeletionNameTheFoldersAndTheNodes) {
   EXPECT_THAT(farewell(world.relay, {}, "/x").note, HasSubstr("on the nodes of its pods"));
   world.relay.spec.spool_type = "EmptyDir";
   EXPECT_EQ(farewell(world.relay, pods, "/x").reason, "SpoolLost");
+  world.relay.spec.spool_type = "PersistentVolumeClaim";
+  world.relay.spec.spool_claim = "spools";
+  EXPECT_THAT(
+    farewell(world.relay, pods, "/x").note, HasSubstr("in folder edge of the PersistentVolumeClaim spools: ")
+  );
 }
 
 TEST_F(HappeningsTest, NameALevelOfPodSecurityThatIsTooStrict) {
