@@ -36,7 +36,10 @@ until_answer() {
 }
 
 until_answer "the operator at $OPERATOR is ready" ok ready
-for namespace in ${NAMESPACES//,/ }; do
+IFS=, read -ra namespaces <<<"$NAMESPACES"
+for namespace in "${namespaces[@]}"; do
+  scope=/namespaces/$namespace
+  [ "$namespace" != '*' ] || scope=
   until_answer "SmtpRelays are served in $namespace" '"kind":"SmtpRelayList"' \
-    serves "/apis/smtp.buildinglink.com/v1alpha1/namespaces/$namespace/smtprelays?limit=1"
+    serves "/apis/smtp.buildinglink.com/v1alpha1$scope/smtprelays?limit=1"
 done

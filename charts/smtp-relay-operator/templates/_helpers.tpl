@@ -38,6 +38,11 @@ app.kubernetes.io/instance: {{ include "operator.name" . }}
 {{- .Values.namespaces | default (list .Release.Namespace) | uniq | join "," -}}
 {{- end -}}
 
+{{/* What the operator elects by; its id keeps it apart from others. */}}
+{{- define "operator.lease" -}}
+smtp-relay-operator{{ with .Values.controllerId }}-{{ . }}{{ end }}
+{{- end -}}
+
 {{/* A reference: (dict "image" .Values.image "root" $). */}}
 {{- define "operator.reference" -}}
 {{- if .image.digest -}}

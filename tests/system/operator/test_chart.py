@@ -94,7 +94,7 @@ def test_every_value_is_typed_bounded_and_described():
     (["image.repository=registry.example.net/smtp:1"], "/image/repository"),
     (["image.digest=sha256:12"], "/image/digest"),
     (["image.pullPolicy=Sometimes"], "/image/pullPolicy"),
-    (["namespaces={mail,*}"], "/namespaces/1"),
+    (["namespaces={mail,*}"], "/namespaces"),
     (["namespaces={mail,mail}"], "/namespaces"),
     (["spoolRoot=spool"], "/spoolRoot"),
     (["spoolRoot=/"], "/spoolRoot"),
@@ -165,6 +165,22 @@ def test_each_served_namespace_gets_its_role(tmp_path):
     assert "--namespaces=default,mail" in container(objects)["args"]
     for binding in only(objects, "RoleBinding"):
         assert binding["subjects"] == [{"kind": "ServiceAccount", "name": RELEASE, "namespace": "mail"}]
+
+
+def test_the_whole_cluster_is_served_by_a_cluster_role(tmp_path):
+    objects = render(tmp_path, "-f", CHART / "ci/whole-cluster-values.yaml")
+    rights = objects["ClusterRole", f"mail:{RELEASE}"]["rules"]
+    assert rights == objects_of_one_namespace(tmp_path)["Role", RELEASE]["rules"]
+    binding = only(objects, "ClusterRoleBinding")[0]
+    assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": f"mail:{RELEASE}"}
+    assert [item["metadata"]["name"] for item in only(objects, "Role")] == [f"{RELEASE}-leader-election"]
+    assert {"--namespaces=*", "--controller-id=blue"} <= set(container(objects)["args"])
+    leases = objects["Role", f"{RELEASE}-leader-election"]["rules"]
+    assert [rule["resourceNames"] for rule in leases if "resourceNames" in rule] == [["smtp-relay-operator-blue"]]
+
+
+def objects_of_one_namespace(tmp_path):
+    return render(tmp_path, "--set", "controllerId=blue")
 
 
 def test_rights_account_and_definition_can_be_left_to_others(tmp_path):
