@@ -91,7 +91,7 @@ void Applier::report(
                .with("kind", resource.kind)
                .with("resource", kube::key_of(object).to_text())
                .with("why", why));
-  on_write_(child, event, why);
+  on_write_(resource, object, event, why);
 }
 
 }  // namespace op::smtp_relay

@@ -13,8 +13,10 @@ namespace op::smtp_relay {
 /// Safe from any thread, for different children at a time.
 class Applier {
  public:
-  /// Told of each write that succeeded: `applied` or `replaced`, and why. Runs on the caller's thread.
-  using OnWrite = std::function<void(const Child&, std::string_view what, std::string_view why)>;
+  /// Told of each write of a child that succeeded: `applied`, `replaced` or `removed`, and why. Runs on the caller's
+  /// thread.
+  using OnWrite = std::function<
+    void(const kube::Resource&, const Json& object, std::string_view what, std::string_view why)>;
 
   /// @param client, log  outlive this
   Applier(kube::Client& client, relay::log::Sink& log, OnWrite on_write)

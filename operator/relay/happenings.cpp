@@ -133,11 +133,15 @@ Occurrence farewell(
 }
 
 Occurrence written(
-  const api::SmtpRelay& relay, const Child& child, std::string_view what, std::string_view why
+  const api::SmtpRelay& relay, const kube::Resource& resource, const Json& object, std::string_view what,
+  std::string_view why
 ) {
   auto occurrence = about(
-    relay, Type::normal, what == "replaced" ? "Replaced" : "Applied",
-    std::string(child.resource.kind) + " " + kube::key_of(child.desired).name + ": " + std::string(why)
+    relay, Type::normal,
+    what == "applied"    ? "Applied"
+    : what == "replaced" ? "Replaced"
+                         : "Removed",
+    std::string(resource.kind) + " " + kube::key_of(object).name + ": " + std::string(why)
   );
   occurrence.action = "Apply";
   return occurrence;

@@ -21,9 +21,10 @@ using runtime::Occurrence;
   const api::SmtpRelay& relay, const std::vector<Json>& pods, const std::string& spool_root
 );
 
-/// A child was written. @param what, why  as Applier::OnWrite has them
+/// A child was written or removed. @param what, why  as Applier::OnWrite has them
 [[nodiscard]] Occurrence written(
-  const api::SmtpRelay& relay, const Child& child, std::string_view what, std::string_view why
+  const api::SmtpRelay& relay, const kube::Resource& resource, const Json& object, std::string_view what,
+  std::string_view why
 );
 
 /// True for `name:latest` and a name with neither tag nor digest: what it stands for changes by itself.

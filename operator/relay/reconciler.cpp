@@ -89,9 +89,9 @@ RelayReconciler::RelayReconciler(Defaults defaults, const Context& context)
       log_(context.log),
       applier_(
         context.client, context.log,
-        [this](const Child& child, std::string_view what, std::string_view why) {
-          tell_of_write(child, what, why);
-        }
+        [this](
+          const kube::Resource& resource, const Json& object, std::string_view what, std::string_view why
+        ) { tell_of_write(resource, object, what, why); }
       ),
       levels_(context.client, context.clock) {}
 
@@ -245,13 +245,15 @@ Answer<std::optional<Json>> RelayReconciler::look(
 }
 
 /// Of a child that is ours: its owner is the SmtpRelay that it was made for.
-void RelayReconciler::tell_of_write(const Child& child, std::string_view what, std::string_view why) {
+void RelayReconciler::tell_of_write(
+  const kube::Resource& resource, const Json& object, std::string_view what, std::string_view why
+) {
   api::SmtpRelay owner;
-  const auto controller = kube::controller_of(child.desired);
-  owner.name_space = kube::key_of(child.desired).name_space;
+  const auto controller = kube::controller_of(object);
+  owner.name_space = kube::key_of(object).name_space;
   owner.name = controller.name;
   owner.uid = controller.uid;
-  events_.record(written(owner, child, what, why));
+  events_.record(written(owner, resource, object, what, why));
 }
 
 Answer<void> RelayReconciler::apply(const Plan& plan, World& world, std::stop_token stop) {

@@ -37,7 +37,9 @@ class RelayReconciler : public runtime::Reconciler {
   [[nodiscard]] kube::Answer<std::optional<Json>> look(
     const runtime::Store& cache, const kube::Resource& resource, const Key& child, std::stop_token stop
   );
-  void tell_of_write(const Child& child, std::string_view what, std::string_view why);
+  void tell_of_write(
+    const kube::Resource& resource, const Json& object, std::string_view what, std::string_view why
+  );
   [[nodiscard]] kube::Answer<void> apply(const Plan& plan, World& world, std::stop_token stop);
   /// Says in the plan that the rollout has stalled, or else when it will have.
   [[nodiscard]] std::optional<runtime::milliseconds> judge_rollout(const World& world, Plan& plan);

@@ -39,9 +39,12 @@ class ApplierTest : public ::testing::Test {
   kube::Client client{transport, gate};
   relay::test::QuietLog log;
   std::vector<std::string> told;
-  Applier applier{client, log, [this](const Child&, std::string_view what, std::string_view why) {
-                    told.push_back(std::string(what) + ": " + std::string(why));
-                  }};
+  Applier applier{
+    client, log,
+    [this](const kube::Resource&, const Json&, std::string_view what, std::string_view why) {
+      told.push_back(std::string(what) + ": " + std::string(why));
+    }
+  };
   const Child child = make_plan(example(), kDefaults).apply.at(2);
 };
 
