@@ -36,8 +36,8 @@ until_answer() {
 }
 
 until_answer "the operator at $OPERATOR is ready" ok ready
-IFS=, read -ra namespaces <<<"$NAMESPACES"
-for namespace in "${namespaces[@]}"; do
+IFS=, read -ra served <<<"${NAMESPACES:?}"
+for namespace in "${served[@]}"; do
   scope=/namespaces/$namespace
   [ "$namespace" != '*' ] || scope=
   until_answer "SmtpRelays are served in $namespace" '"kind":"SmtpRelayList"' \
