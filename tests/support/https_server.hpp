@@ -3,6 +3,7 @@
 /// octets the test answers.
 
 #include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <functional>
 #include <memory>
@@ -25,6 +26,7 @@ class HttpsServer {
   explicit HttpsServer(Handler handler, const std::string& names = "IP:127.0.0.1")
       : handler_(std::move(handler)), key_(EVP_EC_gen("P-256")), certificate_(X509_new()) {
     sign(names);
+    std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets that the client has closed
     SSL_CTX_use_certificate(context_.get(), certificate_.get());
     SSL_CTX_use_PrivateKey(context_.get(), key_.get());
     auto* file = fopen(ca_file().c_str(), "w");

@@ -142,7 +142,7 @@ TEST_F(ReconcilerTest, LooksAgainSoonWhenItMayNotApply) {
 
 TEST_F(ReconcilerTest, TellsWhatItMadeAndOfWhatAConditionSays) {
   exists(resource());
-  answers({200, 404, 404, 404, 200, 201, 403, 200});
+  answers({200, 404, 404, 404, 404, 200, 201, 403, 200});
   EXPECT_TRUE(reconcile());
   EXPECT_THAT(told.reasons(), ElementsAre("Created", "Applied", "Forbidden"));
   EXPECT_EQ(told.all.at(1).regarding.key.to_text(), "mail/edge");
@@ -196,26 +196,28 @@ TEST_F(ReconcilerTest, WritesNothingButTheStatusWhileItIsPaused) {
   paused["spec"]["managementState"] = "Paused";
   exists(paused);
   has_children();
-  answers({200, 200});
+  answers({200, 200, 200});
   const auto answer = reconcile();
   ASSERT_TRUE(answer) << answer.error().message();
   EXPECT_FALSE(answer->requeue_after) << "no pod waits for a stamp";
-  EXPECT_THAT(transport.requests, SizeIs(2));
-  for (const auto& request : transport.requests) EXPECT_THAT(request.target, HasSubstr("edge/status"));
+  ASSERT_THAT(transport.requests, SizeIs(3));
+  EXPECT_THAT(transport.requests[0].target, HasSubstr("edge/status"));
+  EXPECT_EQ(transport.requests[1].asked(), "GET /api/v1/namespaces/mail");
+  EXPECT_THAT(transport.requests[2].target, HasSubstr("edge/status"));
   EXPECT_EQ(condition("Paused")["status"], "True");
 }
 
 TEST_F(ReconcilerTest, LooksAgainWhenARolloutWouldHaveStalledAndThenSaysSo) {
   exists(resource());
   has_children(1);
-  answers({200, 200});
+  answers({200, 200, 200});
   EXPECT_TRUE(reconcile());
   clock.advance(kSettleTime);
   answers({200, 200, 200});
   EXPECT_EQ(reconcile()->requeue_after, relay::seconds{600} - kSettleTime);
   EXPECT_EQ(condition("Progressing")["reason"], "RolloutInProgress");
   clock.advance(relay::seconds{600});
-  answers({200, 200, 200});
+  answers({200, 200, 200, 200});
   EXPECT_FALSE(reconcile()->requeue_after);
   EXPECT_EQ(condition("Progressing")["reason"], "RolloutStalled");
   EXPECT_THAT(condition("Progressing")["message"].get<std::string>(), HasSubstr("Pending"));
@@ -226,10 +228,10 @@ TEST_F(ReconcilerTest, RemovesAServiceThatIsNotWantedAnyMore) {
   without["spec"]["network"]["service"]["type"] = "None";
   exists(without);
   has_children();
-  answers({200, 404, 200});
+  answers({200, 200, 404, 200});
   const auto answer = reconcile();
   ASSERT_TRUE(answer) << answer.error().message();
-  EXPECT_EQ(transport.requests.at(1).asked(), "DELETE /api/v1/namespaces/mail/services/edge-smtp-relay")
+  EXPECT_EQ(transport.requests.at(2).asked(), "DELETE /api/v1/namespaces/mail/services/edge-smtp-relay")
     << "and one that is gone already is no failure";
 }
 

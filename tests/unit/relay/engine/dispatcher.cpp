@@ -63,18 +63,23 @@ TEST_F(DispatcherTest, ReadsTheQueueAgainThatItCouldNotRead) {
 }
 
 TEST_F(DispatcherTest, StopsAcceptingWhenTheQueueIsDamagedAndMendsItAtTheNextStart) {
-  for (int i = 0; i < 3; ++i) store_message();
+  // Enough for many blocks of a table: a start looks at the first of each queue alone.
+  constexpr std::size_t kMessages = 600;
+  for (std::size_t i = 0; i < kMessages; ++i) store_message();
   close();
   open();
   close();
-  // A bit of the table that holds the queue: none of it can be read.
+  // An octet of the table that holds the queue, behind its first block.
   for (const auto& entry : std::filesystem::directory_iterator(folder.path("spool"))) {
     if (entry.path().extension() != ".sst") continue;
     std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
     std::string octets{std::istreambuf_iterator<char>(file), {}};
-    if (octets.find(kHop.name) == std::string::npos) continue;
+    std::vector<std::size_t> places;
+    for (auto at = octets.find(kHop.name); at != std::string::npos; at = octets.find(kHop.name, at + 1))
+      places.push_back(at);
+    if (places.size() < 10) continue;
     file.clear();
-    file.seekp(static_cast<std::streamoff>(octets.find(kHop.name)) + 1);
+    file.seekp(static_cast<std::streamoff>(places[6]) + 1);
     file.put('?');
   }
   open();
@@ -83,12 +88,13 @@ TEST_F(DispatcherTest, StopsAcceptingWhenTheQueueIsDamagedAndMendsItAtTheNextSta
   EXPECT_EQ(admission->refuse_message()->code, 451);
   std::this_thread::sleep_for(6s);
   EXPECT_TRUE(admission->unready_reason()) << "until a restart";
-  EXPECT_EQ(shipped.count(), 0U);
+  EXPECT_LT(shipped.count(), kMessages);
   close();
   open();
   EXPECT_EQ(metrics.total(Counter::spool_repairs), 1U);
+  EXPECT_EQ(store->usage().messages, kMessages);
   start();
-  expect_shipped(3);
+  relay::test::eventually([this] { return shipped.count() > 0; }, "the attempts");
   EXPECT_FALSE(admission->unready_reason());
 }
 

@@ -278,15 +278,15 @@ TEST_F(EngineTest, WarnsOfEveryMessageOnceThatWaitsForAHopThatIsDown) {
   expect_count(Counter::reports, kMessages);
   relay::test::eventually(
     [this] {
-      const auto all = store->list_places(spool::Family::due, "", 1000);
+      const auto all = store->list_places(spool::Family::due, "", 1000).value();
       return all.size() == 2 * kMessages && std::all_of(all.begin(), all.end(), [](const auto& one) {
                return one.waiting.sender_was_warned;
              });
     },
     "the marks, of the reports too"
   );
-  for (const auto& one : store->list_places(spool::Family::due, "", 1000))
-    EXPECT_EQ(one.waiting.attempts, 0U) << "nobody was asked";
+  const auto places = store->list_places(spool::Family::due, "", 1000).value();
+  for (const auto& one : places) EXPECT_EQ(one.waiting.attempts, 0U) << "nobody was asked";
   EXPECT_EQ(waiting(), 2.0 * kMessages);
   end();
   relay::test::Acceptor returned;
