@@ -76,6 +76,7 @@ def prometheus(mail, relay, tmp_path_factory):
         send_some(relay)
         mail.apply()
         mail.wait_for_children()
+        mail.roll_out(1, 1)  # until then a reconcile only asks to be called again
         settled = relay.metric('messages_settled_total{result="delivered"}')
         prometheus.wait_for_data([f'smtp_relay_messages_settled_total{{result="delivered"}} >= {settled}',
                                   'increase(controller_runtime_reconcile_total{result="success"}[5m]) > 0'])

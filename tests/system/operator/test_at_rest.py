@@ -95,7 +95,9 @@ def test_a_version_that_is_gone_costs_one_list_and_only_the_writes_that_are_due(
         after = mail.versions()
         moved = {path for path in versions if after[path] != versions[path]}
         assert moved == {f"{RELAYS}/edge", CHILDREN["ConfigMap"], CHILDREN["ServiceAccount"]}
-        uris = [write["requestURI"].split("?")[0] for write in mail.writes("operator-a")[writes:]]
+        # A status made from what a watch has overtaken is refused (409), and changes nothing.
+        uris = [write["requestURI"].split("?")[0] for write in mail.writes("operator-a")[writes:]
+                if write["responseStatus"]["code"] != 409]
         assert sorted(uris) == sorted([CHILDREN["ConfigMap"], CHILDREN["ServiceAccount"], f"{RELAYS}/edge/status"])
     finally:
         proxy.close()

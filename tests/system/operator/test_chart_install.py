@@ -144,7 +144,7 @@ def test_the_accounts_rights_suffice_and_end_at_its_namespaces(cluster):
     cluster.kubectl(*CREDENTIALS)
     cluster.api.create(RELAYS, MINIMAL)
     with running(cluster.operator()) as operator:
-        wait_until(lambda: accepted(cluster), 15, "the operator applies the relay")
+        wait_until(lambda: accepted(cluster), 40, "the operator applies the relay")
         refused = [line for line in operator.http(operator.metrics_port, "/metrics")[1].splitlines()
                    if line.startswith(('rest_client_requests_total{code="401', 'rest_client_requests_total{code="403'))]
         assert not refused, refused
@@ -257,7 +257,7 @@ def test_a_sample_is_accepted_strictly_and_by_the_operator(cluster, estate):
     flags = [flag for flag in arguments[0]["spec"]["template"]["spec"]["containers"][0]["args"]
              if not flag.startswith(("--namespaces", "--relay-image"))]
     with running(cluster.operator(*flags)):
-        wait_until(lambda: accepted(cluster), 15, "the operator accepts the relay")
+        wait_until(lambda: accepted(cluster), 40, "the operator accepts the relay")
 
 
 def accepted(cluster):
@@ -265,6 +265,7 @@ def accepted(cluster):
                   for each in cluster.api.get(f"{RELAYS}/smtp").get("status", {}).get("conditions", [])}
     assert conditions.get("ConfigValid", [None])[0] == "True", conditions
     assert conditions["SecretsResolved"][0] == "True", conditions
+    assert conditions["Ready"][1] not in ("Forbidden", "NameConflict"), conditions
     return cluster.api.find(f"/apis/apps/v1/namespaces/{NAMESPACE}/daemonsets/smtp-smtp-relay")
 
 

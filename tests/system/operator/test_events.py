@@ -15,7 +15,7 @@ def test_a_relay_tells_what_became_of_it(mail):
     mail.roll_out(2, 2)
     mail.wait_for_event("Normal", "AllNodesAvailable")
     mail.wait_for_event("Normal", "RolloutComplete")
-    assert sorted(reasons(mail)) == ["AllNodesAvailable", "Applied", "Applied", "Applied", "Created", "RolloutComplete"]
+    assert sorted(reasons(mail)) == ["AllNodesAvailable", *["Applied"] * len(CHILDREN), "Created", "RolloutComplete"]
     notes = {note for _, reason, note in mail.events() if reason == "Applied"}
     assert notes == {f"{kind} edge-smtp-relay: it did not exist" for kind in CHILDREN}
     event = mail.api.get(EVENTS)["items"][0]

@@ -107,7 +107,7 @@ def test_it_serves_the_whole_cluster(mail, plane):
     plane.api.delete(theirs)
     wait_until(lambda: plane.api.find(theirs), 5, "it is back")
     listed = [record for record in operator.records("listed")]
-    assert len(listed) == 7 and {record["namespace"] for record in listed} == {""}, listed
+    assert len(listed) == 8 and {record["namespace"] for record in listed} == {""}, listed
 
 
 def test_two_operators_with_ids_live_in_one_namespace(mail):
