@@ -36,7 +36,7 @@ class Cluster:
         """Installs or upgrades, and waits until SmtpRelays can be listed."""
         said = self.helm("upgrade", "--install", release, chart, *options, check=check)
         if check:
-            wait_until(lambda: self.api.find(RELAYS) is not None, 30, "SmtpRelays can be listed")
+            wait_until(lambda: self.api.find(RELAYS) is not None, 90, "SmtpRelays can be listed")
         return said
 
     def definition(self):
@@ -57,7 +57,7 @@ class Cluster:
             self.helm("uninstall", release)
         if self.definition():
             self.kubectl("delete", "crd", DEFINITION)
-        for kind in ("daemonsets", "configmaps", "serviceaccounts", "secrets", "leases"):
+        for kind in ("daemonsets", "configmaps", "serviceaccounts", "services", "secrets", "leases"):
             self.kubectl("delete", kind, "--all", "-n", NAMESPACE)
 
 
