@@ -100,7 +100,11 @@ std::vector<Journal::Story> Journal::find(const TraceQuery& query, std::size_t l
     const auto story = std::find_if(stories.begin(), stories.end(), [&](const Story& one) {
       return one.queue_id == event.queue_id;
     });
-    if (story != stories.end()) story->events.push_back(ordered_json::parse(event.line, nullptr, false));
+    if (story == stories.end()) continue;
+    auto parsed = ordered_json::parse(event.line, nullptr, false);
+    // A delivery that begins at once may be told of before the reception is.
+    const bool is_first = text_at(parsed, "event") == "reception";
+    story->events.insert(is_first ? story->events.begin() : story->events.end(), std::move(parsed));
   }
   std::erase_if(stories, [](const Story& story) { return story.events.empty(); });
   return stories;

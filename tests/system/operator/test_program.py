@@ -128,7 +128,7 @@ def test_two_operators_with_ids_live_in_one_namespace(mail):
         mail.api.patch(f"{world.RELAYS}/edge", {"metadata": {"labels": {label: "blue"}}})
         mail.api.patch(f"{world.RELAYS}/edge", {"spec": {"limits": {"maxMessageSize": "5Mi"}}})
         wait_until(lambda: "5Mi" in mail.settings(), 10, "the other one applies it")
-        assert mail.writes("operator-b")
+        wait_until(lambda: mail.writes("operator-b"), 5, "the server's audit tells of it")
         before = len(mail.writes("operator-a"))
         mail.api.patch(world.CHILDREN["ConfigMap"], {"data": {"more": "x"}})
         wait_until(lambda: "more" not in mail.child("ConfigMap")["data"], 5, "the drift is gone")

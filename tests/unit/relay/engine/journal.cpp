@@ -57,6 +57,13 @@ TEST_F(JournalTest, FindsAllOfAMessageByIdMessageIdAndRecipient) {
   EXPECT_EQ(events_of({id(3), "", ""}), Names{});
 }
 
+TEST_F(JournalTest, BeginsAStoryWithTheReceptionAlsoWhereADeliveryWasFaster) {
+  event(1, "deferral");
+  reception(1, "<x@y>", "a@b.test");
+  event(1, "delivery");
+  EXPECT_EQ(events_of({id(1), "", ""}), (Names{"reception", "deferral", "delivery"}));
+}
+
 TEST_F(JournalTest, ForgetsTheOldest) {
   for (std::uint64_t i = 0; i < 30; ++i) event(i, "delivery");
   EXPECT_EQ(journal.events(), 10U);
