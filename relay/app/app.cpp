@@ -292,6 +292,8 @@ class App {
     auto files = read_files(settings);
     if (!files) return refuse_reload({{"files", files.error().context}});
     last_faults_.clear();
+    if (auto good = check_trust_anchors(settings.dns_trust_anchors); !good)
+      return refuse_reload({{"files", good.error().context}});
     const auto changed = config::changed_keys(live_.settings(), settings, config::Reload::live);
     // A file may be in the middle of being written: what counts is what two turns, one after the other, saw alike.
     const bool is_settled = std::exchange(files_seen_, *files) == *files;
@@ -300,6 +302,7 @@ class App {
     const bool hop_changed = live_.apply(settings, *files);
     files_ = std::move(*files);
     log_.follow(live_.settings(), files_);
+    resolver_.use(resolver_files(live_.settings()));
     engine_->reload(schedule_of(live_.settings()));
     if (hop_changed) engine_->hurry_all();
     counters().add(metrics::Counter::config_reloads_applied);

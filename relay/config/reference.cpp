@@ -80,7 +80,7 @@ const std::array kTable{
     ROW_ACCESS(hidden_sources, any<&S::hidden_sources>)
   },
   Setting{
-    "host_addresses", Shape::list, kNetworks, "", Reload::restart,
+    "host_addresses", Shape::list, kNetworks, "", Reload::live,
     "The node's own addresses, hidden sources too; the default gateway is found without being named.",
     ROW_ACCESS(host_addresses, any<&S::host_addresses>)
   },
@@ -140,7 +140,7 @@ const std::array kTable{
     ROW_ACCESS(mx_ca, path_or_nothing<&S::mx_ca>)
   },
   Setting{
-    "dns_trust_anchors", Shape::list, "absolute paths, or nothing", "", Reload::restart,
+    "dns_trust_anchors", Shape::list, "absolute paths, or nothing", "", Reload::live,
     "Files of DNSSEC trust anchors (DS or DNSKEY records) besides the root's, for private signed zones. "
     "Names below `.test`, `.local`, `.home.arpa`, `.internal`, `.intranet`, `.private`, `.corp`, `.home`, "
     "`.lan`, `.localhost` and `.example` pass for unsigned, and have no DANE, unless there is an anchor of "

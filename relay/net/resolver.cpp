@@ -123,6 +123,10 @@ Resolver::~Resolver() {
   }
 }
 
+void Resolver::use(ResolverFiles files) {
+  asio::post(context_, [this, files = std::move(files)]() mutable { files_ = std::move(files); });
+}
+
 void Resolver::observe(DnsOutcome outcome) const {
   if (observer_) observer_(outcome);
 }

@@ -37,6 +37,9 @@ class Resolver {
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
 
+  /// Lookups from a moment later on go by these files. Thread: any.
+  void use(ResolverFiles files);
+
   /// IPv4 addresses first, each family in random order; an address as `host` is returned as it is.
   /// Errors: name_not_found (the zones say so), timed_out, unavailable (no server gave an answer); all
   /// transient: what a smarthost's name stands for is configuration, and configuration gets mended.
@@ -76,7 +79,7 @@ class Resolver {
   Result<std::shared_ptr<DnsContext>> current_context(DnsUse use, std::shared_ptr<DnsContext>& last);
 
   asio::io_context& context_;
-  ResolverFiles files_;
+  ResolverFiles files_;  // touched on the loop alone
   DnsObserver observer_;
   std::shared_ptr<DnsContext> for_smarthosts_;
   std::shared_ptr<DnsContext> for_domains_;

@@ -104,6 +104,16 @@ TEST_F(ResolverTest, TakesUpChangedFiles) {
   EXPECT_EQ(text(loop.run(resolver.lookup("smarthost.example", 5s))), "192.0.2.8");
 }
 
+TEST_F(ResolverTest, GoesByOtherFilesFromWhenItIsToldSo) {
+  auto some = files("", "192.0.2.7 smarthost.example\n");
+  Resolver resolver(loop.thread.context(), some);
+  EXPECT_EQ(text(loop.run(resolver.lookup("smarthost.example", 5s))), "192.0.2.7");
+  some.hosts = folder.path("other-hosts");
+  std::ofstream(some.hosts) << "192.0.2.9 smarthost.example  # and a line that is longer\n";
+  resolver.use(some);
+  EXPECT_EQ(text(loop.run(resolver.lookup("smarthost.example", 5s))), "192.0.2.9");
+}
+
 TEST_F(ResolverTest, GivesUpAtTheDeadline) {
   // A resolver that never answers: nobody listens there, and UDP tells nobody.
   test::Folder silent;
