@@ -41,8 +41,19 @@ std::string take_key(std::string_view& rest) {
   return key;
 }
 
+/// The library's reader of numbers overflows: no host needs a repetition of ten digits.
+bool has_long_number(std::string_view pattern) {
+  std::size_t digits = 0;
+  for (const char c : pattern) {
+    digits = c >= '0' && c <= '9' ? digits + 1 : 0;
+    if (digits > 9) return true;
+  }
+  return false;
+}
+
 bool is_usable_pattern(const std::string& key) {
   if (!key.starts_with('^')) return true;
+  if (has_long_number(key)) return false;
   try {
     const std::regex checked(key, std::regex::ECMAScript | std::regex::icase);
     return true;
