@@ -70,5 +70,12 @@ TEST(PasswdClient, ComplainsByLineNumberOnly) {
   EXPECT_TRUE(parsed.find("good"));
 }
 
+TEST(PasswdClient, RefusesAPatternWithANumberThatOverflows) {
+  const auto parsed = PasswdClient::parse("^a{3333333333333333333}:u:p\n^a{0000000009}:u:p\n^a{2}b:u:p\n");
+  ASSERT_EQ(parsed.complaints().size(), 2U);
+  EXPECT_EQ(parsed.complaints()[0], "line 1: the regular expression at its start is not valid");
+  EXPECT_TRUE(parsed.find("aab"));
+}
+
 }  // namespace
 }  // namespace relay::route
