@@ -241,7 +241,7 @@ class App {
       settings_.durability == config::Durability::strict ? spool::Durable::yes : spool::Durable::no,
       settings_.content_memory, schedule_of(settings_)
     });
-    engine_->start();
+    if (auto started = engine_->start(); !started) return started;
     for (std::size_t i = 0; i < shards_.size(); ++i) {
       auto opened = net::ask(*shards_[i], [this, i, &token] {
         return fronts_[i]->open_mail(settings_, *engine_, *token);
@@ -291,9 +291,9 @@ class App {
     if (settings_.passwd_client.empty()) settings.passwd_client.clear();  // see first_files()
     auto files = read_files(settings);
     if (!files) return refuse_reload({{"files", files.error().context}});
-    last_faults_.clear();
     if (auto good = check_trust_anchors(settings.dns_trust_anchors); !good)
       return refuse_reload({{"files", good.error().context}});
+    last_faults_.clear();
     const auto changed = config::changed_keys(live_.settings(), settings, config::Reload::live);
     // A file may be in the middle of being written: what counts is what two turns, one after the other, saw alike.
     const bool is_settled = std::exchange(files_seen_, *files) == *files;

@@ -74,12 +74,15 @@ void Engine::measure() {
   imports_.sweep();
 }
 
-void Engine::start() {
+Result<void> Engine::start() {
+  const auto queues = store_.queues();
+  if (!queues) return tl::unexpected(queues.error());
   admission_.measure();
   const auto usage = store_.usage();
   admission_.start_with(usage);
   dispatcher_.depths().start_with(usage.by_queue);
-  dispatcher_.start(store_.queues());
+  dispatcher_.start(*queues);
+  return {};
 }
 
 void Engine::submit_own(

@@ -39,8 +39,9 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  /// Counts what waits and begins to deliver it. Blocks for the spool: at start only.
-  void start();
+  /// Counts what waits and begins to deliver it. Blocks for the spool: at start only. Errors as Store::queues(): then
+  /// nothing has begun.
+  [[nodiscard]] Result<void> start();
 
   [[nodiscard]] session::RecipientGate& gate() { return admission_; }
   [[nodiscard]] session::MessageSink& sink(std::size_t shard) { return *intakes_[shard]; }

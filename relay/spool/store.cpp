@@ -167,8 +167,8 @@ Result<void> Store::begin() {
   if (was_repaired) {
     if (auto recovered = recover_places(); !recovered) return recovered;
   }
-  const auto queues = read_queues();
-  return queues ? Result<void>{} : tl::unexpected(beyond_repair_here(queues.error()));
+  const auto names = queues();
+  return names ? Result<void>{} : tl::unexpected(beyond_repair_here(names.error()));
 }
 
 Result<void> Store::check_format() const {
@@ -243,9 +243,8 @@ Result<void> Store::recover_places() {
   const auto recovered = give_places(*this, database_->open, now);
   if (!recovered) return tl::unexpected(beyond_repair_here(recovered.error()));
   (void)unlink(walk_mark(options_.path).c_str());
-  sync_file(
-    options_.path, O_RDONLY | O_DIRECTORY
-  );  // one that came back would keep the next damage from its copy
+  // A mark that came back would keep the next damage from its copy.
+  sync_file(options_.path, O_RDONLY | O_DIRECTORY);
   if (options_.metrics != nullptr)
     options_.metrics->shard(0).add(metrics::Counter::spool_quarantined, recovered->quarantined);
   if (options_.log != nullptr) {
@@ -388,9 +387,7 @@ Result<std::map<std::uint32_t, Settled>> Store::results(const QueueId& id) const
   return results;
 }
 
-std::vector<std::string> Store::queues() const { return read_queues().value_or(std::vector<std::string>{}); }
-
-Result<std::vector<std::string>> Store::read_queues() const {
+Result<std::vector<std::string>> Store::queues() const {
   std::vector<std::string> queues;
   std::string from;
   while (true) {

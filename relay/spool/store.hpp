@@ -110,8 +110,8 @@ class Store {
   /// Header fields that were signed at the first attempt, when that did not settle all. Errors: as above.
   [[nodiscard]] Result<std::string> signature(const QueueId& id) const;
 
-  /// Names of queues with waiting mail.
-  [[nodiscard]] std::vector<std::string> queues() const;
+  /// Names of queues with waiting mail. Errors: as due(): mail of a queue that was missed would wait unseen.
+  [[nodiscard]] Result<std::vector<std::string>> queues() const;
   /// Waiting messages of a queue behind `after`, due up to `until`, at most `limit`. Errors: corrupt
   /// when the index itself is damaged: the spool is marked then and repaired at the next start;
   /// storage_failed (transient).
@@ -150,7 +150,6 @@ class Store {
   [[nodiscard]] Result<void> count_start(bool was_repaired);
   [[nodiscard]] Result<void> sweep_incoming();
   [[nodiscard]] Result<void> recover_places();
-  [[nodiscard]] Result<std::vector<std::string>> read_queues() const;
   [[nodiscard]] Result<std::optional<std::string>> read_meta(const std::string& key) const;
   [[nodiscard]] Result<std::string> read_record(Family family, const std::string& key) const;
   [[nodiscard]] Error beyond_repair_here(Error error) const;

@@ -6,6 +6,7 @@ import subprocess
 
 from raw_sink import RawSink
 from relay import BIN, Client, Relay, free_ports, patiently
+from waiting import stays_true
 
 
 def run(*arguments, **settings):
@@ -80,6 +81,33 @@ def test_a_taken_port_stops_the_start_with_its_name(tmp_path):
         relay.start(wait=False)
         assert relay.process.wait(30) == 1
         assert f"listen on 127.0.0.1:{sink.port}" in relay.records("start_failed")[0]["error"]
+
+
+def test_trust_anchors_change_without_a_restart_and_a_bad_one_is_refused_once(tmp_path):
+    file, anchor, bad = tmp_path / "relay.json", tmp_path / "anchor", tmp_path / "bad"
+    anchor.write_text("corp.test. IN DS 12345 13 2 " + "4" * 64 + "\n")
+    bad.write_text("no record\n")
+
+    def write(**more):
+        part = tmp_path / "part"
+        part.write_text(json.dumps({"smarthost": "127.0.0.1:1", **more}))
+        part.rename(file)
+
+    write()
+    relay = Relay(tmp_path)
+    relay.start(arguments=["--config", str(file)])
+    write(dns_trust_anchors=str(anchor))
+    patiently(lambda: relay.records("reload"), 10, "the reload")
+    assert relay.records("reload")[0]["changed"] == ["dns_trust_anchors"]
+    write(dns_trust_anchors=str(bad))
+    patiently(lambda: relay.records("reload_refused"), 10, "the refusal")
+    write(dns_trust_anchors=str(bad), max_recipients=700)
+    stays_true(lambda: len(relay.records("reload_refused")) == 1, 4, "it is told once, though it is looked at again and again")
+    assert relay.metric('config_reloads_total{result="refused"}') == 1
+    write(max_recipients=700)
+    patiently(lambda: len(relay.records("reload")) == 2, 10, "what is good is in force")
+    assert not relay.records("restart_needed")
+    assert relay.stop() == 0
 
 
 def test_changed_settings_are_in_force_without_a_restart(tmp_path):

@@ -52,7 +52,7 @@ class EngineTest : public ::testing::Test, public delivery::RouteSource, public 
       content_memory,
       {}
     });
-    engine->start();
+    EXPECT_TRUE(engine->start());
   }
   void end() {
     if (!engine) return;

@@ -33,7 +33,7 @@ class OwnMessageTest : public ::testing::Test,
     limits_->hostname = "node1.example";
     limits_->spool_max_size = Octets{1U << 30U};
     limits_->spool_min_free_percent = 0;
-    engine->start();
+    EXPECT_TRUE(engine->start());
   }
   void TearDown() override {
     engine->stop_deliveries();

@@ -132,7 +132,7 @@ class Spooled : public ::testing::Test, public LimitsSource {
     return id;
   }
   void start() {
-    dispatcher->start(store->queues());
+    dispatcher->start(store->queues().value());
     dispatcher->unpause();
   }
   Result<Changed> change(Change change) {

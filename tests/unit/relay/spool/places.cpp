@@ -24,7 +24,7 @@ TEST_F(PlacesTest, OfOneQueueAreNotThoseOfItsBulkLane) {
   write(*store, {place_of(Family::due, "mx/b.example;bulk", at(1), id, {0})});
   EXPECT_TRUE(store->places_of(Family::due, id, "mx/b.example")->empty());
   EXPECT_EQ(store->places_of(Family::due, id, "mx/b.example;bulk")->size(), 1U);
-  EXPECT_EQ(store->queues(), std::vector<std::string>{"mx/b.example;bulk"});
+  EXPECT_EQ(store->queues().value(), std::vector<std::string>{"mx/b.example;bulk"});
 }
 
 TEST_F(PlacesTest, ThatDoNotVerifyAreCorrupt) {

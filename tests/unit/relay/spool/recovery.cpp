@@ -217,7 +217,7 @@ TEST_F(RecoveryTest, DoesNotStartWithoutTheQueuesThatADamagedIndexHides) {
   EXPECT_EQ(refused.error().code, Errc::storage_failed);
   store = open();
   EXPECT_EQ(metrics.total(metrics::Counter::spool_repairs), 1U);
-  ASSERT_EQ(store->queues().size(), 1U);
+  ASSERT_EQ(store->queues().value().size(), 1U);
   EXPECT_TRUE(store->envelope(id));
 }
 

@@ -15,7 +15,7 @@ TEST_F(StoreTest, FindsEverythingAgainBehindARestart) {
   const auto second = accept(*store, at(20));
   store.reset();
   store = open();
-  EXPECT_EQ(store->queues(), std::vector<std::string>{kQueue});
+  EXPECT_EQ(store->queues().value(), std::vector<std::string>{kQueue});
   EXPECT_EQ(waiting(*store), (std::vector{first, second}));
   EXPECT_EQ(store->envelope(first)->chunks, 3U);
   EXPECT_EQ(*store->chunk(first, 2), std::string(1000, 'c'));
