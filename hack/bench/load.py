@@ -5,7 +5,7 @@ import re
 import subprocess
 import time
 
-from programs import UNPACKED_RUN, greets, wait_until
+from programs import LOCAL, UNPACKED_RUN, greets, wait_until
 
 # A contestant that delivers nothing for so long has stopped.
 STALLED_AFTER = 60  # seconds
@@ -45,7 +45,7 @@ class Sink:
         with self.output.open("wb") as output:
             self.process = subprocess.Popen([*UNPACKED_RUN, "smtp-sink", "-u", "postfix", "-c", f"127.0.0.1:{self.port}", "1000"],
                                             stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-        wait_until(greets(self.port), 20, "smtp-sink")
+        wait_until(greets(LOCAL, self.port), 20, "smtp-sink")
         return self
 
     def __exit__(self, *_):

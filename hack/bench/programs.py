@@ -4,38 +4,19 @@ import os
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
-import time
+import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-UNPACKED = ROOT / "build/peers/root"
-UNPACKED_RUN = (str(ROOT / "hack/peers/run"),)
+sys.path.insert(0, str(ROOT / "tests/support"))
 
+from peers.postfix import MASTER  # noqa: E402
+from peers.program import RUN, UNPACKED, greets  # noqa: E402
+from relay import free_ports  # noqa: E402
+from waiting import wait_until  # noqa: E402
 
-def wait_until(predicate, seconds, what):
-    deadline = time.monotonic() + seconds
-    while not predicate():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} is not ready after {seconds} s")
-        time.sleep(0.02)
-
-
-def greets(port, host="127.0.0.1"):
-    """A predicate: a server says 220 to who connects."""
-    def check():
-        try:
-            with socket.create_connection((host, port), timeout=2) as connection:
-                return connection.recv(3) == b"220"
-        except OSError:
-            return False
-    return check
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+UNPACKED_RUN = (str(RUN),)
+LOCAL = "127.0.0.1"
 
 
 def first_line(*command):
@@ -59,12 +40,12 @@ class Contestant:
     def start(self, folder, sink_port, workload, account):
         """Returns the port that it listens on, once it does."""
         folder.mkdir(parents=True)
-        port = free_port()
+        port = free_ports(1)[0]
         command, environment = self.command(folder, port, sink_port, workload)
         with (folder / "output.log").open("wb") as output:
             process = subprocess.Popen(command, env=os.environ | environment, stdout=output, stderr=output,
                                        stdin=subprocess.DEVNULL, preexec_fn=account.enter)
-        greeted, log = greets(port), folder / "output.log"
+        greeted, log = greets(LOCAL, port), folder / "output.log"
 
         def is_ready():
             if process.poll() is not None:  # no use in waiting on
@@ -82,9 +63,10 @@ class Ours(Contestant):
         return first_line(str(ROOT / "build/bin/smtp-relay"), "--version")
 
     def command(self, folder, port, sink_port, workload):
+        http, metrics, admin = free_ports(3)
         settings = {
-            "listen": f"127.0.0.1:{port}", "http_listen": f"127.0.0.1:{free_port()}",
-            "metrics_listen": f"127.0.0.1:{free_port()}", "admin_listen": f"127.0.0.1:{free_port()}",
+            "listen": f"{LOCAL}:{port}", "http_listen": f"{LOCAL}:{http}",
+            "metrics_listen": f"{LOCAL}:{metrics}", "admin_listen": f"{LOCAL}:{admin}",
             "hostname": "relay.bench.test", "spool_path": folder / "spool", "passwd_client": folder / "passwd.client",
             "allowed_networks": "127.0.0.0/8", "smarthost": f"127.0.0.1:{sink_port}", "smarthost_tls": "none",
         }
@@ -96,28 +78,6 @@ class Ours(Contestant):
         return [str(ROOT / "build/bin/smtp-relay")], environment
 
 
-POSTFIX_MASTER = """\
-127.0.0.1:{port} inet n - n - - smtpd
-pickup     unix       n - n 60    1 pickup
-cleanup    unix       n - n -     0 cleanup
-qmgr       unix       n - n 300   1 qmgr
-tlsmgr     unix       - - n 1000? 1 tlsmgr
-rewrite    unix       - - n -     - trivial-rewrite
-bounce     unix       - - n -     0 bounce
-defer      unix       - - n -     0 bounce
-trace      unix       - - n -     0 bounce
-verify     unix       - - n -     1 verify
-flush      unix       n - n 1000? 0 flush
-proxymap   unix       - - n -     - proxymap
-smtp       unix       - - n -     - smtp
-relay      unix       - - n -     - smtp
-showq      unix       n - n -     - showq
-error      unix       - - n -     - error
-retry      unix       - - n -     - error
-anvil      unix       - - n -     1 anvil
-scache     unix       - - n -     1 scache
-postlog    unix-dgram n - n -     1 postlogd
-"""
 POSTFIX_MAIN = """\
 compatibility_level = 3.6
 myhostname = postfix.bench.test
@@ -152,7 +112,7 @@ class Postfix(Contestant):
             (state / part).mkdir(parents=True)
         shutil.copytree(UNPACKED / "etc/postfix", etc)
         (etc / "main.cf").write_text(POSTFIX_MAIN.format(sink_port=sink_port))
-        (etc / "master.cf").write_text(POSTFIX_MASTER.format(port=port))
+        (etc / "master.cf").write_text(MASTER.replace("smtp  ", f"{LOCAL}:{port} ", 1))
         wrapped = [*UNPACKED_RUN, "--state", str(state), "--bind", f"{etc}:/etc/postfix"]
         prepare = ("cp /usr/share/postfix/dynamicmaps.cf /etc/postfix/ && chown postfix /var/spool/postfix-data && "
                    "chmod 0755 /etc/postfix && exec postfix start-fg")
@@ -217,7 +177,7 @@ class Given(Contestant):
         return f"{self.name} on port {self.port}"
 
     def start(self, folder, sink_port, workload, account):
-        wait_until(greets(self.port), 5, f"{self.name} on port {self.port}")
+        wait_until(greets(LOCAL, self.port), 5, f"{self.name} on port {self.port}")
         return self.port
 
 
