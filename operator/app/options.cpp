@@ -102,8 +102,7 @@ class CommandLine {
       .add_option(
         "--controller-id", options_.defaults.controller_id,
         "Serve only SmtpRelays with this value of the label smtp.buildinglink.com/controller-id; default: "
-        "those "
-        "without the label"
+        "those without the label"
       )
       ->check(CLI::Validator(fault_of_id, "ID", "id"));
     app_.add_flag(

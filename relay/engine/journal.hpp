@@ -41,8 +41,8 @@ class Journal : public log::Sink {
 
   struct Story {
     std::string queue_id;
-    std::vector<nlohmann::ordered_json>
-      events;  ///< as in the log, oldest first; its reception before all others
+    /// As in the log, oldest first; its reception before all others.
+    std::vector<nlohmann::ordered_json> events;
   };
   /// What is known of the messages asked for, oldest first; at most `limit` messages, the latest ones. Searches all
   /// of it: some 20 ms, so on a worker.

@@ -50,8 +50,7 @@ constexpr std::array kCounters{
   Row{
     "dns_lookups_total", "result=found",
     "Lookups in the DNS, of smarthosts, mail servers and their TLS policies: there was something, there is "
-    "nothing, or no "
-    "answer that may be believed came in time."
+    "nothing, or no answer that may be believed came in time."
   },
   Row{"dns_lookups_total", "result=none", ""},
   Row{"dns_lookups_total", "result=failed", ""},
