@@ -1,7 +1,6 @@
 #include "relay/base/clock.hpp"
 
 #include <array>
-#include <cstdio>
 #include <string_view>
 
 namespace relay {
@@ -22,30 +21,52 @@ Civil civil(WallTime time) {
   return {std::chrono::year_month_day{day}, std::chrono::weekday{day}, std::chrono::hh_mm_ss{time - day}};
 }
 
+/// With zeroes before it. Not printf: every message has several times in it.
+void append_padded(std::string& out, std::int64_t number, std::size_t digits) {
+  const auto text = std::to_string(number);
+  if (text.size() < digits) out.append(digits - text.size(), '0');
+  out += text;
+}
+
+void append_time(std::string& out, const Civil& at) {
+  append_padded(out, at.time.hours().count(), 2);
+  out += ':';
+  append_padded(out, at.time.minutes().count(), 2);
+  out += ':';
+  append_padded(out, at.time.seconds().count(), 2);
+}
+
 }  // namespace
 
 std::string to_rfc3339(WallTime time) {
   const auto at = civil(time);
-  std::array<char, 40> text{};
-  std::snprintf(
-    text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(at.date.year()),
-    static_cast<unsigned>(at.date.month()), static_cast<unsigned>(at.date.day()),
-    static_cast<int>(at.time.hours().count()), static_cast<int>(at.time.minutes().count()),
-    static_cast<int>(at.time.seconds().count()), static_cast<int>(at.time.subseconds().count())
-  );
-  return text.data();
+  std::string text;
+  text.reserve(24);
+  append_padded(text, static_cast<int>(at.date.year()), 4);
+  text += '-';
+  append_padded(text, static_cast<unsigned>(at.date.month()), 2);
+  text += '-';
+  append_padded(text, static_cast<unsigned>(at.date.day()), 2);
+  text += 'T';
+  append_time(text, at);
+  text += '.';
+  append_padded(text, at.time.subseconds().count(), 3);
+  text += 'Z';
+  return text;
 }
 
 std::string to_rfc5322(WallTime time) {
   const auto at = civil(time);
-  std::array<char, 48> text{};
-  std::snprintf(
-    text.data(), text.size(), "%s, %u %s %04d %02d:%02d:%02d +0000", kDays[at.weekday.c_encoding()].data(),
-    static_cast<unsigned>(at.date.day()), kMonths[static_cast<unsigned>(at.date.month()) - 1].data(),
-    static_cast<int>(at.date.year()), static_cast<int>(at.time.hours().count()),
-    static_cast<int>(at.time.minutes().count()), static_cast<int>(at.time.seconds().count())
-  );
-  return text.data();
+  std::string text;
+  text.reserve(32);
+  text.append(kDays[at.weekday.c_encoding()]).append(", ");
+  text.append(std::to_string(static_cast<unsigned>(at.date.day()))) += ' ';
+  text.append(kMonths[static_cast<unsigned>(at.date.month()) - 1]) += ' ';
+  append_padded(text, static_cast<int>(at.date.year()), 4);
+  text += ' ';
+  append_time(text, at);
+  text += " +0000";
+  return text;
 }
 
 }  // namespace relay

@@ -1,9 +1,18 @@
 #include "relay/base/log.hpp"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
 #include <spdlog/async.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/details/null_mutex.h>
+#include <spdlog/sinks/base_sink.h>
 #include <thread>
+#include <unistd.h>
+
+#include "relay/base/thread.hpp"
 
 namespace relay::log {
 
@@ -45,14 +54,47 @@ const Record::Member* Record::find(std::string_view key) const {
   return found == members_.end() ? nullptr : &*found;
 }
 
+template <class Append>
+void Record::add(std::string_view key, Append append) {
+  line_.clear();
+  if (!text_.empty()) text_ += ',';
+  text_ += '"';
+  const auto begin = text_.size();
+  text_.append(key).append("\":");
+  const auto value = text_.size();
+  append(text_);
+  members_.push_back({begin, value, text_.size()});
+}
+
 void Record::set(std::string_view key, std::string_view text) {
+  if (find(key) == nullptr) return add(key, [&](std::string& out) { append_text(out, text); });
   std::string value;
   append_text(value, text);
   set_raw(key, value);
 }
 
+void Record::set_number(std::string_view key, double number) {
+  if (!std::isfinite(number)) return set_raw(key, "null");  // as the library has it
+  std::array<char, 32> text{};
+  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), number);
+  std::string shown(text.data(), end);
+  // A log store may take a field's kind from the first value that it sees.
+  if (shown.find_first_of(".e") == std::string::npos) shown += ".0";
+  set_raw(key, shown);
+}
+
+void Record::set_texts(std::string_view key, const std::vector<std::string>& texts) {
+  std::string value = "[";
+  for (const auto& text : texts) {
+    if (value.size() > 1) value += ',';
+    append_text(value, text);
+  }
+  set_raw(key, value += ']');
+}
+
 void Record::set_raw(std::string_view key, std::string_view json) {
   if (const auto* old = find(key)) {
+    line_.clear();
     const auto begin = old->value, end = old->end;
     text_.replace(begin, end - begin, json);
     const auto shift = [&](std::size_t at) { return at - end + begin + json.size(); };
@@ -62,13 +104,7 @@ void Record::set_raw(std::string_view key, std::string_view json) {
     }
     return;
   }
-  if (!text_.empty()) text_ += ',';
-  text_ += '"';
-  const auto begin = text_.size();
-  text_.append(key).append("\":");
-  const auto value = text_.size();
-  text_ += json;
-  members_.push_back({begin, value, text_.size()});
+  add(key, [&](std::string& out) { out += json; });
 }
 
 std::string_view Record::raw(std::string_view key) const {
@@ -79,28 +115,80 @@ std::string_view Record::raw(std::string_view key) const {
 
 nlohmann::ordered_json Record::fields() const { return nlohmann::ordered_json::parse("{" + text_ + "}"); }
 
-std::string Record::to_line(WallTime time) const {
-  std::string line;
-  line.reserve(text_.size() + 80);
-  line.append("{\"time\":\"").append(to_rfc3339(time)).append("\",\"level\":\"").append(name(level_));
-  line.append("\",").append(text_) += '}';
-  return line;
+const std::string& Record::to_line(WallTime time) const {
+  if (!line_.empty()) return line_;
+  line_.reserve(text_.size() + 80);
+  line_.append("{\"time\":\"").append(to_rfc3339(time)).append("\",\"level\":\"").append(name(level_));
+  line_.append("\",").append(text_) += '}';
+  return line_;
 }
 
-struct StdoutSink::Writer {
-  static constexpr std::size_t kWaitingLines = 8192;
-  std::shared_ptr<spdlog::details::thread_pool> pool =
-    std::make_shared<spdlog::details::thread_pool>(kWaitingLines, 1);
-  std::shared_ptr<spdlog::async_logger> logger = std::make_shared<spdlog::async_logger>(
-    "json", std::make_shared<spdlog::sinks::stdout_sink_mt>(), pool,
-    spdlog::async_overflow_policy::overrun_oldest
-  );
+namespace {
+
+/// How long a line waits for others to be written with. Each message has two lines, and one that woke the thread
+/// and was written by itself was two system calls.
+constexpr std::chrono::milliseconds kGather{2};
+constexpr std::size_t kMostGathered = 64U << 10U;  // octets
+
+void write_whole(std::string_view text) {
+  while (!text.empty()) {
+    const auto count = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (count < 0 && errno != EINTR) return;  // there is nowhere to say so
+    text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  }
+}
+
+/// Writes in one go the lines that wait at one moment.
+class GatheringSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  /// @param pool  whose one thread calls this; it is there as long as that thread is
+  explicit GatheringSink(spdlog::details::thread_pool& pool) : pool_(pool) {}
+  ~GatheringSink() override { write_out(); }
+  GatheringSink(const GatheringSink&) = delete;
+  GatheringSink& operator=(const GatheringSink&) = delete;
+
+  [[nodiscard]] bool is_clean() const { return is_clean_.load(std::memory_order_acquire); }
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    is_clean_.store(false, std::memory_order_release);
+    const bool is_first = gathered_.empty();
+    gathered_.append(message.payload.data(), message.payload.size()) += '\n';
+    if (is_first && pool_.queue_size() == 0) std::this_thread::sleep_for(kGather);
+    if (is_first) to_come_ = pool_.queue_size();
+    else --to_come_;
+    // Fewer come than waited where the oldest have given way.
+    if (to_come_ == 0 || gathered_.size() >= kMostGathered || pool_.queue_size() == 0) write_out();
+  }
+  void flush_() override { write_out(); }
+
+ private:
+  void write_out() {
+    write_whole(gathered_);
+    gathered_.clear();
+    is_clean_.store(true, std::memory_order_release);
+  }
+
+  spdlog::details::thread_pool& pool_;
+  std::string gathered_;     // of the pool's thread; in the end of whoever gives up the sink last
+  std::size_t to_come_ = 0;  // lines that are written together with those gathered
+  std::atomic<bool> is_clean_{true};
 };
 
-StdoutSink::StdoutSink(const Clock& clock, Level lowest)
-    : clock_(clock), lowest_(lowest), writer_(std::make_unique<Writer>()) {
-  writer_->logger->set_pattern("%v");
-}
+}  // namespace
+
+struct StdoutSink::Writer {
+  explicit Writer(std::size_t waiting)
+      : pool(std::make_shared<spdlog::details::thread_pool>(waiting, 1, begin)) {}
+  static void begin() { name_thread("log"); }
+  std::shared_ptr<spdlog::details::thread_pool> pool;
+  std::shared_ptr<GatheringSink> sink = std::make_shared<GatheringSink>(*pool);
+  std::shared_ptr<spdlog::async_logger> logger =
+    std::make_shared<spdlog::async_logger>("json", sink, pool, spdlog::async_overflow_policy::overrun_oldest);
+};
+
+StdoutSink::StdoutSink(const Clock& clock, Level lowest, std::size_t waiting)
+    : clock_(clock), lowest_(lowest), writer_(std::make_unique<Writer>(waiting)) {}
 
 StdoutSink::~StdoutSink() = default;
 
@@ -110,8 +198,11 @@ void StdoutSink::write(const Record& record) {
 }
 
 void StdoutSink::flush() {
-  for (int tenths = 0; tenths < 10 && writer_->pool->queue_size() > 0; ++tenths) {
-    std::this_thread::sleep_for(std::chrono::milliseconds{100});
+  constexpr std::chrono::milliseconds kPause{10};
+  // A pause first: a line that has just left the queue is not with the sink yet.
+  for (int pauses = 0; pauses < 100; ++pauses) {
+    std::this_thread::sleep_for(kPause);
+    if (writer_->pool->queue_size() == 0 && writer_->sink->is_clean()) return;
   }
 }
 

@@ -37,6 +37,8 @@ class Record {
       std::is_same_v<Value, nlohmann::ordered_json> || std::is_same_v<Value, nlohmann::json>;
     if constexpr (std::is_same_v<Value, bool>) set_raw(key, value ? "true" : "false");
     else if constexpr (std::is_integral_v<Value>) set_raw(key, std::to_string(value));
+    else if constexpr (std::is_floating_point_v<Value>) set_number(key, value);
+    else if constexpr (std::is_same_v<Value, std::vector<std::string>>) set_texts(key, value);
     else if constexpr (!is_json && std::is_convertible_v<const Value&, std::string_view>)
       set(key, std::string_view(value));
     else set_raw(key, to_text(nlohmann::ordered_json(value)));
@@ -51,8 +53,9 @@ class Record {
   [[nodiscard]] std::string_view raw(std::string_view key) const;
   /// All fields as values, for who looks into them. Not cheap.
   [[nodiscard]] nlohmann::ordered_json fields() const;
-  /// The line, without a line end; time and level come first.
-  [[nodiscard]] std::string to_line(WallTime time) const;
+  /// The line, without a line end; time and level come first. Made for the first who asks: who asks later gets the
+  /// time of the first. Valid until the record changes.
+  [[nodiscard]] const std::string& to_line(WallTime time) const;
 
  private:
   /// Where a field's value stands in text_.
@@ -64,13 +67,19 @@ class Record {
 
   void set(std::string_view key, std::string_view text);
   void set_raw(std::string_view key, std::string_view json);
+  void set_number(std::string_view key, double number);
+  void set_texts(std::string_view key, const std::vector<std::string>& texts);
   static std::string to_text(const nlohmann::ordered_json& value);
   static void append_text(std::string& out, std::string_view text);
+  /// Writes a key that is not there yet, and has `append` write its value behind it.
+  template <class Append>
+  void add(std::string_view key, Append append);
   [[nodiscard]] const Member* find(std::string_view key) const;
 
   Level level_;
   std::string text_;  ///< `"event":"delivery","queue_id":"..."`
   std::vector<Member> members_;
+  mutable std::string line_;  ///< empty: not made yet
 };
 
 /// Where records go. Implementations never block and are safe from any thread; a record that cannot be taken
@@ -87,10 +96,12 @@ inline Record warning(std::string_view event) { return {Level::warning, event}; 
 inline Record error(std::string_view event) { return {Level::error, event}; }
 
 /// Writes lines to standard output from a thread of its own. When standard output cannot keep up, the oldest
-/// of 8,192 waiting lines give way: mail is never held up by its log. Flushes at destruction.
+/// of the waiting lines give way: mail is never held up by its log. Flushes at destruction.
 class StdoutSink : public Sink {
  public:
-  explicit StdoutSink(const Clock& clock, Level lowest = Level::info);
+  static constexpr std::size_t kWaitingLines = 8192;
+  /// @param waiting  lines; room for all of them, some 400 octets each, is taken at once
+  explicit StdoutSink(const Clock& clock, Level lowest = Level::info, std::size_t waiting = kWaitingLines);
   ~StdoutSink() override;
   StdoutSink(const StdoutSink&) = delete;
   StdoutSink& operator=(const StdoutSink&) = delete;

@@ -83,6 +83,12 @@ Result<Address> Address::parse(std::string_view text, Charset charset) {
   return Address(std::string(local_part), std::string(domain));
 }
 
-std::string Address::to_text() const { return domain_.empty() ? local_part_ : local_part_ + "@" + domain_; }
+std::string Address::to_text() const {
+  std::string text;
+  text.reserve(local_part_.size() + 1 + domain_.size());
+  text += local_part_;
+  if (!domain_.empty()) (text += '@') += domain_;
+  return text;
+}
 
 }  // namespace relay::mail

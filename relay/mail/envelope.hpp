@@ -2,6 +2,7 @@
 /// What the relay knows of a message besides its content.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,11 +15,20 @@ namespace relay::mail {
 /// RFC 6152: what the client said of the content.
 enum class Body : std::uint8_t { undeclared, seven_bit, eight_bit_mime };
 
+/// TLS that a client used, in OpenSSL's words.
+struct TlsUse {
+  std::string version;  ///< TLSv1.3
+  std::string cipher;   ///< TLS_AES_256_GCM_SHA384
+  friend bool operator==(const TlsUse&, const TlsUse&) = default;
+};
+
 /// Where a message came from, for `Received:` and the log.
 struct Origin {
   std::string client;     ///< the client's address as text; with PROXY protocol the one that the header names
   std::string helo;       ///< as given, printable ASCII
   bool extended = false;  ///< EHLO was used: ESMTP in `Received:`
+  std::optional<TlsUse> tls{};  ///< nothing: it came in the clear. Not stored: `received` says it
+  std::string user{};           ///< who logged in; empty: nobody. Not stored either
   friend bool operator==(const Origin&, const Origin&) = default;
 };
 
@@ -35,8 +45,14 @@ struct Envelope {
   /// SMTPUTF8 was declared, and an address, an ORCPT or the header is more than ASCII: a next hop must offer it
   /// (RFC 6531).
   bool smtputf8 = false;
+  /// REQUIRETLS (RFC 8689): it goes over verified TLS alone, to hops that promise the same; so do reports of it.
+  bool requires_tls = false;
   /// A header field says that others' mail may go first; not stored: the queue's name says it.
   bool is_bulk = false;
+  /// Of each recipient the smarthost that a rule names, empty where none does; empty: of none.
+  std::vector<std::string> smarthosts{};
+  /// Recipients whose mail a rule puts on hold, as ascending indices; not stored: the spool's places say it.
+  std::vector<std::uint32_t> held{};
   DsnRequest dsn{};          ///< what the sender wants to hear of it; nothing when nobody asked
   std::string message_id{};  ///< of the header, for the log; empty: none, or not known. Not stored
   friend bool operator==(const Envelope&, const Envelope&) = default;

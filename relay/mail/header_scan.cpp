@@ -33,6 +33,7 @@ bool is_written_by(std::string_view text, std::string_view hostname) {
 std::string unfolded(std::string_view text) {
   if (text.starts_with(':')) text.remove_prefix(1);
   std::string value;
+  value.reserve(text.size());
   for (const char c : text) {
     if (c != '\r' && c != '\n') value += c;
   }

@@ -21,9 +21,11 @@ std::string comment_text(std::string_view helo) {
   return text;
 }
 
-std::string_view protocol(const Envelope& envelope) {
-  if (envelope.smtputf8) return "UTF8SMTP";
-  return envelope.origin.extended ? "ESMTP" : "SMTP";
+std::string protocol(const Envelope& envelope) {
+  const auto& origin = envelope.origin;
+  if (!envelope.smtputf8 && !origin.extended) return "SMTP";  // RFC 3848 has no name for it with TLS
+  return std::string(envelope.smtputf8 ? "UTF8SMTP" : "ESMTP") + (origin.tls ? "S" : "") +
+         (origin.user.empty() ? "" : "A");
 }
 
 std::string from_clause(const Origin& origin) {
@@ -31,11 +33,18 @@ std::string from_clause(const Origin& origin) {
   return literal(origin.client) + " (helo=" + comment_text(origin.helo) + ")";
 }
 
+std::string tls_comment(const std::optional<TlsUse>& tls) {
+  if (!tls) return {};
+  return "\r\n\t(using " + tls->version + " with cipher " + tls->cipher + ")";
+}
+
 }  // namespace
 
 std::string received_line(const Envelope& envelope, const QueueId& id, std::string_view hostname) {
-  std::string line = "Received: from " + from_clause(envelope.origin) + "\r\n\tby " + std::string(hostname);
-  line += " with " + std::string(protocol(envelope)) + " id " + id.to_text();
+  const auto& origin = envelope.origin;
+  auto line = "Received: from " + from_clause(origin) + tls_comment(origin.tls);
+  line += "\r\n\tby " + std::string(hostname);
+  line += " with " + protocol(envelope) + " id " + id.to_text();
   if (envelope.recipients.size() == 1) line += "\r\n\tfor <" + envelope.recipients.front().to_text() + ">";
   return line + ";\r\n\t" + to_rfc5322(envelope.arrival) + "\r\n";
 }

@@ -11,7 +11,9 @@ namespace relay::mail {
 
 /// `Received: from HELO ([client]) by HOST with ESMTP id ID for <recipient>; date`, folded, ending in CRLF.
 ///
-/// The protocol is SMTP, ESMTP, or UTF8SMTP for a message that needs SMTPUTF8 (RFC 6531 section 4.3).
+/// The protocol is SMTP, ESMTP, or UTF8SMTP for a message that needs SMTPUTF8 (RFC 6531 section 4.3); with TLS ESMTPS
+/// or UTF8SMTPS (RFC 3848), and `(using TLSv1.3 with cipher NAME)` before `by`. From a client that has logged in there is
+/// an A behind it (ESMTPA, ESMTPSA); who it is stays with us.
 ///
 /// The `for` clause stands only with a single recipient, so that nobody learns of others. A HELO name that is
 /// no domain goes into a comment, cut at 100 octets and stripped of what could end the comment or the line.

@@ -29,11 +29,19 @@ namespace relay::net {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
+/// Coroutines, sockets and timers name the executor of their loop. Behind the default, any_io_executor, each step of each
+/// wait goes through virtual calls.
+using Executor = asio::io_context::executor_type;
 template <class T>
-using Awaitable = asio::awaitable<T>;
+using Awaitable = asio::awaitable<T, Executor>;
+using Socket = asio::basic_stream_socket<tcp, Executor>;
+using Acceptor = asio::basic_socket_acceptor<tcp, Executor>;
+using Timer = asio::basic_waitable_timer<
+  std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+inline constexpr asio::use_awaitable_t<Executor> kAwait{};
 
 /// What to await with when a failure is a value: `co_await op(buffer, into(ec))`.
-[[nodiscard]] inline auto into(error_code& ec) { return asio::redirect_error(asio::use_awaitable, ec); }
+[[nodiscard]] inline auto into(error_code& ec) { return asio::redirect_error(kAwait, ec); }
 
 [[nodiscard]] asio::ip::address to_asio(const IpAddress& address);
 [[nodiscard]] IpAddress from_asio(const asio::ip::address& address);

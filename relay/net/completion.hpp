@@ -15,7 +15,7 @@ namespace relay::net {
 ///               blocking
 template <class T>
 [[nodiscard]] Awaitable<T> answered_by(std::function<void(std::function<void(T)>)> start) {
-  return asio::async_initiate<const asio::use_awaitable_t<>, void(T)>(
+  return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(T)>(
     [](auto handler, std::function<void(std::function<void(T)>)> begin) {
       // The handler can only be moved and std::function can only be copied.
       auto shared = std::make_shared<decltype(handler)>(std::move(handler));
@@ -26,7 +26,7 @@ template <class T>
         });
       });
     },
-    asio::use_awaitable, std::move(start)
+    kAwait, std::move(start)
   );
 }
 

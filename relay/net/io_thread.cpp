@@ -1,16 +1,18 @@
 #include "relay/net/io_thread.hpp"
 
-#include <pthread.h>
+#include "relay/base/thread.hpp"
 
 namespace relay::net {
 
-IoThread::IoThread(std::string name) : name_(std::move(name)), work_(context_.get_executor()) {}
+IoThread::IoThread(std::string name, Precedence precedence)
+    : name_(std::move(name)), precedence_(precedence), work_(context_.get_executor()) {}
 
 IoThread::~IoThread() { stop(); }
 
 void IoThread::start() {
   thread_ = std::thread([this] {
-    pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
+    name_thread(name_);
+    if (precedence_ == Precedence::behind_others) run_behind_others();
     context_.run();
   });
 }

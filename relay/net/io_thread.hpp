@@ -13,12 +13,15 @@
 
 namespace relay::net {
 
+/// Of a thread, where all cores are busy (run_behind_others()).
+enum class Precedence : std::uint8_t { usual, behind_others };
+
 /// Runs until stop(). Work may be posted before start(). Lifetime: everything on its loop is gone before it
 /// is destroyed.
 class IoThread {
  public:
   /// @param name  at most 15 octets, shown by ps and debuggers
-  explicit IoThread(std::string name);
+  explicit IoThread(std::string name, Precedence precedence = Precedence::usual);
   ~IoThread();
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
@@ -31,6 +34,7 @@ class IoThread {
 
  private:
   std::string name_;
+  Precedence precedence_;
   asio::io_context context_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   std::thread thread_;

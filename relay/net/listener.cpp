@@ -30,13 +30,13 @@ Error cannot_listen(const Endpoint& endpoint, const error_code& ec) {
 
 enum class Sharing : bool { alone, with_other_shards };
 
-Result<tcp::acceptor> bind_acceptor(asio::io_context& context, const Endpoint& endpoint, Sharing sharing) {
+Result<Acceptor> bind_acceptor(asio::io_context& context, const Endpoint& endpoint, Sharing sharing) {
   const auto at = to_endpoint(endpoint);
   if (!at) return tl::unexpected(at.error());
-  tcp::acceptor acceptor(context);
+  Acceptor acceptor(context);
   error_code ec;
   acceptor.open(at->protocol(), ec);
-  if (!ec) acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
+  if (!ec) acceptor.set_option(Acceptor::reuse_address(true), ec);
   if (!ec) acceptor.set_option(ReusePort(sharing == Sharing::with_other_shards), ec);
   // [::] serves IPv4 clients as well.
   if (!ec && at->protocol() == tcp::v6()) acceptor.set_option(asio::ip::v6_only(false), ec);
@@ -75,11 +75,11 @@ void Listener::start(OnAccept on_accept) {
   for (auto& acceptor : acceptors_) asio::co_spawn(context_, accept_loop(acceptor), asio::detached);
 }
 
-Awaitable<void> Listener::accept_loop(tcp::acceptor& acceptor) {
-  asio::steady_timer pause(context_);
+Awaitable<void> Listener::accept_loop(Acceptor& acceptor) {
+  Timer pause(context_);
   while (acceptor.is_open()) {
     error_code ec;
-    tcp::socket socket(context_);
+    Socket socket(context_);
     tcp::endpoint peer;
     co_await acceptor.async_accept(socket, peer, into(ec));
     if (!ec) {

@@ -35,10 +35,10 @@ class Listener {
 
  private:
   explicit Listener(asio::io_context& context) : context_(context) {}
-  [[nodiscard]] Awaitable<void> accept_loop(tcp::acceptor& acceptor);
+  [[nodiscard]] Awaitable<void> accept_loop(Acceptor& acceptor);
 
   asio::io_context& context_;
-  std::vector<tcp::acceptor> acceptors_;
+  std::vector<Acceptor> acceptors_;
   OnAccept on_accept_;
 };
 

@@ -103,7 +103,7 @@ struct Resolver::Lookup {
   Lookup(asio::io_context& loop, std::string name) : host(std::move(name)), deadline(loop) {}
 
   std::string host;
-  asio::steady_timer deadline;
+  Timer deadline;
   std::shared_ptr<DnsContext> context;
   std::vector<std::string> candidates;
   std::size_t next_candidate = 0;
@@ -223,7 +223,7 @@ struct Resolver::Inquiry {
   std::string name;
   std::vector<int> types;
   std::vector<std::optional<Result<DnsAnswer>>> answers;
-  asio::steady_timer deadline;
+  Timer deadline;
   std::shared_ptr<DnsContext> context;
   std::vector<int> questions;
   std::function<void(Answers)> done;

@@ -5,6 +5,7 @@
 #include <boost/asio/write.hpp>
 
 #include "relay/net/tls_handshake.hpp"
+#include "relay/net/tls_server.hpp"
 
 namespace relay::net {
 namespace {
@@ -21,21 +22,22 @@ Error timeout_error() { return Error{Errc::timed_out, Fate::transient, "timed ou
 
 /// One timer a connection: operations move the deadline, the timer looks at it when it fires.
 struct Stream::State : std::enable_shared_from_this<Stream::State> {
-  using TlsStream = asio::ssl::stream<tcp::socket&>;
+  using TlsStream = asio::ssl::stream<Socket&>;
 
-  State(tcp::socket from, IpAddress address)
+  State(Socket from, IpAddress address)
       : socket(std::move(from)), peer(address), timer(socket.get_executor()) {}
 
-  tcp::socket socket;
+  Socket socket;
   IpAddress peer;
   std::optional<TlsHandshake> handshake;  // outlives the stream whose callback it is
   std::unique_ptr<TlsStream> tls;
   std::unique_ptr<std::array<char, kReceiveSize>> tls_buffer;
-  asio::steady_timer timer;
+  Timer timer;
   steady_clock::time_point deadline = kNever;
   bool timer_is_set = false;
   bool has_timed_out = false;
   bool is_reading = false;
+  bool awaits_answer = false;  // nothing was read since the last write
   bool is_interrupted = false;
 
   void make_ready() {
@@ -83,8 +85,7 @@ struct Stream::State : std::enable_shared_from_this<Stream::State> {
   }
 };
 
-Stream::Stream(tcp::socket socket, IpAddress peer)
-    : state_(std::make_shared<State>(std::move(socket), peer)) {
+Stream::Stream(Socket socket, IpAddress peer) : state_(std::make_shared<State>(std::move(socket), peer)) {
   state_->make_ready();
 }
 Stream::~Stream() = default;
@@ -95,7 +96,8 @@ Awaitable<Result<Stream>> Stream::connect(
   IpAddress address, std::uint16_t port, milliseconds timeout, std::optional<IpAddress> source
 ) {
   auto executor = co_await asio::this_coro::executor;
-  Stream stream(tcp::socket(executor), address);
+  Socket socket(executor);
+  Stream stream(std::move(socket), address);
   const tcp::endpoint endpoint(to_asio(address), port);
   error_code ec;
   stream.state_->socket.open(endpoint.protocol(), ec);
@@ -120,12 +122,16 @@ Awaitable<Result<std::string_view>> Stream::receive(milliseconds timeout) {
     auto* into_octets = shared_buffer.data();
     if (state->tls) {
       // OpenSSL may need several turns of the socket for one octet: it reads into a buffer that stays.
-      if (!state->tls_buffer) state->tls_buffer = std::make_unique<std::array<char, kReceiveSize>>();
+      if (!state->tls_buffer)
+        state->tls_buffer = std::make_unique_for_overwrite<std::array<char, kReceiveSize>>();
       into_octets = state->tls_buffer->data();
       const auto buffer = asio::buffer(*state->tls_buffer);
       state->is_reading = true;
       count = co_await state->tls->async_read_some(buffer, into(ec));
       state->is_reading = false;
+    } else if (std::exchange(state->awaits_answer, false)) {
+      // The peer has hardly read what it has to answer: a first try would be in vain.
+      ec = asio::error::would_block;
     } else {
       count = state->socket.read_some(asio::buffer(shared_buffer), ec);
     }
@@ -135,7 +141,7 @@ Awaitable<Result<std::string_view>> Stream::receive(milliseconds timeout) {
     }
     if (ec != asio::error::would_block) break;
     state->is_reading = true;
-    co_await state->socket.async_wait(tcp::socket::wait_read, into(ec));
+    co_await state->socket.async_wait(Socket::wait_read, into(ec));
     state->is_reading = false;
     if (ec) break;
   }
@@ -149,15 +155,15 @@ Awaitable<Result<std::string_view>> Stream::receive(milliseconds timeout) {
 }
 
 Result<std::string> Stream::read_available(std::size_t limit) {
-  std::string octets(limit, '\0');
+  static thread_local std::array<char, kReceiveSize> shared_buffer;
+  const auto buffer = asio::buffer(shared_buffer, limit);
   error_code ec;
   std::size_t count = 0;
-  if (state_->tls) count = state_->tls->read_some(asio::buffer(octets), ec);
-  else count = state_->socket.read_some(asio::buffer(octets), ec);
-  octets.resize(count);
-  if (ec == asio::error::would_block || ec == asio::error::try_again) return octets;
-  if (ec) return tl::unexpected(to_error(ec, "read"));
-  return octets;
+  if (state_->tls) count = state_->tls->read_some(buffer, ec);
+  else count = state_->socket.read_some(buffer, ec);
+  const bool has_nothing = ec == asio::error::would_block || ec == asio::error::try_again;
+  if (ec && !has_nothing) return tl::unexpected(to_error(ec, "read"));
+  return std::string(shared_buffer.data(), count);
 }
 
 Awaitable<Result<void>> Stream::write_all(std::string_view octets, milliseconds timeout) {
@@ -165,6 +171,7 @@ Awaitable<Result<void>> Stream::write_all(std::string_view octets, milliseconds 
   error_code ec;
   state->arm(timeout);
   const auto buffer = asio::buffer(octets.data(), octets.size());
+  state->awaits_answer = true;
   if (state->tls) co_await asio::async_write(*state->tls, buffer, into(ec));
   else co_await asio::async_write(state->socket, buffer, into(ec));
   auto outcome = state->outcome(ec, "write");
@@ -197,6 +204,21 @@ Awaitable<Result<TlsInfo>> Stream::start_tls(
   co_return tl::unexpected(std::move(error));
 }
 
+Awaitable<Result<TlsInfo>> Stream::accept_tls(std::shared_ptr<TlsServer> server, milliseconds timeout) {
+  const auto state = state_;
+  state->tls = std::make_unique<State::TlsStream>(state->socket, server->context());
+  error_code ec;
+  state->arm(timeout);
+  co_await state->tls->async_handshake(asio::ssl::stream_base::server, into(ec));
+  state->disarm();
+  if (state->has_timed_out) co_return tl::unexpected(timeout_error());
+  if (ec) co_return transient(Errc::tls_failed, "TLS handshake: " + ec.message());
+  TlsInfo info;
+  info.version = SSL_get_version(state->tls->native_handle());
+  info.cipher = SSL_get_cipher_name(state->tls->native_handle());
+  co_return info;
+}
+
 std::optional<TlsFault> Stream::last_tls_failure() const {
   return state_->handshake ? state_->handshake->fault() : std::nullopt;
 }
@@ -204,9 +226,14 @@ std::optional<TlsFault> Stream::last_tls_failure() const {
 Awaitable<void> Stream::close_gently() {
   const auto state = state_;
   error_code ec;
-  state->socket.shutdown(tcp::socket::shutdown_send, ec);
-  std::array<char, 16384> discarded{};
   const auto until = steady_clock::now() + kLinger;
+  if (state->tls && SSL_is_init_finished(state->tls->native_handle()) == 1) {
+    state->arm(kLinger);
+    co_await state->tls->async_shutdown(into(ec));  // the peer need not answer
+    state->disarm();
+  }
+  state->socket.shutdown(Socket::shutdown_send, ec);
+  static thread_local std::array<char, 16384> discarded;  // nobody reads it
   std::size_t total = 0;
   while (!ec && total < kLingerOctets) {
     const auto left = std::chrono::duration_cast<milliseconds>(until - steady_clock::now());

@@ -11,6 +11,8 @@
 
 namespace relay::net {
 
+class TlsServer;
+
 inline constexpr std::size_t kReceiveSize = 16U << 10U;
 
 /// Owns its socket; moved into the coroutine that serves it. Thread: its shard's.
@@ -24,7 +26,7 @@ class Stream {
  public:
   /// @param peer  as accept(2) named it: a client that has reset the connection meanwhile has no address any
   ///              more, though what it sent can still be read
-  Stream(tcp::socket socket, IpAddress peer);
+  Stream(Socket socket, IpAddress peer);
   ~Stream();
   Stream(Stream&&) noexcept;
   Stream& operator=(Stream&&) noexcept;
@@ -39,7 +41,7 @@ class Stream {
   /// it is valid until the caller suspends again, and an idle connection costs no buffer. An orderly end of
   /// the peer's side is connection_lost.
   [[nodiscard]] Awaitable<Result<std::string_view>> receive(milliseconds timeout);
-  /// What is there without waiting, perhaps nothing; at most `limit` octets.
+  /// What is there without waiting, perhaps nothing; at most `limit` octets, and kReceiveSize.
   [[nodiscard]] Result<std::string> read_available(std::size_t limit);
   /// All of it. `octets` must live until the result is there.
   [[nodiscard]] Awaitable<Result<void>> write_all(std::string_view octets, milliseconds timeout);
@@ -48,11 +50,16 @@ class Stream {
   [[nodiscard]] Awaitable<Result<TlsInfo>> start_tls(
     std::shared_ptr<TlsClient> client, TlsDemand demand, milliseconds timeout
   );
-  /// Why the last handshake failed, also when it timed out, or what it did not prove where that was tested only;
+  /// Server handshake. What came before it must have been read: the rest is taken for its begin. Behind a failure the
+  /// connection can only be closed.
+  [[nodiscard]] Awaitable<Result<TlsInfo>> accept_tls(
+    std::shared_ptr<TlsServer> server, milliseconds timeout
+  );
+  /// Why the last handshake of start_tls() failed, also when it timed out, or what it did not prove where that was tested only;
   /// nothing without one, or when it went well.
   [[nodiscard]] std::optional<TlsFault> last_tls_failure() const;
   /// Says that nothing more comes and reads what the peer still sends, at most 1 MiB or 2 s: closing at once
-  /// with input unread would reset the connection and take our last reply with it.
+  /// with input unread would reset the connection and take our last reply with it. With TLS it says so in TLS too.
   [[nodiscard]] Awaitable<void> close_gently();
 
   [[nodiscard]] IpAddress peer() const;

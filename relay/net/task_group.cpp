@@ -24,6 +24,7 @@ void TaskGroup::interrupt_all() {
 }
 
 void TaskGroup::close_all() {
+  state_->is_closed = true;
   for (const auto& stream : state_->streams) stream.close();
 }
 

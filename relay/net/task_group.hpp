@@ -17,6 +17,7 @@ class TaskGroup {
   struct State {
     std::function<void(const std::string&)> on_exception;
     std::size_t count = 0;
+    bool is_closed = false;
     std::list<Stream::Handle> streams;
   };
 
@@ -24,7 +25,7 @@ class TaskGroup {
   /// @param on_exception  told what a coroutine threw; called on the shard
   TaskGroup(asio::io_context::executor_type executor, std::function<void(const std::string&)> on_exception)
       : executor_(std::move(executor)),
-        state_(std::make_shared<State>(State{std::move(on_exception), 0, {}})) {}
+        state_(std::make_shared<State>(State{std::move(on_exception), 0, false, {}})) {}
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
 
@@ -36,7 +37,9 @@ class TaskGroup {
   class Membership {
    public:
     Membership(TaskGroup& group, Stream::Handle handle)
-        : state_(group.state_), at_(state_->streams.insert(state_->streams.end(), handle)) {}
+        : state_(group.state_), at_(state_->streams.insert(state_->streams.end(), handle)) {
+      if (state_->is_closed) handle.close();
+    }
     ~Membership() { state_->streams.erase(at_); }
     Membership(const Membership&) = delete;
     Membership& operator=(const Membership&) = delete;
@@ -48,7 +51,7 @@ class TaskGroup {
 
   /// Each waiting read returns cancelled once: its owner finishes what is begun and begins nothing new.
   void interrupt_all();
-  /// Ends all connections.
+  /// Ends all connections, and for good: one that was being opened ends as soon as it is served.
   void close_all();
 
  private:

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <openssl/err.h>
 #include <openssl/x509.h>
+
+#include "relay/net/tls_files.hpp"
 
 namespace relay::net {
 namespace {
@@ -53,20 +54,6 @@ bool parses(const TlsaRecord& record) {
   ERR_clear_error();
   return is_parsed && at == end;
 }
-
-/// What OpenSSL complained of first; the later errors only say who called whom.
-Error file_error(const std::string& what, const std::string& file) {
-  const auto code = ERR_get_error();
-  ERR_clear_error();
-  const bool is_system = ERR_SYSTEM_ERROR(code);
-  const auto* words = is_system ? std::strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
-  const auto errc = is_system && ERR_GET_REASON(code) == ENOENT ? Errc::not_found : Errc::invalid_argument;
-  auto context = what + (file.empty() ? "" : " from '" + file + "'") + ": ";
-  return {errc, Fate::permanent, context + (words == nullptr ? "cannot be used" : words)};
-}
-
-/// A key that needs a passphrase is refused: OpenSSL would ask for it at the terminal.
-int no_passphrase(char*, int, int, void*) { return -1; }
 
 }  // namespace
 
@@ -137,15 +124,7 @@ Result<void> TlsClient::load_certificate(const std::string& certificate_file, co
   if (certificate_file.empty() && key_file.empty()) return {};
   if (certificate_file.empty() || key_file.empty())
     return permanent(Errc::invalid_argument, "a client certificate needs both, a certificate and a key");
-  auto* context = context_.native_handle();
-  SSL_CTX_set_default_passwd_cb(context, no_passphrase);
-  ERR_clear_error();
-  if (SSL_CTX_use_certificate_chain_file(context, certificate_file.c_str()) != 1)
-    return tl::unexpected(file_error("client certificate", certificate_file));
-  // A key of another pair is refused here as well.
-  if (SSL_CTX_use_PrivateKey_file(context, key_file.c_str(), SSL_FILETYPE_PEM) != 1)
-    return tl::unexpected(file_error("key of the client certificate", key_file));
-  return {};
+  return net::load_certificate(context_.native_handle(), "client certificate", certificate_file, key_file);
 }
 
 }  // namespace relay::net

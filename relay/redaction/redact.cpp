@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -12,12 +13,12 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 4> kAddresses{"sender", "recipient", "recipients", "to"};
+constexpr std::array<std::string_view, 5> kAddresses{"sender", "recipient", "recipients", "to", "user"};
 constexpr std::array<std::string_view, 4> kQuoting{"reply", "reason", "last", "error"};
 /// RFC 5322 section 3.2.3, besides letters and digits; and the dot.
 constexpr std::string_view kAtomMarks = "!#$%&'*+-/=?^_`{|}~.";
 
-bool contains(const std::array<std::string_view, 4>& names, std::string_view name) {
+bool contains(std::span<const std::string_view> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-/// NAME      sasl -- the client's side of SMTP AUTH (RFC 4954) as challenge machines
+/// NAME      sasl -- both sides of SMTP AUTH (RFC 4954) as challenge machines: the client's here, the server's in
+///           server.hpp
 /// USES      base
 ///
 /// INVARIANT pure: chance comes in as a nonce; secrets are in responses only, never in errors or logs

@@ -1,14 +1,9 @@
 #include "relay/sasl/scram.hpp"
 
 #include <algorithm>
-#include <array>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/sha.h>
-#include <stdexcept>
 
 #include "relay/base/text.hpp"
+#include "relay/sasl/scram_keys.hpp"
 
 namespace relay::sasl {
 namespace {
@@ -16,48 +11,6 @@ namespace {
 /// "No channel binding, and none is known of" (RFC 5802 section 7), and what the final message says of it: its base64.
 constexpr std::string_view kGs2Header = "n,,";
 constexpr std::string_view kChannelBinding = "c=biws";
-
-using Digest = std::array<unsigned char, SHA256_DIGEST_LENGTH>;
-
-const unsigned char* octets_of(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
-std::string_view text_of(const Digest& digest) {
-  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
-}
-
-void must(bool ok) {
-  if (!ok) throw std::runtime_error("libcrypto: no SHA-256");
-}
-
-Digest hmac(const Digest& key, std::string_view text) {
-  Digest out{};
-  unsigned size = 0;
-  must(
-    HMAC(
-      EVP_sha256(), key.data(), static_cast<int>(key.size()), octets_of(text), text.size(), out.data(), &size
-    ) != nullptr
-  );
-  return out;
-}
-
-Digest sha256(const Digest& of) {
-  Digest out{};
-  must(SHA256(of.data(), of.size(), out.data()) != nullptr);
-  return out;
-}
-
-/// Hi() of RFC 5802 section 2.2.
-Digest salted(std::string_view password, std::string_view salt, std::uint64_t iterations) {
-  Digest out{};
-  must(
-    PKCS5_PBKDF2_HMAC(
-      password.data(), static_cast<int>(password.size()), octets_of(salt), static_cast<int>(salt.size()),
-      static_cast<int>(iterations), EVP_sha256(), static_cast<int>(out.size()), out.data()
-    ) == 1
-  );
-  return out;
-}
 
 /// A name as an attribute's value (RFC 5802 section 5.1): `=` and `,` mean something else.
 std::string escaped(std::string_view name) {
@@ -68,21 +21,6 @@ std::string escaped(std::string_view name) {
     else out += c;
   }
   return out;
-}
-
-bool is_nonce(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return is_printable(c) && c != ' ' && c != ',';
-  });
-}
-
-/// `x=value` at the front of `rest`, taken from it with the comma behind it.
-std::optional<std::string_view> take_attribute(std::string_view& rest, char name) {
-  if (rest.size() < 2 || rest[0] != name || rest[1] != '=') return std::nullopt;
-  const auto end = std::min(rest.find(','), rest.size());
-  const auto value = rest.substr(2, end - 2);
-  rest.remove_prefix(std::min(end + 1, rest.size()));
-  return value;
 }
 
 struct ServerFirst {
@@ -147,9 +85,8 @@ class ScramSha256 : public Mechanism {
     const auto without_proof = std::string(kChannelBinding) + ",r=" + first->nonce;
     const auto signed_text = first_bare_ + "," + std::string(challenge) + "," + without_proof;
     const auto key = salted(password_, first->salt, first->iterations);
-    auto proof = hmac(key, "Client Key");
-    const auto signature = hmac(sha256(proof), signed_text);
-    for (std::size_t i = 0; i < proof.size(); ++i) proof[i] ^= signature[i];
+    const auto client_key = hmac(key, "Client Key");
+    const auto proof = exclusive_or(client_key, hmac(sha256(text_of(client_key)), signed_text));
     server_signature_ = hmac(hmac(key, "Server Key"), signed_text);
     state_ = State::verifies;
     return without_proof + ",p=" + base64(text_of(proof));
@@ -167,8 +104,8 @@ class ScramSha256 : public Mechanism {
   [[nodiscard]] bool is_proof(std::string_view message) const {
     const auto value = take_attribute(message, 'v');
     const auto octets = value ? parse_base64(*value) : std::nullopt;
-    return server_signature_ && octets && octets->size() == server_signature_->size() &&
-           CRYPTO_memcmp(octets->data(), server_signature_->data(), octets->size()) == 0;
+    const auto signature = octets ? to_digest(*octets) : std::nullopt;
+    return server_signature_ && signature && are_equal(*signature, *server_signature_);
   }
 
   std::string password_;

@@ -6,11 +6,6 @@
 
 namespace relay::sasl {
 
-/// RFC 7677 section 4 asks for 4096 at least; the other end is what a hostile server may cost us: 600,000 take some
-/// tenths of a second of the caller's thread.
-inline constexpr std::uint64_t kMinIterations = 4096;
-inline constexpr std::uint64_t kMaxIterations = 600'000;
-
 /// @param nonce  as choose()
 /// Errors: invalid_argument when there is no usable nonce, or user or password holds a control character.
 [[nodiscard]] Result<std::unique_ptr<Mechanism>> make_scram_sha_256(

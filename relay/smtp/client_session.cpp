@@ -91,7 +91,10 @@ ClientStep ClientSession::on(const client_event::Received& received) {
   return read_more();
 }
 
-ClientStep ClientSession::on(const client_event::Written&) { return read_more(); }
+ClientStep ClientSession::on(const client_event::Written&) {
+  if (std::exchange(is_ending_, false)) stage_ = Stage::data_end;
+  return read_more();
+}
 
 /// The next reply when it is there already, or more octets.
 ClientStep ClientSession::read_more() {
@@ -161,6 +164,7 @@ ClientStep ClientSession::on_ehlo(const Reply& reply) {
       else if (keyword == "STARTTLS") extensions_.starttls = true;
       else if (keyword == "DSN") extensions_.dsn = true;
       else if (keyword == "SMTPUTF8") extensions_.smtputf8 = true;
+      else if (keyword == "REQUIRETLS") extensions_.requiretls = true;
       else if (keyword == "AUTH") extensions_.auth.assign(words.begin() + 1, words.end());
     }
     return after_greeting();
@@ -286,7 +290,9 @@ ClientStep ClientSession::on(const client_event::Message& next) {
       own_reply(553, {5, 6, 7}, "The next hop does not take addresses and headers in UTF-8 (SMTPUTF8)")
     );
   }
-  build_commands();
+  if (next.message.requires_tls) {
+    if (const auto obstacle = tls_obstacle()) return refuse_at_this_host(*obstacle);
+  }
   if (transfers_ == 1) return send_group();
   is_listening_ = true;
   return client_step::Listen{};
@@ -306,12 +312,43 @@ ClientStep ClientSession::refuse_message(const Reply& why) {
   return finish_transfer();
 }
 
-void ClientSession::build_commands() {
-  auto& unsent = transfer_->unsent;
-  unsent.push_back({Stage::mail, 0, mail_command()});
-  for (std::size_t i = 0; i < transfer_->message.recipients.size(); ++i)
-    unsent.push_back({Stage::rcpt, i, rcpt_command(i)});
-  unsent.push_back({Stage::data, 0, "DATA"});
+/// What keeps a message from this host that demands TLS all the way.
+std::optional<Reply> ClientSession::tls_obstacle() const {
+  if (!tls_is_verified_)
+    return own_reply(
+      550, {5, 7, 10}, "The message demands TLS (REQUIRETLS), and the next hop has none that is verified"
+    );
+  if (!policy_.is_proven) {
+    return own_reply(
+      550, {5, 7, 10},
+      "The message demands TLS (REQUIRETLS), and neither DNSSEC nor MTA-STS proves that the next hop is the "
+      "right one"
+    );
+  }
+  if (extensions_.requiretls) return std::nullopt;
+  return own_reply(
+    550, {5, 7, 30}, "The message demands TLS all the way, and the next hop does not offer REQUIRETLS"
+  );
+}
+
+/// Nothing keeps it from another host of the same destination.
+ClientStep ClientSession::refuse_at_this_host(const Reply& why) {
+  judge_undecided(Disposition::failed, Stage::mail, why);
+  for (auto& recipient : transfer_->outcome.recipients) recipient.is_of_this_host = true;
+  return finish_transfer();
+}
+
+Stage ClientSession::stage_of(std::size_t command) const {
+  if (command == 0) return Stage::mail;
+  return command + 1 < commands() ? Stage::rcpt : Stage::data;
+}
+
+std::string ClientSession::line_of(std::size_t command) const {
+  switch (stage_of(command)) {
+    case Stage::mail: return mail_command();
+    case Stage::rcpt: return rcpt_command(command - 1);
+    default: return "DATA";
+  }
 }
 
 std::string ClientSession::mail_command() const {
@@ -320,6 +357,7 @@ std::string ClientSession::mail_command() const {
   if (extensions_.size) line += " SIZE=" + std::to_string(message.size);
   if (message.body == mail::Body::eight_bit_mime) line += " BODY=8BITMIME";
   if (message.smtputf8) line += " SMTPUTF8";
+  if (message.requires_tls) line += " REQUIRETLS";
   if (!extensions_.dsn) return line;
   if (message.dsn.ret != mail::Ret::unset) line += " RET=" + std::string(mail::to_text(message.dsn.ret));
   if (!message.dsn.envelope_id.empty()) line += " ENVID=" + message.dsn.envelope_id;
@@ -338,36 +376,35 @@ std::string ClientSession::rcpt_command(std::size_t recipient) const {
 }
 
 ClientStep ClientSession::send_group() {
-  const auto limit = extensions_.pipelining ? kMaxGroup : 1;
+  auto& transfer = *transfer_;
+  const auto last = std::min(commands(), transfer.answered + (extensions_.pipelining ? kMaxGroup : 1));
   std::string group;
-  while (!transfer_->unsent.empty() && transfer_->unanswered.size() < limit) {
-    auto command = std::move(transfer_->unsent.front());
-    transfer_->unsent.pop_front();
-    if (!is_one_line(command.line)) {
+  for (; transfer.sent < last; ++transfer.sent) {
+    const auto line = line_of(transfer.sent);
+    if (!is_one_line(line)) {
       judge_undecided(
-        Disposition::failed, command.stage, own_reply(553, {5, 1, 3}, "Address holds a line break")
+        Disposition::failed, stage_of(transfer.sent), own_reply(553, {5, 1, 3}, "Address holds a line break")
       );
       return connection_failed({Errc::invalid_argument, Fate::permanent, "an address holds a line break"});
     }
-    group += std::exchange(command.line, {}) + "\r\n";
-    transfer_->unanswered.push_back(std::move(command));
+    group.append(line).append("\r\n");
   }
-  stage_ = transfer_->unanswered.front().stage;
+  stage_ = stage_of(transfer.answered);
   return client_step::Write{std::move(group), timeout()};
 }
 
 ClientStep ClientSession::on_transfer_reply(const Reply& reply) {
   auto& transfer = *transfer_;
-  const auto command = std::move(transfer.unanswered.front());
-  transfer.unanswered.pop_front();
+  const auto command = transfer.answered++;
+  const auto stage = stage_of(command);
   if (judges_credentials(reply)) return hop_failed(Errc::not_permitted, summary(reply), reply);
   if (reply.code == 421 && !transfer.is_judged && transfers_ > 1) {
     // It closed while we were idle and says so only now.
     return hop_failed(Errc::unavailable, summary(reply), reply);
   }
   transfer.is_judged = true;
-  if (is_out_of_step(command.stage, reply)) return answered_out_of_step(summary(reply));
-  switch (command.stage) {
+  if (is_out_of_step(stage, reply)) return answered_out_of_step(summary(reply));
+  switch (stage) {
     case Stage::mail:
       transfer.mail_is_refused = !reply.is_positive();
       if (transfer.mail_is_refused) {
@@ -376,8 +413,8 @@ ClientStep ClientSession::on_transfer_reply(const Reply& reply) {
       break;
     case Stage::rcpt:
       if (transfer.mail_is_refused) break;  // what MAIL was told counts
-      if (reply.is_positive()) transfer.is_accepted[command.recipient] = true;
-      else judge(command.recipient, Stage::rcpt, reply);
+      if (reply.is_positive()) transfer.is_accepted[command - 1] = true;
+      else judge(command - 1, Stage::rcpt, reply);
       break;
     default:
       transfer.wants_content = reply.code == 354;
@@ -390,12 +427,12 @@ ClientStep ClientSession::on_transfer_reply(const Reply& reply) {
       break;
   }
   if (reply.code == 421) {  // RFC 5321 section 3.8: it closes, whatever else was asked
-    judge_undecided(Disposition::deferred, command.stage, reply);
+    judge_undecided(Disposition::deferred, stage, reply);
     is_closing_ = true;
     return finish_transfer();
   }
-  if (!transfer.unanswered.empty()) {
-    stage_ = transfer.unanswered.front().stage;
+  if (transfer.answered < transfer.sent) {
+    stage_ = stage_of(transfer.answered);
     return read_more();
   }
   return after_group();
@@ -416,8 +453,9 @@ ClientStep ClientSession::after_group() {
     is_aborting_data_ = true;
     return say(Stage::data_end, ".");
   }
-  const bool only_data_is_left = transfer.unsent.size() <= 1;
-  if (transfer.unsent.empty() || transfer.mail_is_refused || (only_data_is_left && !has_accepted())) {
+  const auto left = commands() - transfer.sent;
+  const bool only_data_is_left = left <= 1;
+  if (left == 0 || transfer.mail_is_refused || (only_data_is_left && !has_accepted())) {
     needs_reset_ = true;
     return finish_transfer();
   }
@@ -459,7 +497,7 @@ ClientStep ClientSession::early_reply() {
   if (reply || parser_.has_leftover()) {
     return connection_failed({Errc::protocol_error, Fate::transient, "answered before the end of data"});
   }
-  stage_ = Stage::data_end;
+  is_ending_ = true;
   return client_step::EndContent{timeout()};
 }
 
@@ -537,11 +575,16 @@ ClientStep ClientSession::hop_failed(Errc code, std::string what, std::optional<
 
 ClientStep ClientSession::on(const client_event::TimedOut&) {
   const Error error{Errc::timed_out, Fate::transient, "timed out while " + std::string(doing(stage_))};
-  return stage_ == Stage::content ? content_stopped(error) : connection_failed(error);
+  if (stage_ != Stage::content) return connection_failed(error);
+  // Just then the last octets may have gone.
+  if (std::exchange(is_ending_, false)) stage_ = Stage::data_end;
+  return content_stopped(error);
 }
 
 ClientStep ClientSession::on(const client_event::Lost& lost) {
   if (stage_ == Stage::quit) return client_step::Close{std::nullopt};
+  // What could not be written did not end the content.
+  is_ending_ = false;
   return stage_ == Stage::content ? content_stopped(lost.error) : connection_failed(lost.error);
 }
 

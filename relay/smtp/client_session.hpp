@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,6 +60,9 @@ struct HopPolicy {
   std::optional<sasl::Credentials> credentials;
   ClientTimeouts timeouts;
   std::string nonce = {};  ///< fresh for each connection, as sasl::choose() wants it; empty: no SCRAM
+  /// That this host is one for the mail does not rest on DNS that nobody signed: the settings name it, or DNSSEC or
+  /// MTA-STS proves it.
+  bool is_proven = true;
 
   /// Nothing is sent, mail nor password, before a handshake.
   [[nodiscard]] bool needs_tls() const { return tls == TlsMode::encrypted || needs_verified_tls(); }
@@ -78,6 +80,8 @@ struct OutgoingMessage {
   mail::Body body = mail::Body::undeclared;
   bool smtputf8 = false;   ///< goes only to a hop that offers SMTPUTF8 (RFC 6531)
   mail::DsnRequest dsn{};  ///< `recipients` as those above
+  /// Goes only over verified TLS, to a hop that is proven and offers REQUIRETLS (RFC 8689 section 4.2.1).
+  bool requires_tls = false;
 };
 
 enum class Disposition : std::uint8_t {
@@ -94,6 +98,8 @@ struct RecipientOutcome {
   /// The hop offers DSN and was told what the sender wants to hear: reports of success are its to make from now
   /// on (RFC 3461 section 5.2.1).
   bool dsn_was_passed_on = false;
+  /// It failed for want of what another host of the destination may have: that one is asked before it is final.
+  bool is_of_this_host = false;
 };
 
 struct MessageOutcome {
@@ -173,20 +179,17 @@ class ClientSession {
     bool starttls = false;
     bool dsn = false;
     bool smtputf8 = false;
+    bool requiretls = false;
     std::vector<std::string> auth;
-  };
-  struct Command {
-    Stage stage;
-    std::size_t recipient;  // an index, for rcpt
-    std::string line;
   };
   struct Transfer {  // the message under way
     OutgoingMessage message;
     MessageOutcome outcome;
     std::vector<bool> is_accepted;  // 250 to RCPT
-    std::deque<Command> unsent;
-    std::deque<Command> unanswered;  // lines cleared
-    bool is_judged = false;          // a reply to it was read
+    // Commands are MAIL, RCPT for each recipient, DATA.
+    std::size_t sent = 0;
+    std::size_t answered = 0;
+    bool is_judged = false;  // a reply to it was read
     bool mail_is_refused = false;
     bool wants_content = false;  // 354 was read
   };
@@ -231,7 +234,11 @@ class ClientSession {
   void judge_undecided(Disposition disposition, Stage stage, const Reply& reply);
   void judge(std::size_t recipient, Stage stage, const Reply& reply);
   ClientStep refuse_message(const Reply& why);
-  void build_commands();
+  [[nodiscard]] std::optional<Reply> tls_obstacle() const;
+  ClientStep refuse_at_this_host(const Reply& why);
+  [[nodiscard]] std::size_t commands() const { return transfer_->message.recipients.size() + 2; }
+  [[nodiscard]] Stage stage_of(std::size_t command) const;
+  [[nodiscard]] std::string line_of(std::size_t command) const;
   [[nodiscard]] std::string mail_command() const;
   [[nodiscard]] std::string rcpt_command(std::size_t recipient) const;
   [[nodiscard]] bool is_transferring() const { return transfer_.has_value(); }
@@ -247,6 +254,7 @@ class ClientSession {
   bool tls_is_active_ = false;
   bool tls_is_verified_ = false;
   bool is_listening_ = false;             // the answer to Listen is awaited
+  bool is_ending_ = false;                // that to EndContent
   std::optional<Error> content_failure_;  // why no more of the content can be sent
   bool is_within_reply_ = false;   // a Read for the reply that is awaited came back without the whole of it
   bool is_aborting_data_ = false;  // 354 without accepted recipients: a lone dot was sent

@@ -21,6 +21,7 @@ constexpr std::array<std::pair<std::string_view, Verb>, 24> kVerbs{{
 }};
 
 constexpr std::size_t kMaxParameters = 32;
+constexpr std::size_t kMaxAuthParameter = 500;  // octets; RFC 4954 section 3
 
 /// `Subject:` and its kind: a client that lost track sends content as commands.
 bool looks_like_header_field(std::string_view word) {
@@ -122,6 +123,20 @@ std::optional<Reply> apply_smtputf8(MailArguments& arguments, std::string_view v
   return std::nullopt;
 }
 
+std::optional<Reply> apply_requires_tls(MailArguments& arguments, std::string_view value) {
+  if (!value.empty()) return syntax_error("REQUIRETLS takes no value");
+  arguments.requires_tls = true;
+  return std::nullopt;
+}
+
+std::optional<Reply> apply_auth(MailArguments& arguments, std::string_view value) {
+  const bool is_good =
+    value == "<>" || (value.size() <= kMaxAuthParameter && mail::decode_xtext(value).value_or("") != "");
+  if (!is_good) return syntax_error("AUTH is <> or xtext of up to 500 characters");
+  arguments.has_auth = true;
+  return std::nullopt;
+}
+
 /// What a command's parameters do to its arguments.
 template <class Arguments>
 struct Parameter {
@@ -129,9 +144,13 @@ struct Parameter {
   std::optional<Reply> (*apply)(Arguments& arguments, std::string_view value);
 };
 constexpr std::array kMailParameters{
-  Parameter<MailArguments>{"SIZE", apply_size},         Parameter<MailArguments>{"BODY", apply_body},
-  Parameter<MailArguments>{"RET", apply_ret},           Parameter<MailArguments>{"ENVID", apply_envelope_id},
+  Parameter<MailArguments>{"SIZE", apply_size},
+  Parameter<MailArguments>{"BODY", apply_body},
+  Parameter<MailArguments>{"RET", apply_ret},
+  Parameter<MailArguments>{"ENVID", apply_envelope_id},
   Parameter<MailArguments>{"SMTPUTF8", apply_smtputf8},
+  Parameter<MailArguments>{"REQUIRETLS", apply_requires_tls},
+  Parameter<MailArguments>{"AUTH", apply_auth},
 };
 constexpr std::array kRcptParameters{
   Parameter<RcptArguments>{"NOTIFY", apply_notify},
@@ -164,12 +183,13 @@ std::optional<Reply> apply_parameters(
 
 CommandView parse_command(std::string_view line) {
   line = trimmed(line);
-  const auto word = line.substr(0, line.find(' '));
+  const auto word = line.substr(0, line.find_first_of(" \t"));
   const auto argument = trimmed(line.substr(word.size()));
   for (const auto& [name, verb] : kVerbs) {
     if (equals_ignoring_case(word, name)) return {verb, argument};
   }
-  return {looks_like_header_field(word) ? Verb::forbidden : Verb::unknown, argument};
+  const bool may_carry_content = looks_like_header_field(word) || starts_with_ignoring_case(word, "BDAT");
+  return {may_carry_content ? Verb::forbidden : Verb::unknown, argument};
 }
 
 tl::expected<MailArguments, Reply> parse_mail(std::string_view argument, Grammar grammar) {

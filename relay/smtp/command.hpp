@@ -15,9 +15,9 @@ namespace relay::smtp {
 
 // clang-format off: by what becomes of them
 enum class Verb : std::uint8_t {
-  helo, ehlo, mail, rcpt, data, rset, noop, vrfy, expn, help, quit,
+  helo, ehlo, mail, rcpt, data, bdat, rset, noop, vrfy, expn, help, quit,
   etrn, turn,          ///< known, never served: 502
-  starttls, auth, bdat,///< known, not offered: 502
+  starttls, auth,      ///< known, 502 where it is not offered
   xclient, xforward, proxy,  ///< only trusted peers may say who the client is: 550 and close
   forbidden,           ///< HTTP and the like, and header fields: somebody drives a browser or lost track
   unknown,
@@ -38,7 +38,7 @@ struct CommandView {
 enum class Grammar : std::uint8_t { strict, lenient };
 
 /// ESMTP parameters of MAIL that we offer: SIZE (RFC 1870), BODY (RFC 6152), RET and ENVID (RFC 3461),
-/// SMTPUTF8 (RFC 6531).
+/// SMTPUTF8 (RFC 6531), REQUIRETLS (RFC 8689), AUTH (RFC 4954).
 struct MailArguments {
   mail::Address reverse_path;
   std::optional<std::uint64_t> declared_size;  ///< octets; advisory only
@@ -46,6 +46,10 @@ struct MailArguments {
   mail::Charset charset = mail::Charset::ascii;  ///< utf8: SMTPUTF8 was given
   mail::Ret ret = mail::Ret::unset;
   std::string envelope_id;
+  bool requires_tls = false;  ///< REQUIRETLS; whether it was offered the session knows
+  /// AUTH was given, as RFC 4954 section 5 writes it. What it says is not kept: whoever logs in is trusted to send,
+  /// not to speak for who sent first, and then it counts as `AUTH=<>`.
+  bool has_auth = false;
 };
 
 /// Those of RCPT: NOTIFY and ORCPT (RFC 3461).

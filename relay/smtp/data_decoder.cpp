@@ -5,17 +5,26 @@
 namespace relay::smtp {
 
 std::size_t DataDecoder::feed(std::string_view input, std::string& out) {
+  out.reserve(out.size() + input.size());
   std::size_t taken = 0;
   std::size_t line_feed = 0;  // the next one from `taken` on, or the input's end
   while (taken < input.size() && state_ != State::done) {
-    if (state_ == State::text) {
-      // Runs of ordinary octets go through in one piece.
+    const bool is_in_text = state_ == State::text || (state_ == State::line_start && input[taken] != '.');
+    if (is_in_text) {
+      // Ordinary lines, or what has come of one, go through in one piece.
       if (line_feed <= taken) line_feed = std::min(input.find('\n', taken), input.size());
       const auto line = input.substr(taken, line_feed - taken);
       const auto run = line.substr(0, line.find('\r'));
-      out.append(run);
       line_ += run.size();
       taken += run.size();
+      if (line_feed < input.size() && taken + 1 == line_feed) {
+        out.append(run.data(), run.size() + 2);  // its CRLF
+        count_line(State::line_start);
+        taken += 2;
+        continue;
+      }
+      out.append(run);
+      if (!run.empty()) state_ = State::text;
       if (taken == input.size()) break;
     }
     step(input[taken++], out);
@@ -63,10 +72,14 @@ void DataDecoder::step(char c, std::string& out) {
   }
 }
 
-void DataDecoder::end_line(std::string& out, State next) {
+void DataDecoder::count_line(State next) {
   state_ = next;
   longest_line_ = std::max(longest_line_, line_);
   line_ = 0;
+}
+
+void DataDecoder::end_line(std::string& out, State next) {
+  count_line(next);
   if (next != State::done) out.append("\r\n");
 }
 
@@ -82,6 +95,8 @@ void DataDecoder::emit(char c, std::string& out) {
 }
 
 void DotStuffer::feed(std::string_view content, std::string& out) {
+  constexpr std::size_t kSomeDots = 32;
+  out.reserve(out.size() + content.size() + kSomeDots);
   while (!content.empty()) {
     if (at_line_start_ && content.front() == '.') out.push_back('.');
     const auto end = content.find('\n');

@@ -36,6 +36,7 @@ class DataDecoder {
  private:
   enum class State : std::uint8_t { line_start, dot, dot_cr, text, cr, done };
   void step(char c, std::string& out);
+  void count_line(State next);
   void end_line(std::string& out, State next);
   void bare(std::string& out, State next);
   void emit(char c, std::string& out);

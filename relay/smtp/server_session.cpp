@@ -11,11 +11,43 @@ namespace {
 /// How long a client outside the allowed networks is watched for speaking first, before it is greeted.
 constexpr milliseconds kPregreetWait{100};
 
-/// Octets of content that one turn of the decoder takes, so that what it gives stays bounded too.
-constexpr std::size_t kSlice = 4U << 10U;
+/// Octets that are kept allocated for input while a client says nothing; what content needed is given back. Of 10,000
+/// idle connections each had kept 5 KiB.
+constexpr std::size_t kKeptInput = 1U << 10U;
+/// How a client begins that takes this port for one of TLS. No line end need follow: it waits for our answer.
+constexpr std::string_view kTlsHandshake = "\x16\x03";
 
 bool has_forbidden_octet(std::string_view line) {
   return std::any_of(line.begin(), line.end(), [](char c) { return !is_printable(c) && c != '\t'; });
+}
+
+/// What a client may say before TLS where that is needed: all that RFC 3207 section 4 lets pass, what helps and does
+/// nothing, and what is answered by more than a refusal.
+bool may_be_in_the_clear(Verb verb) {
+  switch (verb) {
+    case Verb::helo:
+    case Verb::ehlo:
+    case Verb::rset:
+    case Verb::noop:
+    case Verb::help:
+    case Verb::quit:
+    case Verb::starttls:
+    case Verb::bdat:
+    case Verb::xclient:
+    case Verb::xforward:
+    case Verb::proxy:
+    case Verb::forbidden:
+    case Verb::unknown: return true;
+    case Verb::mail:
+    case Verb::rcpt:
+    case Verb::data:
+    case Verb::vrfy:
+    case Verb::expn:
+    case Verb::etrn:
+    case Verb::turn:
+    case Verb::auth: break;
+  }
+  return false;
 }
 
 /// An envelope that only SMTPUTF8 can carry.
@@ -28,6 +60,9 @@ bool names_beyond_ascii(const mail::Envelope& envelope) {
            return mail::is_ascii(recipient.original_recipient);
          });
 }
+
+/// However it goes on: a chunk may follow.
+bool begins_with_bdat(std::string_view line) { return starts_with_ignoring_case(trimmed(line), "BDAT"); }
 
 }  // namespace
 
@@ -52,7 +87,7 @@ void ServerSession::apply(const server_event::Opened&) {
 }
 
 void ServerSession::apply(const server_event::Received& received) {
-  if (state_ == State::pregreet) return close(out_of_step(), "spoke first");
+  if (state_ == State::pregreet) return close(out_of_step(), server_step::kSpokeFirst);
   input_.append(received.octets);
   if (!incoming_) return;
   const auto earned = milliseconds{received.octets.size() * 1000 / std::max(limits_.min_data_rate, 1U)};
@@ -74,6 +109,7 @@ void ServerSession::apply(const server_event::Verdict& verdict) {
   state_ = State::command;
   auto recipient = std::exchange(asked_recipient_, std::nullopt);
   if (verdict.refusal) {
+    if (verdict.refusal->code == 421) return close(*verdict.refusal, "refused");
     if (recipient) ++transaction_->refused_recipients;
     else transaction_.reset();
     return refuse(*verdict.refusal);
@@ -90,33 +126,60 @@ void ServerSession::apply(const server_event::Stored& stored) {
 
 void ServerSession::apply(const server_event::Committed& committed) {
   end_transaction();
+  if (committed.instead && !committed.instead->is_positive()) return refuse(*committed.instead);
   if (!committed.result) return refuse(reply_for(committed.result.error()));
   errors_ = 0;
   junk_ = 0;
+  if (committed.instead) return say(*committed.instead);
   say(reply(250, {2, 0, 0}, "OK queued as " + committed.result->to_text()));
 }
 
-void ServerSession::apply(const server_event::Discarded&) { state_ = State::data; }
+/// Nothing was begun to be read, or its transaction is over.
+void ServerSession::apply(const server_event::Discarded&) {
+  state_ = incoming_ ? State::data : State::command;
+}
+
+void ServerSession::apply(const server_event::TlsStarted& started) {
+  if (!started.tls) {
+    is_deaf_ = true;  // in the clear least of all
+    return hang_up("no TLS");
+  }
+  forget_transaction();
+  tls_ = started.tls;
+  user_.clear();
+  helo_.clear();
+  is_extended_ = talks_ahead_ = content_may_follow_ = false;
+}
 
 void ServerSession::apply(const server_event::Stopping&) { is_stopping_ = true; }
 
 // ---- steps ----
 
 ServerStep ServerSession::next() {
+  if (auto step = std::exchange(due_, std::nullopt)) return std::move(*step);
   while (true) {
     switch (state_) {
       case State::pregreet: return server_step::Read{kPregreetWait};
-      case State::closing: return flush_or(server_step::Close{close_reason_});
+      case State::closing: return flush_or(server_step::Close{close_reason_, is_injection_});
       case State::waiting: return server_step::Close{"the driver answered out of turn"};
       case State::command:
+      case State::authenticating:
         if (auto step = read_command()) return std::move(*step);
-        if (state_ == State::command) return flush_or(server_step::Read{limits_.idle_timeout});
-        break;
+        if (!reads_lines()) break;
+        if (input_.empty() && input_.capacity() > kKeptInput) std::string().swap(input_);
+        return flush_or(server_step::Read{incoming_ ? credit() : limits_.idle_timeout});
       case State::data:
         if (auto step = read_content()) return std::move(*step);
-        if (state_ == State::data)
-          return flush_or(server_step::Read{std::max(incoming_->credit, milliseconds{1})});
+        if (state_ == State::data) return flush_or(server_step::Read{credit()});
         break;
+      case State::dropping: state_ = State::waiting; return server_step::Discard{};
+      case State::securing:
+        if (is_deaf_) {
+          hang_up("lost");
+          break;
+        }
+        if (output_.empty()) state_ = State::waiting;
+        return flush_or(server_step::StartTls{std::min(limits_.idle_timeout, kHandshakeTimeout)});
     }
   }
 }
@@ -138,14 +201,19 @@ void ServerSession::consume(std::size_t count) {
 
 /// Executes lines until one needs the driver or no whole line is left.
 std::optional<ServerStep> ServerSession::read_command() {
-  while (state_ == State::command) {
+  while (reads_lines()) {
     if (is_stopping_ && !transaction_) {
       close(reply(421, {4, 3, 2}, hostname_ + " Service shutting down"), "stopping");
       return std::nullopt;
     }
     if (skipped_ > 0 && !skip_long_line()) return std::nullopt;
     const auto rest = pending();
-    const auto cap = starts_with_ignoring_case(rest, "AUTH ") ? kMaxAuthLine : kMaxCommandLine;
+    if (is_first_line_ && rest.starts_with(kTlsHandshake)) {
+      close(reply(500, {5, 5, 2}, "This is SMTP, closing"), "TLS without STARTTLS");
+      return std::nullopt;
+    }
+    const bool is_auth = state_ == State::authenticating || starts_with_ignoring_case(rest, "AUTH ");
+    const auto cap = is_auth ? kMaxAuthLine : kMaxCommandLine;
     const auto end = rest.substr(0, cap).find('\n');
     if (end == std::string_view::npos) {
       if (rest.size() < cap) {
@@ -153,7 +221,9 @@ std::optional<ServerStep> ServerSession::read_command() {
         return std::nullopt;
       }
       skipped_ = 1;
-      refuse(reply(500, {5, 5, 2}, "Line too long"));
+      if (state_ == State::command && begins_with_bdat(rest))
+        close_unread_chunk(reply(500, {5, 5, 2}, "Line too long, closing"));
+      else refuse_long_line(cap);
       continue;
     }
     const bool has_cr = end > 0 && rest[end - 1] == '\r';
@@ -162,6 +232,11 @@ std::optional<ServerStep> ServerSession::read_command() {
     if (auto step = execute(line, has_cr ? LineEnding::crlf : LineEnding::lf_or_crlf)) return step;
   }
   return std::nullopt;
+}
+
+void ServerSession::refuse_long_line(std::size_t cap) {
+  if (cap == kMaxAuthLine) cancel_auth(reply(500, {5, 5, 6}, "Authentication exchange line is too long"));
+  else refuse(reply(500, {5, 5, 2}, "Line too long"));
 }
 
 /// Drops octets up to the next line end. True when it was found.
@@ -177,23 +252,29 @@ bool ServerSession::skip_long_line() {
   return end != std::string_view::npos;
 }
 
+bool ServerSession::may_end_in_lf() const {
+  return client_.grammar == Grammar::lenient && limits_.bare_line_endings == BareLineEndings::normalize;
+}
+
 std::optional<ServerStep> ServerSession::execute(std::string_view line, LineEnding ending) {
-  const bool may_end_in_lf =
-    client_.grammar == Grammar::lenient && limits_.bare_line_endings == BareLineEndings::normalize;
+  if (state_ == State::authenticating) return continue_auth(line, ending);
   auto command = parse_command(line);
   // Addresses may be UTF-8: parse_mail and parse_rcpt say what is wrong with others.
   const bool holds_address = command.verb == Verb::mail || command.verb == Verb::rcpt;
   const bool is_garbled = !holds_address && has_forbidden_octet(line);
+  const bool is_bdat = begins_with_bdat(line);
   if (is_garbled) command = {};
   if (is_out_of_place(command.verb)) return std::nullopt;
   // A client that may pipeline has said EHLO before; any other waits for each reply, or for none.
   talks_ahead_ = talks_ahead_ || (!is_extended_ && !pending().empty());
-  if (ending == LineEnding::lf_or_crlf && !may_end_in_lf) {
-    refuse(reply(500, {5, 5, 2}, "A command ends in CR LF"));
+  if (ending == LineEnding::lf_or_crlf && !may_end_in_lf()) {
+    if (is_bdat) close_unread_chunk(reply(500, {5, 5, 2}, "A command ends in CR LF, closing"));
+    else refuse(reply(500, {5, 5, 2}, "A command ends in CR LF"));
     return std::nullopt;
   }
   if (is_garbled) {
-    refuse(reply(500, {5, 5, 2}, "Invalid character in command"));
+    if (is_bdat) close_unread_chunk(reply(500, {5, 5, 2}, "Invalid character in command, closing"));
+    else refuse(reply(500, {5, 5, 2}, "Invalid character in command"));
     return std::nullopt;
   }
   return dispatch(command, ending);
@@ -212,6 +293,10 @@ bool ServerSession::is_out_of_place(Verb verb) {
 
 std::optional<ServerStep> ServerSession::dispatch(const CommandView& command, LineEnding ending) {
   const bool has_argument = !command.argument.empty();
+  if (limits_.needs_tls && !tls_ && !may_be_in_the_clear(command.verb)) {
+    refuse_in_the_clear(command.verb);
+    return std::nullopt;
+  }
   switch (command.verb) {
     case Verb::helo:
     case Verb::ehlo: hello(command); break;
@@ -223,11 +308,13 @@ std::optional<ServerStep> ServerSession::dispatch(const CommandView& command, Li
         refuse(reply(501, {5, 5, 4}, "RSET takes no argument"));
         break;
       }
-      end_transaction();
+      forget_transaction();
       junk(reply(250, {2, 0, 0}, "OK"));
       break;
     case Verb::noop: junk(reply(250, {2, 0, 0}, "OK")); break;
-    case Verb::help: junk(reply(214, {2, 0, 0}, "HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT")); break;
+    case Verb::help:
+      junk(reply(214, {2, 0, 0}, "HELO EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT"));
+      break;
     case Verb::vrfy:
       if (has_argument) junk(reply(252, {2, 0, 0}, "Send the message and see"));
       else refuse(reply(501, {5, 5, 4}, "VRFY takes an address"));
@@ -236,9 +323,7 @@ std::optional<ServerStep> ServerSession::dispatch(const CommandView& command, Li
       if (has_argument) refuse(reply(501, {5, 5, 4}, "QUIT takes no argument"));
       else close(reply(221, {2, 0, 0}, hostname_ + " closing"), "quit");
       break;
-    case Verb::bdat:  // its content would follow at once
-      close(reply(502, {5, 5, 1}, "BDAT is not offered, closing"), "BDAT");
-      break;
+    case Verb::bdat: bdat(command.argument); break;
     case Verb::xclient:
     case Verb::xforward:
     case Verb::proxy:
@@ -246,9 +331,9 @@ std::optional<ServerStep> ServerSession::dispatch(const CommandView& command, Li
       break;
     case Verb::expn:
     case Verb::etrn:
-    case Verb::turn:
-    case Verb::starttls:
-    case Verb::auth: refuse(reply(502, {5, 5, 1}, "Command not offered")); break;
+    case Verb::turn: refuse(reply(502, {5, 5, 1}, "Command not offered")); break;
+    case Verb::auth: return auth(command.argument);
+    case Verb::starttls: start_tls(command.argument); break;
     case Verb::forbidden:
     case Verb::unknown: refuse(reply(500, {5, 5, 1}, "Command not recognized")); break;
   }
@@ -257,7 +342,7 @@ std::optional<ServerStep> ServerSession::dispatch(const CommandView& command, Li
 
 void ServerSession::hello(const CommandView& command) {
   if (command.argument.empty()) return refuse(reply(501, {5, 5, 4}, "Say who you are"));
-  end_transaction();
+  forget_transaction();
   helo_ = printable(command.argument, mail::kMaxDomain);
   is_extended_ = command.verb == Verb::ehlo;
   // Only the client's own pipelining tells: after EHLO it has not seen that we offer it (RFC 2920 section
@@ -267,8 +352,39 @@ void ServerSession::hello(const CommandView& command) {
   say(Reply{
     250, std::nullopt,
     hostname_ + "\nPIPELINING\nSIZE " + std::to_string(limits_.max_message_size.count) +
-      "\n8BITMIME\nENHANCEDSTATUSCODES\nDSN\nSMTPUTF8"
+      "\n8BITMIME\nENHANCEDSTATUSCODES\nDSN\nSMTPUTF8\nCHUNKING" + extensions_of_tls() +
+      (offers_auth() ? "\nAUTH " + std::string(sasl::kServerMechanisms) : "")
   });
+}
+
+const char* ServerSession::extensions_of_tls() const {
+  if (tls_) return "\nREQUIRETLS";  // RFC 8689 section 2: in the clear it is not offered
+  return limits_.has_tls ? "\nSTARTTLS" : "";
+}
+
+void ServerSession::start_tls(std::string_view argument) {
+  if (tls_) return refuse(reply(554, {5, 5, 1}, "TLS is in use already"));
+  if (!limits_.has_tls) {
+    return refuse(
+      limits_.needs_tls ? reply(454, {4, 7, 0}, "TLS is not available, try again later")
+                        : reply(502, {5, 5, 1}, "Command not offered")
+    );
+  }
+  if (!argument.empty()) return refuse(reply(501, {5, 5, 4}, "STARTTLS takes no argument"));
+  if (!pending().empty()) {
+    is_injection_ = true;
+    return close(reply(554, {5, 5, 0}, "Nothing may follow STARTTLS, closing"), "sent more behind STARTTLS");
+  }
+  say(reply(220, {2, 0, 0}, "Ready to start TLS"));
+  state_ = State::securing;
+}
+
+Reply ServerSession::tls_first() { return reply(530, {5, 7, 0}, "Must issue a STARTTLS command first"); }
+
+void ServerSession::refuse_in_the_clear(Verb verb) {
+  const auto refusal = tls_first();
+  if (verb == Verb::data) refuse_data(refusal);
+  else refuse(refusal);
 }
 
 std::optional<ServerStep> ServerSession::mail(std::string_view argument) {
@@ -281,14 +397,19 @@ std::optional<ServerStep> ServerSession::mail(std::string_view argument) {
   auto arguments = parse_mail(argument, client_.grammar);
   if (!arguments) return wrong(arguments.error());
   if (arguments->declared_size.value_or(0) > limits_.max_message_size.count) {
-    return wrong(reply(552, {5, 3, 4}, "Message size exceeds " + to_text(limits_.max_message_size)));
+    return wrong(too_large());
   }
+  if (arguments->requires_tls && !tls_)
+    return wrong(reply(555, {5, 5, 4}, "REQUIRETLS is offered over TLS alone"));
+  if (arguments->has_auth && !limits_.has_auth)
+    return wrong(reply(555, {5, 5, 4}, "Parameter not supported"));
   transaction_ = Transaction{};
   transaction_->envelope.reverse_path = arguments->reverse_path;
   transaction_->envelope.body = arguments->body;
   transaction_->charset = arguments->charset;
+  transaction_->envelope.requires_tls = arguments->requires_tls;
   transaction_->envelope.dsn = {arguments->ret, std::move(arguments->envelope_id), {}};
-  transaction_->envelope.origin = {client_.address.to_text(), helo_, is_extended_};
+  transaction_->envelope.origin = {client_.address.to_text(), helo_, is_extended_, tls_, user_};
   state_ = State::waiting;
   return server_step::AskSender{std::move(arguments->reverse_path)};
 }
@@ -296,6 +417,10 @@ std::optional<ServerStep> ServerSession::mail(std::string_view argument) {
 std::optional<ServerStep> ServerSession::rcpt(std::string_view argument) {
   if (!transaction_) {
     refuse(reply(503, {5, 5, 1}, "MAIL comes first"));
+    return std::nullopt;
+  }
+  if (incoming_) {
+    refuse(reply(503, {5, 5, 1}, "The content has begun, RSET ends it"));
     return std::nullopt;
   }
   if (transaction_->envelope.recipients.size() >= limits_.max_recipients) {
@@ -316,16 +441,34 @@ std::optional<ServerStep> ServerSession::rcpt(std::string_view argument) {
 void ServerSession::data(std::string_view argument, LineEnding ending) {
   if (!argument.empty()) return refuse_data(reply(501, {5, 5, 4}, "DATA takes no argument"));
   if (!transaction_) return refuse_data(reply(503, {5, 5, 1}, "MAIL and RCPT come first"));
-  if (transaction_->envelope.recipients.empty()) {
-    return refuse_data(
-      transaction_->refused_recipients > 0 ? reply(554, {5, 5, 1}, "No valid recipients")
-                                           : reply(503, {5, 5, 1}, "RCPT comes first")
-    );
+  if (transaction_->envelope.recipients.empty()) return refuse_data(no_recipients());
+  if (incoming_) {  // RFC 3030 section 2: what such a client means nobody knows
+    forget_transaction();
+    return refuse_data(reply(503, {5, 5, 1}, "The content has begun by BDAT"));
   }
   if (client_.grammar == Grammar::strict && !pending().empty()) {
     return close(out_of_step(), "sent content before 354");
   }
   say(Reply{354, std::nullopt, "End data with <CR><LF>.<CR><LF>"});
+  begin_content(ending);
+  state_ = State::data;
+}
+
+Reply ServerSession::no_recipients() const {
+  return transaction_->refused_recipients > 0 ? reply(554, {5, 5, 1}, "No valid recipients")
+                                              : reply(503, {5, 5, 1}, "RCPT comes first");
+}
+
+Reply ServerSession::too_large() const {
+  return reply(552, {5, 3, 4}, "Message size exceeds " + to_text(limits_.max_message_size));
+}
+
+/// Octets of content that is refused, before the connection is closed instead.
+std::uint64_t ServerSession::most_swallowed() const {
+  return 2 * limits_.max_message_size.count + kMaxSkippedLine;
+}
+
+void ServerSession::begin_content(LineEnding ending) {
   incoming_.emplace(Incoming{
     .decoder = DataDecoder(ending),
     .header = mail::HeaderScan(hostname_, {}, limits_.bulk_headers.get()),
@@ -335,10 +478,13 @@ void ServerSession::data(std::string_view argument, LineEnding ending) {
     .taken = 0,
     .is_begun = false,
     .credit = limits_.idle_timeout,
-    .refusal = std::nullopt
+    .refusal = std::nullopt,
+    .chunks = std::nullopt
   });
-  state_ = State::data;
 }
+
+/// What is left of the time for content.
+milliseconds ServerSession::credit() const { return std::max(incoming_->credit, milliseconds{1}); }
 
 Reply ServerSession::out_of_step() const {
   return client_.explanation.value_or(reply(554, {5, 5, 0}, "SMTP protocol synchronization"));
@@ -351,6 +497,9 @@ void ServerSession::refuse_data(Reply refusal) {
   refuse(refusal);
 }
 
+/// A BDAT that is not understood: its chunk follows all the same.
+void ServerSession::close_unread_chunk(const Reply& refusal) { close(refusal, "BDAT of unknown size"); }
+
 void ServerSession::junk(Reply answer) {
   if (++junk_ > limits_.max_junk) ++errors_;
   say(answer);
@@ -362,6 +511,7 @@ void ServerSession::junk(Reply answer) {
 
 /// Decodes what is there. A step when a chunk is full or the end of data was read.
 std::optional<ServerStep> ServerSession::read_content() {
+  if (incoming_->chunks) return read_chunk();
   while (!incoming_->decoder.is_done() && !pending().empty()) {
     const auto slice = pending().substr(0, kSlice);
     incoming_->decoded.clear();
@@ -376,7 +526,6 @@ std::optional<ServerStep> ServerSession::read_content() {
   return std::nullopt;
 }
 
-/// Watches the limits and hands on what is due.
 std::optional<ServerStep> ServerSession::check_content() {
   auto& in = *incoming_;
   if (in.decoder.met_bare_line_ending() && limits_.bare_line_endings == BareLineEndings::reject) {
@@ -384,11 +533,16 @@ std::optional<ServerStep> ServerSession::check_content() {
     close(reply(550, {5, 5, 2}, "Lines end in CR LF, bare CR or LF refused, closing"), "bare line ending");
     return std::nullopt;
   }
-  const auto max_size = limits_.max_message_size.count;
+  return watch_limits(in.decoder.longest_line());
+}
+
+/// Watches the limits and hands on what is due.
+std::optional<ServerStep> ServerSession::watch_limits(std::uint64_t longest_line) {
+  auto& in = *incoming_;
   if (!in.refusal) {
-    if (in.size + in.chunk.size() > max_size) {
-      in.refusal = reply(552, {5, 3, 4}, "Message size exceeds " + to_text(limits_.max_message_size));
-    } else if (in.decoder.longest_line() > kMaxContentLine) {
+    if (in.size + in.chunk.size() > limits_.max_message_size.count) {
+      in.refusal = too_large();
+    } else if (longest_line > kMaxContentLine) {
       in.refusal = reply(554, {5, 6, 0}, "Line longer than 1 MiB");
     } else if (in.header.is_too_large()) {
       in.refusal = reply(552, {5, 3, 4}, "Header too large");
@@ -396,7 +550,7 @@ std::optional<ServerStep> ServerSession::check_content() {
   }
   if (in.refusal) {
     in.chunk.clear();
-    if (in.taken > 2 * max_size + kMaxSkippedLine) {
+    if (in.taken > most_swallowed()) {
       close(*in.refusal, "went on and on");
       return std::nullopt;
     }
@@ -473,6 +627,13 @@ void ServerSession::add_recipient(RcptArguments accepted) {
   if (wanted.empty() && accepted.dsn.is_unset()) return;
   wanted.resize(recipients.size());
   if (wanted[index].is_unset()) wanted[index] = std::move(accepted.dsn);
+}
+
+/// Ends it in the middle: the sink may have some of its content.
+void ServerSession::forget_transaction() {
+  const bool is_begun = incoming_ && incoming_->is_begun;
+  end_transaction();
+  if (is_begun && state_ != State::closing) state_ = State::dropping;
 }
 
 /// Forgets sender, recipients and content (RFC 5321 section 4.1.1.5); the client may begin anew.

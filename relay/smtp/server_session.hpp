@@ -15,6 +15,8 @@
 #include "relay/base/units.hpp"
 #include "relay/mail/envelope.hpp"
 #include "relay/mail/header_scan.hpp"
+#include "relay/smtp/auth_dialogue.hpp"
+#include "relay/smtp/chunk_decoder.hpp"
 #include "relay/smtp/command.hpp"
 #include "relay/smtp/data_decoder.hpp"
 
@@ -30,12 +32,21 @@ struct AskRecipient { mail::Address recipient; };     ///< Verdict
 struct Content { std::string chunk; };                ///< Stored; the first one begins a message
 struct Commit { mail::Envelope envelope; std::string last_chunk; };  ///< Committed; `received` is the sink's to write
 struct Discard {};                                    ///< Discarded; forget the message that Content began
-struct Close { std::string_view why; };               ///< none: flush, close, log
+struct StartTls { milliseconds timeout; };            ///< TlsStarted; shake hands, the client was told to begin
+struct BeginAuth { sasl::Name mechanism; };           ///< AuthBegun; may the client try, and who are the users?
+struct CheckPassword { std::string user; std::string password; };    ///< PasswordChecked; slow
+struct CheckProof { bool is_right; };                 ///< PasswordChecked; it was found, but may the client know?
+struct EndAuth { sasl::Name mechanism; std::string user; bool is_right; bool acts_as_another = false; };  ///< AuthEnded; take note of it
+struct Close { std::string_view why; bool is_injection = false; };  ///< none: flush, close, log; commands came behind STARTTLS
+/// Why a session closes whose client did not wait for the greeting.
+inline constexpr std::string_view kSpokeFirst = "spoke first";
 }  // namespace server_step
 // clang-format on
 using ServerStep = std::variant<
   server_step::Read, server_step::Write, server_step::AskSender, server_step::AskRecipient,
-  server_step::Content, server_step::Commit, server_step::Discard, server_step::Close>;
+  server_step::Content, server_step::Commit, server_step::Discard, server_step::StartTls,
+  server_step::BeginAuth, server_step::CheckPassword, server_step::CheckProof, server_step::EndAuth,
+  server_step::Close>;
 
 // clang-format off: one line each
 namespace server_event {
@@ -45,17 +56,26 @@ struct Ended {};                                          ///< the client closed
 struct TimedOut {};
 struct Written {};
 struct WriteFailed {};
-struct Verdict { std::optional<Reply> refusal; };
+struct Verdict { std::optional<Reply> refusal; };         ///< 421 closes the session
 struct Stored { Result<void> result; };
-struct Committed { Result<QueueId> result; };
+struct Committed { Result<QueueId> result; std::optional<Reply> instead{}; };  ///< set: the message was not stored, and the client is told this
 struct Discarded {};
+struct TlsStarted { std::optional<mail::TlsUse> tls; };  ///< nothing: the handshake failed, nothing can be sent any more
+struct AuthBegun {  ///< a refusal, or what sasl::make_server() needs
+  std::optional<Reply> refusal;
+  std::shared_ptr<const sasl::Users> users{};
+  std::string nonce{};
+};
+struct PasswordChecked { bool is_right; std::optional<Reply> refusal{}; };  ///< set: it could not be checked, or nobody may know, which ends the exchange
+struct AuthEnded {};
 struct Stopping {};  ///< finish what is begun, begin nothing new; may come in place of any answer to Read, more than once
 }  // namespace server_event
 // clang-format on
 using ServerEvent = std::variant<
   server_event::Opened, server_event::Received, server_event::Ended, server_event::TimedOut,
   server_event::Written, server_event::WriteFailed, server_event::Verdict, server_event::Stored,
-  server_event::Committed, server_event::Discarded, server_event::Stopping>;
+  server_event::Committed, server_event::Discarded, server_event::TlsStarted, server_event::AuthBegun,
+  server_event::PasswordChecked, server_event::AuthEnded, server_event::Stopping>;
 
 enum class BareLineEndings : std::uint8_t {
   normalize,  ///< in content they become CRLF; for lenient clients they also end commands
@@ -68,19 +88,28 @@ struct ServerLimits {
   unsigned max_errors = 20;           ///< since the last accepted message; one more ends the session
   unsigned max_junk = 100;            ///< NOOP, RSET, VRFY, HELP; each one more is an error
   milliseconds idle_timeout = std::chrono::minutes{5};  ///< RFC 5321 section 4.5.3.2.7
-  std::uint32_t min_data_rate = 500;  ///< octets a second in DATA, after idle_timeout of credit
+  /// Octets a second of content, after idle_timeout of credit; between its chunks time runs on.
+  std::uint32_t min_data_rate = 500;
   BareLineEndings bare_line_endings = BareLineEndings::normalize;
   std::shared_ptr<const std::vector<std::string>> bulk_headers{};  ///< as HeaderScan watches for; null: none
+  bool has_tls = false;                                            ///< STARTTLS can be served
+  bool needs_tls = false;          ///< mail in the clear gets 530 5.7.0 (RFC 3207 section 4)
+  bool has_auth = false;           ///< there are users: AUTH can be served
+  bool auth_needs_tls = true;      ///< AUTH in the clear gets 538 5.7.11 (RFC 4954 section 6)
+  unsigned max_failed_logins = 3;  ///< the last of them ends the connection with 421
 };
 
 inline constexpr std::size_t kMaxCommandLine = 2048;  ///< octets; RFC 5321 section 4.5.3.1.4 asks for 512
-inline constexpr std::size_t kMaxAuthLine = 12288;    ///< RFC 4954 section 4
 inline constexpr std::size_t kMaxSkippedLine = 2U << 20U;  ///< of a line too long: then the connection closes
 inline constexpr std::uint64_t kMaxContentLine = 1U << 20U;  ///< octets of one line of content
 inline constexpr std::size_t kReadSize = 16U << 10U;         ///< the most that one Received should bring
+/// For a handshake, or idle_timeout where that is less: it costs us more than a client that is idle.
+inline constexpr milliseconds kHandshakeTimeout = std::chrono::minutes{1};
 /// A session holds at most 64 KiB of a message: one read, what became of 4 KiB of it (doubled when all were
 /// bare line ends), and this.
 inline constexpr std::size_t kChunkSize = 32U << 10U;
+/// Octets of content that one turn of the decoder takes, so that what it gives stays bounded too.
+inline constexpr std::size_t kSlice = 4U << 10U;
 
 /// Who is at the other end, as the policy sees it when the connection opens.
 struct Client {
@@ -96,6 +125,15 @@ struct Client {
 /// Replies are gathered and written when the session needs input or closes, so a pipelined group (RFC 2920)
 /// costs one write. When a write fails the session goes on reading: a complete end of data is committed and
 /// kept.
+///
+/// Content comes by DATA or in chunks by BDAT (CHUNKING, RFC 3030). A chunk is read to its end whatever its answer: when it
+/// is refused, so is its transaction, and each chunk that was sent ahead gets 503.
+///
+/// STARTTLS comes last in a group: what stands behind it in the clear may be a stranger's (CVE-2011-0411), is never
+/// executed and ends the session. Behind a handshake all that the client said is forgotten (RFC 3207 section 4.2).
+///
+/// AUTH (RFC 4954) changes nothing here but what an envelope says of its origin: what a client may do that has logged in
+/// is the driver's to know.
 class ServerSession {
  public:
   /// @param hostname  our name, valid as a domain; in greeting, EHLO reply and loop detection
@@ -105,26 +143,41 @@ class ServerSession {
 
   [[nodiscard]] ServerStep resume(const ServerEvent& event);
 
+  /// What the client said in HELO or EHLO, printable; empty: nothing, since it shook hands at the latest.
+  [[nodiscard]] const std::string& helo() const { return helo_; }
+  /// Whether TLS is in use.
+  [[nodiscard]] bool has_tls() const { return tls_.has_value(); }
+
   /// Replies of 400 and above so far, for metrics.
   [[nodiscard]] unsigned refusals() const { return refusals_; }
 
  private:
-  enum class State : std::uint8_t { pregreet, command, waiting, data, closing };
+  enum class State : std::uint8_t {
+    pregreet,
+    command,
+    authenticating,
+    waiting,
+    data,
+    securing,
+    dropping,
+    closing
+  };
   struct Transaction {
     mail::Envelope envelope;
     mail::Charset charset = mail::Charset::ascii;  // as MAIL declared
     std::size_t refused_recipients = 0;
   };
-  struct Incoming {  // a message between 354 and its final reply
+  struct Incoming {  // a message between 354, or its first chunk, and its final reply
     DataDecoder decoder;
     mail::HeaderScan header;
-    std::string decoded;           // what the decoder gave, on its way to the scan
-    std::string chunk;             // what is not with the sink yet
-    std::uint64_t size = 0;        // octets of content so far
-    std::uint64_t taken = 0;       // octets read since 354
-    bool is_begun = false;         // the sink has some of it
-    milliseconds credit;           // time left at min_data_rate
-    std::optional<Reply> refusal;  // set: swallow to the end of data, then say this
+    std::string decoded;                 // what the decoder gave, on its way to the scan
+    std::string chunk;                   // what is not with the sink yet
+    std::uint64_t size = 0;              // octets of content so far
+    std::uint64_t taken = 0;             // octets read of it
+    bool is_begun = false;               // the sink has some of it
+    milliseconds credit;                 // time left at min_data_rate
+    std::optional<Reply> refusal;        // set: swallow to the end of data or chunk, then say this
+    std::optional<ChunkDecoder> chunks;  // it comes by BDAT; between chunks commands are read
   };
 
   void apply(const server_event::Opened&);
@@ -137,6 +190,10 @@ class ServerSession {
   void apply(const server_event::Stored& stored);
   void apply(const server_event::Committed& committed);
   void apply(const server_event::Discarded&);
+  void apply(const server_event::TlsStarted& started);
+  void apply(const server_event::AuthBegun& begun);
+  void apply(const server_event::PasswordChecked& checked);
+  void apply(const server_event::AuthEnded&);
   void apply(const server_event::Stopping&);
 
   ServerStep next();
@@ -144,28 +201,58 @@ class ServerSession {
   [[nodiscard]] std::string_view pending() const { return std::string_view(input_).substr(position_); }
   void consume(std::size_t count);
 
+  [[nodiscard]] bool reads_lines() const {
+    return state_ == State::command || state_ == State::authenticating;
+  }
+  [[nodiscard]] bool may_end_in_lf() const;
   std::optional<ServerStep> read_command();
+  void refuse_long_line(std::size_t cap);
   bool skip_long_line();
   std::optional<ServerStep> execute(std::string_view line, LineEnding ending);
   bool is_out_of_place(Verb verb);
   std::optional<ServerStep> dispatch(const CommandView& command, LineEnding ending);
   void hello(const CommandView& command);
+  [[nodiscard]] const char* extensions_of_tls() const;
+  void start_tls(std::string_view argument);
+  void refuse_in_the_clear(Verb verb);
+
+  // ---- AUTH: server_session_auth.cpp ----
+  [[nodiscard]] bool offers_auth() const;
+  std::optional<ServerStep> auth(std::string_view argument);
+  std::optional<ServerStep> continue_auth(std::string_view line, LineEnding ending);
+  std::optional<ServerStep> take(AuthTurn turn);
+  void cancel_auth(const Reply& answer);
+
   std::optional<ServerStep> mail(std::string_view argument);
   std::optional<ServerStep> rcpt(std::string_view argument);
   void data(std::string_view argument, LineEnding ending);
   void refuse_data(Reply refusal);
+  void bdat(std::string_view argument);
+  [[nodiscard]] std::optional<Reply> refuse_bdat() const;
+  [[nodiscard]] static Reply tls_first();
+  [[nodiscard]] Reply no_recipients() const;
+  [[nodiscard]] Reply too_large() const;
+  [[nodiscard]] std::uint64_t most_swallowed() const;
   [[nodiscard]] Reply out_of_step() const;
+  void close_unread_chunk(const Reply& refusal);
   void junk(Reply answer);
   std::optional<ServerStep> read_content();
   std::optional<ServerStep> check_content();
+  std::optional<ServerStep> watch_limits(std::uint64_t longest_line);
   std::optional<ServerStep> end_content();
+  std::optional<ServerStep> read_chunk();
+  std::optional<ServerStep> check_chunk();
+  std::optional<ServerStep> end_chunk();
 
   void say(const Reply& answer);
   void refuse(const Reply& answer);
   void close(const Reply& answer, std::string_view why);
   void hang_up(std::string_view why);
   void add_recipient(RcptArguments accepted);
+  void begin_content(LineEnding ending);
+  [[nodiscard]] milliseconds credit() const;
   void end_transaction();
+  void forget_transaction();
 
   std::string hostname_;
   Client client_;
@@ -179,6 +266,13 @@ class ServerSession {
   std::string_view close_reason_;
   std::string helo_;
   bool is_extended_ = false;
+  std::optional<mail::TlsUse> tls_;  // in use
+  std::string user_;                 // who logged in; empty: nobody
+  std::optional<AuthDialogue> auth_;
+  AuthArguments auth_arguments_;            // of the AUTH that auth_ begins with
+  std::optional<auth_turn::End> auth_end_;  // being noted
+  std::optional<ServerStep> due_;           // what an event's answer led to
+  unsigned failed_logins_ = 0;
   std::optional<Transaction> transaction_;
   std::optional<Incoming> incoming_;
   std::optional<RcptArguments> asked_recipient_;
@@ -191,6 +285,7 @@ class ServerSession {
   bool talks_ahead_ = false;         // sends without waiting where nobody may
   bool content_may_follow_ = false;  // DATA was refused, and what comes may be content all the same
   bool is_stopping_ = false;
+  bool is_injection_ = false;
 };
 
 }  // namespace relay::smtp
