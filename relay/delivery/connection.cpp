@@ -184,7 +184,7 @@ class Driver {
     } else if (std::holds_alternative<step::Listen>(step)) {
       event = listen();
     } else if (auto* end = std::get_if<step::EndContent>(&step)) {
-      event = co_await this->write(stuffer_.terminator(), end->timeout);
+      event = co_await end_content(end->timeout);
     } else if (auto* report = std::get_if<step::Report>(&step)) {
       report_outcome(std::move(report->outcome));
       event = event::Reported{};
@@ -218,7 +218,10 @@ class Driver {
   void report_outcome(smtp::MessageOutcome outcome) {
     auto job = std::move(*job_);
     job_.reset();
-    was_of_use_ = was_of_use_ || judged_any(outcome);
+    if (!was_of_use_ && judged_any(outcome)) {
+      was_of_use_ = true;
+      pool_.services().routes.credentials_accepted(*route_, host_);
+    }
     const auto sending = steady_clock::now() - begun_;
     pool_.attempted(std::move(job), std::move(outcome), peer_, sending, *route_, key_of(host()), tried_);
     ++peer_.messages_before;
@@ -274,8 +277,9 @@ class Driver {
     co_return event;
   }
 
+  /// All but the last piece, which goes together with the dot: most messages have one.
   Awaitable<smtp::ClientEvent> send_content(milliseconds timeout) {
-    std::string stuffed;
+    unsent_.clear();
     while (true) {
       auto piece = co_await content_->next();
       if (!piece) {
@@ -283,12 +287,21 @@ class Driver {
         co_return unreadable;
       }
       if (piece->empty()) break;
-      stuffed.clear();
-      stuffer_.feed(*piece, stuffed);
-      auto written = co_await stream_->write_all(stuffed, timeout);
-      if (!written) co_return lost_or_timed_out(std::move(written.error()));
+      if (!unsent_.empty()) {
+        auto written = co_await stream_->write_all(unsent_, timeout);
+        if (!written) co_return lost_or_timed_out(std::move(written.error()));
+        unsent_.clear();
+      }
+      stuffer_.feed(*piece, unsent_);
     }
     smtp::ClientEvent event = event::ContentSent{};
+    co_return event;
+  }
+
+  Awaitable<smtp::ClientEvent> end_content(milliseconds timeout) {
+    auto octets = std::exchange(unsent_, {});
+    octets += stuffer_.terminator();
+    auto event = co_await write(octets, timeout);
     co_return event;
   }
 
@@ -311,6 +324,7 @@ class Driver {
   std::optional<smtp::ClientSession> session_;
   std::optional<Stream> stream_;
   smtp::DotStuffer stuffer_;
+  std::string unsent_;  // stuffed
   std::string heard_;
   std::optional<Job> job_;
   std::unique_ptr<ContentSource> content_;  // of job_

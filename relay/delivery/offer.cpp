@@ -2,14 +2,16 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace relay::delivery {
 namespace {
 
 using smtp::Disposition;
 
+/// Or this host alone cannot take it.
 bool is_put_off(const smtp::RecipientOutcome& recipient) {
-  return recipient.disposition == Disposition::deferred;
+  return recipient.disposition == Disposition::deferred || recipient.is_of_this_host;
 }
 
 /// Whether the host said so, and not we, for want of the content.
@@ -25,6 +27,13 @@ bool may_offer_again(const smtp::MessageOutcome& outcome) {
   return std::any_of(outcome.recipients.begin(), outcome.recipients.end(), is_put_off);
 }
 
+bool is_of_that_host(const smtp::MessageOutcome& outcome) {
+  const auto& all = outcome.recipients;
+  return !all.empty() && std::all_of(all.begin(), all.end(), [](const smtp::RecipientOutcome& recipient) {
+    return recipient.is_of_this_host;
+  });
+}
+
 void note_answers(Job& job, const smtp::MessageOutcome& outcome) {
   if (job.so_far.recipients.empty()) {
     job.so_far = outcome;
@@ -34,7 +43,19 @@ void note_answers(Job& job, const smtp::MessageOutcome& outcome) {
   }
   job.so_far.may_be_duplicated = job.so_far.may_be_duplicated || outcome.may_be_duplicated;
   for (std::size_t i = 0; i < outcome.recipients.size(); ++i) {
-    if (is_judged(outcome, outcome.recipients[i])) job.so_far.recipients[job.open[i]] = outcome.recipients[i];
+    const auto& now = outcome.recipients[i];
+    auto& before = job.so_far.recipients[job.open[i]];
+    const bool may_come_again = before.disposition == Disposition::deferred && now.is_of_this_host;
+    if (is_judged(outcome, now) && !may_come_again) before = now;
+  }
+}
+
+void leave_open(Job& job) {
+  for (auto& recipient : job.so_far.recipients) {
+    if (!std::exchange(recipient.is_of_this_host, false)) continue;
+    recipient.disposition = Disposition::deferred;
+    recipient.reply.code = 450;
+    if (recipient.reply.status) recipient.reply.status->status_class = 4;
   }
 }
 

@@ -5,13 +5,22 @@
 
 namespace relay::delivery {
 
-/// Whether another host should be asked at once: some recipients were deferred by a reply (RFC 5321 section 5.1).
+/// Whether another host should be asked at once: some recipients were deferred by a reply (RFC 5321 section 5.1), or
+/// refused for want of what only this host lacks (REQUIRETLS, RFC 8689 section 4.2.1).
 /// Not behind an end of data whose answer was lost: it may have been delivered.
 [[nodiscard]] bool may_offer_again(const smtp::MessageOutcome& outcome);
 
+/// The host was asked about nobody: it lacks what the message demands.
+[[nodiscard]] bool is_of_that_host(const smtp::MessageOutcome& outcome);
+
 /// Adds what a host said of the recipients that it was given to what the hosts before said. That the content could
-/// not be read for a second host is no word of that host: nothing changes.
+/// not be read for a second host is no word of that host: nothing changes. Nor does it where it lacks what the message demands
+/// and one before, which has it, asked to come again.
 void note_answers(Job& job, const smtp::MessageOutcome& outcome);
+
+/// A host is left that was not asked: what failed for want of what the others lack is not final. It is deferred, with the
+/// same words.
+void leave_open(Job& job);
 
 /// Leaves in the job's message the recipients that were deferred, for the next host.
 void keep_deferred(Job& job, const smtp::MessageOutcome& outcome);

@@ -67,7 +67,7 @@ net::Awaitable<std::optional<Job>> Pool::next_job(const Route& route, const Trie
     if (is_stopped_ || is_outdated) co_return std::nullopt;
     if (!jobs_[tried].empty()) break;
     if (std::chrono::steady_clock::now() >= deadline) co_return std::nullopt;
-    net::asio::steady_timer timer(context_, deadline);
+    net::Timer timer(context_, deadline);
     const auto at = idle_.insert(idle_.end(), &timer);
     net::error_code ec;
     co_await timer.async_wait(net::into(ec));
@@ -83,14 +83,18 @@ void Pool::attempted(
   Job job, smtp::MessageOutcome outcome, const Peer& peer, std::chrono::nanoseconds sending,
   const Route& route, const std::string& host, const Tried& tried
 ) {
-  const bool has_more_hosts = tried.size() + 1 < std::min(route.hosts.size(), kMaxHostsAMessage);
+  // A host that only lacks what the message demands was not asked to take it: all of them may be looked at.
+  const auto most = is_of_that_host(outcome) ? route.hosts.size() : kMaxHostsAMessage;
+  const bool has_more_hosts = tried.size() + 1 < std::min(route.hosts.size(), most);
   note_answers(job, outcome);
   auto next = tried;
   next.insert(host);
   const bool is_served = serving_.contains(next);
-  const bool may_serve = is_served || fallbacks() < kMaxHostsAMessage - 1;
-  if (!has_more_hosts || !may_serve || is_stopped_ || !may_offer_again(outcome))
+  const bool may_serve = is_served || fallbacks() + 1 < std::max(most, kMaxHostsAMessage);
+  if (!has_more_hosts || !may_serve || is_stopped_ || !may_offer_again(outcome)) {
+    if (has_more_hosts || route.has_more_hosts || !is_of_that_host(outcome)) leave_open(job);
     return answer(std::move(job), std::move(outcome), peer, sending);
+  }
   keep_deferred(job, outcome);
   jobs_[next].push_back(std::move(job));
   if (!is_served) open_connection(next);
@@ -132,12 +136,16 @@ void Pool::connection_ended(const Tried& tried, bool came_to_nothing) {
   if (jobs_[tried].empty()) jobs_.erase(tried);
 }
 
-/// What a host has said of them already is their answer.
+/// What a host has said of them already is their answer; the next was not asked.
 void Pool::return_jobs(const Tried& tried) {
   auto jobs = std::exchange(jobs_[tried], {});
   for (auto& job : jobs) {
-    if (tried.empty()) services_.reporter.untried(std::move(job));
-    else answer(std::move(job), {}, {}, {});
+    if (tried.empty()) {
+      services_.reporter.untried(std::move(job));
+      continue;
+    }
+    leave_open(job);
+    answer(std::move(job), {}, {}, {});
   }
 }
 

@@ -12,7 +12,8 @@
 
 namespace relay::delivery {
 
-/// Hosts that a message is offered to in one attempt, when each but the last defers it.
+/// Hosts that a message is offered to in one attempt, when each but the last defers it. Those that lack what it demands
+/// (REQUIRETLS) are asked all, for that alone.
 inline constexpr std::size_t kMaxHostsAMessage = 3;
 /// How long a host that could not be used is tried behind all others.
 inline constexpr std::chrono::seconds kHostAvoidance{60};
@@ -85,11 +86,11 @@ class Pool {
   Services services_;
   std::size_t max_connections_ = 1;
   std::map<Tried, std::deque<Job>> jobs_;
-  std::map<Tried, std::size_t> serving_;      // connections for jobs of this kind
-  std::size_t connections_ = 0;               // open or being opened
-  std::size_t opening_ = 0;                   // of these, not asking for jobs yet
-  std::size_t opening_for_fresh_ = 0;         // of these, for jobs that no host was asked about
-  std::list<net::asio::steady_timer*> idle_;  // connections that wait for a fresh job
+  std::map<Tried, std::size_t> serving_;  // connections for jobs of this kind
+  std::size_t connections_ = 0;           // open or being opened
+  std::size_t opening_ = 0;               // of these, not asking for jobs yet
+  std::size_t opening_for_fresh_ = 0;     // of these, for jobs that no host was asked about
+  std::list<net::Timer*> idle_;           // connections that wait for a fresh job
   std::map<std::string, std::chrono::steady_clock::time_point> avoided_until_;
   bool is_stopped_ = false;
 };

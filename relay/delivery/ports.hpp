@@ -95,6 +95,8 @@ class RouteSource {
   [[nodiscard]] virtual std::uint64_t generation(const route::Destination& destination) const = 0;
   /// The host refused the credentials that resolve() gave.
   virtual void credentials_refused(const Route& route, std::size_t host, const Target& target) = 0;
+  /// The host judged a message, the first over its connection: it takes the credentials, or asks for none.
+  virtual void credentials_accepted(const Route& route, std::size_t host) = 0;
   /// Whether one more message may go out by this target's source today; counts it.
   virtual bool may_send(const Target& target) = 0;
   /// A connection to an MX host was secured, or could not be: for TLS reports.

@@ -84,9 +84,10 @@ std::optional<std::string> Admission::unready_reason() const {
 void Admission::measure() {
   struct statvfs status{};
   if (statvfs(spool_path_.c_str(), &status) == 0 && status.f_blocks > 0) {
-    // Counted as an ordinary user may use them: root's reserve is not ours.
+    // As df counts: what is reserved for root is neither free nor part of the whole.
     const auto free = static_cast<std::uint64_t>(status.f_bavail);
-    free_percent_.store(free * 100 / status.f_blocks, std::memory_order_relaxed);
+    const auto used = static_cast<std::uint64_t>(status.f_blocks - status.f_bfree);
+    free_percent_.store(free + used == 0 ? 0 : free * 100 / (free + used), std::memory_order_relaxed);
     publish(metrics::Gauge::spool_free_octets, free * status.f_frsize);
   }
   const auto failure = context_.committer.failure();

@@ -14,6 +14,7 @@
 #include "relay/engine/depths.hpp"
 #include "relay/engine/settlement.hpp"
 #include "relay/engine/shares.hpp"
+#include "relay/net/mailbox.hpp"
 #include "relay/net/task_group.hpp"
 #include "relay/queue/scheduler.hpp"
 
@@ -75,9 +76,10 @@ class Dispatcher {
   void connection_ready(const route::Destination& destination, std::size_t shard);
   void connection_closed(const route::Destination& destination, std::size_t shard);
   void hop_failed(const route::Destination& destination, std::string why);
-  /// Tries the destination's mail at once: credentials or the hop changed, or a person says so.
+  /// As Scheduler::hurry(), hurry_all() and renew_all().
   void hurry(const route::Destination& destination);
   void hurry_all();
+  void renew_all();
   /// Nothing of it starts until then (nothing: until unsuspend()).
   void suspend(const route::Destination& destination, std::optional<milliseconds> duration);
   void unsuspend(const route::Destination& destination);
@@ -100,19 +102,26 @@ class Dispatcher {
   void take_out(
     std::vector<Place> places, std::optional<Wish> wish, std::function<void(std::vector<bool>)> answer
   );
-  /// @param limit  destinations at most
+  /// As Scheduler::has_work(), while outcomes can be recorded. Thread: the scheduler's.
+  [[nodiscard]] bool has_work() const;
+  /// As Scheduler::failing(), among smarthosts, without the prefix. Thread: the scheduler's.
+  [[nodiscard]] std::string failing_smarthost() const;
+  /// As Scheduler::served(), of smarthosts. Thread: the scheduler's.
+  [[nodiscard]] std::vector<route::Destination> served_smarthosts() const;
   [[nodiscard]] Depths& depths() { return depths_; }
   /// Changes of one message's places follow one another by it.
   [[nodiscard]] Shares& shares() { return shares_; }
+  /// @param limit  destinations at most
   void describe(
     std::size_t limit, std::function<void(std::vector<queue::DestinationState>, std::size_t in_flight)> answer
   );
 
  private:
-  template <class Action>
-  void on_thread(Action action);
-  template <class Action>
-  void in_a_moment(Action action);
+  /// Until what could not be read or recorded is tried again.
+  static constexpr std::chrono::seconds kMoment{2};
+
+  void on_thread(net::Mailbox::Action action);
+  void in_a_moment(net::Mailbox::Action action);
   [[nodiscard]] queue::Now now() const;
   void plan();
   void set_timer();
@@ -170,7 +179,8 @@ class Dispatcher {
   delivery::ProviderSource& providers_;
   net::TaskGroup tasks_;  // lookups of providers
   queue::Scheduler scheduler_;
-  net::asio::steady_timer timer_;
+  net::Mailbox mailbox_;
+  net::Timer timer_;
   std::optional<SteadyTime> armed_for_;  // set while a wait for timer_ is under way
   std::vector<Shipper*> shippers_;
   std::function<void(Wish, const Place&)> fulfil_;

@@ -25,6 +25,7 @@ queue::SchedulerLimits for_shards(queue::SchedulerLimits limits, std::size_t sha
 Engine::Engine(const Parts& parts)
     : store_(parts.store),
       shards_(parts.shards),
+      scheduler_(parts.scheduler),
       clock_(parts.clock),
       committer_(parts.store, parts.durable, parts.metrics.shard(parts.shards.size())),
       context_{parts.store,  committer_, clock_,        parts.limits,
@@ -108,6 +109,18 @@ void Engine::submit_own(
 
 void Engine::reload(const queue::SchedulerLimits& schedule) {
   dispatcher_.reload(for_shards(schedule, shards_.size()));
+}
+
+bool Engine::has_work() {
+  return net::ask(scheduler_, [this] { return dispatcher_.has_work(); });
+}
+
+std::string Engine::failing_smarthost() {
+  return net::ask(scheduler_, [this] { return dispatcher_.failing_smarthost(); });
+}
+
+std::vector<route::Destination> Engine::served_smarthosts() {
+  return net::ask(scheduler_, [this] { return dispatcher_.served_smarthosts(); });
 }
 
 void Engine::stop_deliveries() {

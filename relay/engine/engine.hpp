@@ -61,8 +61,10 @@ class Engine {
 
   /// Shapes, routes or limits changed.
   void reload(const queue::SchedulerLimits& schedule);
-  /// Next hops or their credentials changed: all mail that waits for one is due at once.
+  /// All mail that waits is due at once, and no hop's suspension stands in its way.
   void hurry_all() { dispatcher_.hurry_all(); }
+  /// The same, since next hops or their credentials changed: how often they failed before counts no more.
+  void renew_all() { dispatcher_.renew_all(); }
   [[nodiscard]] Dispatcher& dispatcher() { return dispatcher_; }
   [[nodiscard]] std::vector<metrics::Depth> depths() { return dispatcher_.depths().top(); }
   [[nodiscard]] const Context& context() const { return context_; }
@@ -71,6 +73,13 @@ class Engine {
   [[nodiscard]] QueueControl& control() { return control_; }
   [[nodiscard]] Imports& imports() { return imports_; }
 
+  /// As Scheduler::has_work(), while outcomes can be recorded. Blocks until the scheduler's thread has answered: not on a
+  /// loop.
+  [[nodiscard]] bool has_work();
+  /// The name of a smarthost whose hosts can't be used while mail waits for it; empty: none. Blocks as has_work().
+  [[nodiscard]] std::string failing_smarthost();
+  /// As Scheduler::served(), of smarthosts. Blocks as has_work().
+  [[nodiscard]] std::vector<route::Destination> served_smarthosts();
   /// Deliveries under way finish, none begins. Thread: any.
   void stop_deliveries();
   /// Connections that still deliver are closed; their messages are deferred. Thread: any.
@@ -81,6 +90,7 @@ class Engine {
  private:
   spool::Store& store_;
   std::vector<net::IoThread*> shards_;
+  net::IoThread& scheduler_;
   net::WorkerPool workers_{2};
   QueueClock clock_;
   spool::Committer committer_;

@@ -42,11 +42,14 @@ queue::Lane lane_of(const mail::Envelope& envelope, const Limits& limits) {
 }
 
 log::Record with_origin(log::Record record, const mail::Envelope& envelope, const QueueId& id) {
-  return std::move(record)
-    .with("queue_id", id.to_text())
+  record.with("queue_id", id.to_text())
     .with("client", envelope.origin.client)
     .with("helo", envelope.origin.helo)
-    .with("protocol", envelope.origin.extended ? "ESMTP" : "SMTP")
+    .with("protocol", envelope.origin.extended ? "ESMTP" : "SMTP");
+  if (const auto& tls = envelope.origin.tls)
+    record.with("tls_version", tls->version).with("tls_cipher", tls->cipher);
+  if (!envelope.origin.user.empty()) record.with("user", envelope.origin.user);
+  return std::move(record)
     .with("sender", envelope.reverse_path.to_text())
     .with("recipients", to_texts(envelope.recipients))
     .with("size", envelope.size);
@@ -103,11 +106,13 @@ class Intake::Message : public session::IncomingMessage {
     auto operations = content_operations(last_chunk);
     auto accepted = std::make_shared<Accepted>();
     accepted->id = id_;
-    accepted->places =
-      new_places(*limits->routes, envelope, id_, lane_of(envelope, *limits), context.clock.now());
+    const auto lane = lane_of(envelope, *limits);
+    const auto now = context.clock.now();
+    accepted->places = new_places(*limits->routes, envelope, id_, lane, now);
+    const auto held = held_places(*limits->routes, envelope, id_, lane, now);
     auto& fresh = accepted->fresh;
     fresh = {{envelope, chunks_}, is_whole ? intake_.memory_.keep(std::move(last_chunk)) : nullptr};
-    auto records = accept_operations(id_, fresh.stored, accepted->places);
+    auto records = accept_operations(id_, fresh.stored, accepted->places, held);
     std::move(records.begin(), records.end(), std::back_inserter(operations));
 
     is_committed_ = true;  // from here on the spool decides what becomes of it

@@ -74,7 +74,6 @@ class Outbox::Destination : public delivery::Reporter {
     outbox_.counters_.add(Counter::delivery_connections_ready);
     outbox_.counters_.add(tls_counter(peer));
     if (peer.tls.ends_with(" verified")) outbox_.counters_.add(Counter::delivery_connections_tls);
-    context().metrics.set(metrics::Gauge::credentials_are_refused, 0);
     dispatcher().connection_ready(destination_, shard());
   }
 
@@ -108,9 +107,7 @@ class Outbox::Destination : public delivery::Reporter {
   [[nodiscard]] std::size_t shard() const { return outbox_.services_.shard; }
 
   void note_credentials(const smtp::HopFailure& failure) {
-    if (!failure.credentials_refused) return;
-    outbox_.counters_.add(Counter::credentials_refused);
-    context().metrics.set(metrics::Gauge::credentials_are_refused, 1);
+    if (failure.credentials_refused) outbox_.counters_.add(Counter::credentials_refused);
   }
 
   void log_failure(std::string_view event, const smtp::HopFailure& failure, const delivery::Peer& peer) {
@@ -127,7 +124,9 @@ class Outbox::Destination : public delivery::Reporter {
     outbox_.counters_.add(Counter::recipients_deferred, attempt.pending.size());
     const auto now = context().clock.clock().steady();
     context().log.write(
-      with_peer(with_attempt(log::info("deferral"), attempt, context().clock.now()), peer)
+      with_peer(
+        with_attempt(log::info("deferral"), attempt, pending_texts(attempt), context().clock.now()), peer
+      )
         .with("reply", last_failure_.reply)
         .with("delay_attempt", to_seconds(now - begun))
         .with("reason", reason)
@@ -207,6 +206,7 @@ std::optional<delivery::Job> Outbox::make_job(Dispatched dispatched) {
   message.size = envelope.size + top.size();
   message.body = envelope.body;
   message.smtputf8 = envelope.smtputf8;
+  message.requires_tls = envelope.requires_tls;
   message.dsn.ret = envelope.dsn.ret;
   message.dsn.envelope_id = envelope.dsn.envelope_id;
   for (const auto index : attempt.pending) {

@@ -29,8 +29,9 @@ std::string delays(const Ended& ended, milliseconds age) {
   const auto& peer = ended.peer;
   const auto queued = age - ended.waited - peer.connecting - ended.sending;
   const auto text = [](std::chrono::nanoseconds part) {
-    auto shown = std::to_string(to_seconds(std::max(part, std::chrono::nanoseconds{0})));
-    return shown.substr(0, shown.find('.') + 4);
+    const auto all = std::chrono::round<milliseconds>(std::max(part, std::chrono::nanoseconds{0})).count();
+    const auto rest = std::to_string(1000 + all % 1000);
+    return std::to_string(all / 1000) + "." + rest.substr(1);
   };
   return text(queued) + "/" + text(ended.waited) + "/" + text(peer.connecting) + "/" + text(ended.sending);
 }
@@ -41,10 +42,9 @@ log::Record outcome_record(
   const auto& [attempt, outcome, peer, shard, waited, sending] = ended;
   const auto& recipient = outcome.recipients[i];
   const auto [event, level, counter] = event_of(recipient.disposition);
-  const auto address = attempt.stored.envelope.recipients[attempt.pending[i]].to_text();
-  auto record = with_peer(with_attempt({level, event}, attempt, context.clock.now()), peer)
-                  .with("recipients", nlohmann::ordered_json::array({address}))
-                  .with("recipient", address)
+  const std::vector<std::string> address{attempt.stored.envelope.recipients[attempt.pending[i]].to_text()};
+  auto record = with_peer(with_attempt({level, event}, attempt, address, context.clock.now()), peer)
+                  .with("recipient", address.front())
                   .with("stage", smtp::doing(recipient.stage))
                   .with("reply", recipient.reply.to_line())
                   .with("delays", delays(ended, age))

@@ -32,9 +32,16 @@ struct Accepted {
   Fresh fresh;
 };
 
-/// The places of a new message.
+/// The places of a new message, without recipients that a rule holds.
 /// @param due  when it is first tried; also its arrival, by the clock of the queue
 [[nodiscard]] std::vector<Place> new_places(
+  const route::RouteTable& routes, const mail::Envelope& envelope, const QueueId& id, queue::Lane lane,
+  WallTime due
+);
+
+/// The places, on hold, of those that a rule holds; mostly none. Their keys are a moment behind those of new_places(): both
+/// may lead to one queue, and a person may hold the others, too.
+[[nodiscard]] std::vector<Place> held_places(
   const route::RouteTable& routes, const mail::Envelope& envelope, const QueueId& id, queue::Lane lane,
   WallTime due
 );
@@ -56,10 +63,13 @@ struct Accepted {
 [[nodiscard]] std::string due_key(const queue::QueueName& queue, const queue::ItemKey& key);
 /// @param last  what the last attempt was told
 [[nodiscard]] spool::Operation put_place(const Place& place, std::string last = {});
+/// On hold: not of the schedule before it is released.
+[[nodiscard]] spool::Operation put_held(const Place& place);
 
 /// docs/spool.md, "end of data": envelope and places. The content's chunks are the caller's.
 [[nodiscard]] spool::Operations accept_operations(
-  const QueueId& id, const spool::StoredEnvelope& stored, const std::vector<Place>& places
+  const QueueId& id, const spool::StoredEnvelope& stored, const std::vector<Place>& places,
+  const std::vector<Place>& held = {}
 );
 
 }  // namespace relay::engine

@@ -62,9 +62,24 @@ void QueueBatch::note(std::string_view event, const QueueId& id) {
   );
 }
 
+/// Where a place is held without taking that of others of the same message, who may be held in the same queue. Nothing: it
+/// could not be read just now.
+std::optional<std::string> QueueBatch::free_held_key(const Place& place) const {
+  auto free = place;
+  while (true) {
+    auto key = key_of(free);
+    const auto there = context_.store.place(Family::held, key);
+    if (!there && there.error().code == Errc::storage_failed) return std::nullopt;
+    if (!there && there.error().code == Errc::not_found) return key;
+    free.item.key.due += milliseconds{1};
+  }
+}
+
 bool QueueBatch::hold(const Standing& standing) {
+  const auto key = free_held_key(standing.place);
+  if (!key) return false;
   operations_.push_back(spool::remove(Family::due, standing.key));
-  operations_.push_back(spool::put_record(Family::held, standing.key, spool::to_payload(standing.waiting)));
+  operations_.push_back(spool::put_record(Family::held, *key, spool::to_payload(standing.waiting)));
   moves_.push_back({standing.place, std::nullopt});
   note("hold", standing.id);
   return true;
@@ -77,6 +92,14 @@ Place QueueBatch::due_now(const Standing& standing) const {
   return place;
 }
 
+/// Others of the message that this batch has released into the same queue; null: there are none.
+Place* QueueBatch::released_with(const Place& place) {
+  const auto found = std::find_if(new_.begin(), new_.end(), [&](const Place& other) {
+    return other.item.key.id == place.item.key.id && other.queue.to_key() == place.queue.to_key();
+  });
+  return found == new_.end() ? nullptr : &*found;
+}
+
 bool QueueBatch::release(const Standing& standing) {
   if (standing.family == Family::failed) return release_dead_letter(standing);
   const auto place = due_now(standing);
@@ -86,8 +109,19 @@ bool QueueBatch::release(const Standing& standing) {
     if (!there || !there->empty()) return false;
   }
   operations_.push_back(spool::remove(Family::held, standing.key));
-  operations_.push_back(put_place(place, standing.waiting.last));
-  new_.push_back(place);
+  if (auto* others = released_with(place)) {
+    auto& share = others->share;
+    share.insert(share.end(), place.share.begin(), place.share.end());
+    std::sort(share.begin(), share.end());
+    // A key is written once before it is deleted (docs/spool.md).
+    std::erase_if(operations_, [key = key_of(*others)](const spool::Operation& operation) {
+      return operation.family == Family::due && operation.key == key;
+    });
+    operations_.push_back(put_place(*others, standing.waiting.last));
+  } else {
+    operations_.push_back(put_place(place, standing.waiting.last));
+    new_.push_back(place);
+  }
   note("release", standing.id);
   return true;
 }
@@ -156,13 +190,13 @@ bool QueueBatch::remove(const QueueId& id, const std::vector<Standing>& places) 
   if (signature || signature.error().code == Errc::corrupt)
     operations_.push_back(spool::remove(Family::signature, spool::id_key(id)));
   (is_dead_letter ? failed_less_ : waiting_less_).add(stored->envelope.size);
-  auto recipients = nlohmann::ordered_json::array();
+  std::vector<std::string> recipients;
   for (const auto index : attempt.pending) recipients.push_back(stored->envelope.recipients[index].to_text());
   if (is_dead_letter) recipients = to_texts(stored->envelope.recipients);
   records_.push_back(log::warning("deletion")
                        .with("queue_id", id.to_text())
                        .with("sender", stored->envelope.reverse_path.to_text())
-                       .with("recipients", std::move(recipients))
+                       .with("recipients", recipients)
                        .with("size", stored->envelope.size)
                        .with("state", state_of(places.front()))
                        .with("by", change_.by)

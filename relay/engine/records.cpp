@@ -4,20 +4,29 @@
 
 namespace relay::engine {
 
-nlohmann::ordered_json to_texts(const std::vector<mail::Address>& addresses) {
-  auto texts = nlohmann::ordered_json::array();
+std::vector<std::string> to_texts(const std::vector<mail::Address>& addresses) {
+  std::vector<std::string> texts;
+  texts.reserve(addresses.size());
   for (const auto& address : addresses) texts.push_back(address.to_text());
   return texts;
 }
 
-log::Record with_attempt(log::Record record, const Attempt& attempt, WallTime now) {
+std::vector<std::string> pending_texts(const Attempt& attempt) {
+  std::vector<std::string> recipients;
+  recipients.reserve(attempt.pending.size());
+  for (const auto index : attempt.pending)
+    recipients.push_back(attempt.stored.envelope.recipients[index].to_text());
+  return recipients;
+}
+
+log::Record with_attempt(
+  log::Record record, const Attempt& attempt, const std::vector<std::string>& recipients, WallTime now
+) {
   const auto& envelope = attempt.stored.envelope;
-  auto recipients = nlohmann::ordered_json::array();
-  for (const auto index : attempt.pending) recipients.push_back(envelope.recipients[index].to_text());
   return std::move(record)
     .with("queue_id", attempt.id().to_text())
     .with("sender", envelope.reverse_path.to_text())
-    .with("recipients", std::move(recipients))
+    .with("recipients", recipients)
     .with("destination", attempt.place.queue.to_key())
     .with("size", attempt.place.item.size)
     .with("attempt", attempt.place.item.attempts + 1)

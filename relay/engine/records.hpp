@@ -7,11 +7,15 @@
 
 namespace relay::engine {
 
-[[nodiscard]] nlohmann::ordered_json to_texts(const std::vector<mail::Address>& addresses);
+[[nodiscard]] std::vector<std::string> to_texts(const std::vector<mail::Address>& addresses);
 
-/// `queue_id`, `sender`, `recipients` (those that the attempt is for), `destination`, `size`, `attempt` and
-/// `delay` (seconds since arrival) of an attempt.
-[[nodiscard]] log::Record with_attempt(log::Record record, const Attempt& attempt, WallTime now);
+/// The recipients that an attempt is for.
+[[nodiscard]] std::vector<std::string> pending_texts(const Attempt& attempt);
+/// `queue_id`, `sender`, `recipients`, `destination`, `size`, `attempt` and `delay` (seconds since arrival) of an
+/// attempt.
+[[nodiscard]] log::Record with_attempt(
+  log::Record record, const Attempt& attempt, const std::vector<std::string>& recipients, WallTime now
+);
 /// `host`, `address` and `tls` of where a connection went; empty where there was none.
 [[nodiscard]] log::Record with_peer(log::Record record, const delivery::Peer& peer);
 

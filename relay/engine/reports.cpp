@@ -130,6 +130,7 @@ Result<Reported> Reports::report(
   own.recipients = {envelope.reverse_path};
   own.arrival = now;
   own.smtputf8 = dsn::needs_smtputf8(report);
+  own.requires_tls = envelope.requires_tls;  // RFC 8689 section 5: it brings back what was to be protected
   auto stored = own_message(
     context_, id, std::move(own), dsn::make_report(report), slot(envelope.reverse_path.to_text())
   );

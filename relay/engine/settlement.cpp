@@ -92,6 +92,12 @@ std::uint32_t count(const std::map<std::uint32_t, spool::Settled>& results, Test
 }
 
 bool has_failed(const spool::Settled& settled) { return !settled.is_delivered; }
+/// A report takes over custody. Without one the state before is safe too: after a power cut a message is sent once more.
+spool::Sync sync_for(bool has_results, bool has_reports) {
+  if (has_reports) return spool::Sync::yes;
+  return has_results ? spool::Sync::soon : spool::Sync::no;
+}
+
 bool is_open(const spool::Settled& settled) { return !settled.is_delivered && !settled.is_closed; }
 
 }  // namespace
@@ -124,7 +130,7 @@ Settlement settle(const Attempt& attempt, const smtp::MessageOutcome& outcome, c
   const auto settled = attempt.settled_before.size() + results.size();
   settlement.is_complete = settled == attempt.stored.envelope.recipients.size();
   settlement.has_failed = count(attempt.settled_before, has_failed) + count(results, has_failed) > 0;
-  settlement.sync = results.empty() && terms.reports.empty() ? spool::Sync::no : spool::Sync::yes;
+  settlement.sync = sync_for(!results.empty(), !terms.reports.empty());
   const auto open = count(attempt.settled_before, is_open) + count(results, is_open);
   settlement.is_dead_letter = settlement.is_complete && open > 0;
   if (settlement.is_complete && !settlement.is_dead_letter) {

@@ -27,7 +27,7 @@ Settler::Settler(const Context& context, Services services)
 /// Runs an action on the shard in a moment.
 template <class Action>
 void Settler::later(Action action) {
-  auto timer = std::make_shared<net::asio::steady_timer>(services_.thread.context(), kAgain);
+  auto timer = std::make_shared<net::Timer>(services_.thread.context(), kAgain);
   timer->async_wait([timer, action = std::move(action)](net::error_code ec) {
     if (!ec) action();
   });

@@ -46,7 +46,7 @@ class Imports::Piece {
   }
 
   [[nodiscard]] const spool::Operations& operations() const { return operations_; }
-  [[nodiscard]] bool has_messages() const { return !accepted_.empty(); }
+  [[nodiscard]] bool has_messages() const { return !accepted_.empty() || held_messages_ > 0; }
   void announce(Dispatcher& dispatcher) const {
     for (const auto& message : accepted_) dispatcher.announce(message.places);
   }
@@ -103,7 +103,7 @@ class Imports::Piece {
       return abandon();
     }
     const auto& id = open_->id;
-    auto places = make_places(pending);
+    auto [places, held] = make_places(pending);
     if (open_->is_marked) operations_.push_back(spool::remove(Family::incoming, spool::id_key(id)));
     operations_.push_back(
       spool::put_record(Family::envelope, spool::id_key(id), spool::to_payload(open_->stored))
@@ -112,9 +112,10 @@ class Imports::Piece {
       const auto key = spool::indexed_key(id, recipient);
       operations_.push_back(spool::put_record(Family::result, key, spool::to_payload(result)));
     }
-    for (const auto& place : places) operations_.push_back(put_somewhere(place));
+    for (const auto& place : places) operations_.push_back(put_place(place));
+    for (const auto& place : held) operations_.push_back(put_held(place));
     note(pending);
-    if (options_.is_held) {
+    if (places.empty()) {
       ++held_messages_;
       held_octets_ += open_->stored.envelope.size;
     } else {
@@ -124,25 +125,41 @@ class Imports::Piece {
     return {};
   }
 
-  std::vector<Place> make_places(const std::vector<std::uint32_t>& pending) const {
+  struct Places {
+    std::vector<Place> waiting;
+    std::vector<Place> held;
+  };
+
+  [[nodiscard]] Places make_places(const std::vector<std::uint32_t>& pending) const {
+    std::vector<std::uint32_t> waiting;
+    std::vector<std::uint32_t> held;
+    for (const auto index : pending)
+      (options_.is_held || open_->held.contains(index) ? held : waiting).push_back(index);
+    const bool is_divided = !waiting.empty() && !held.empty();
+    // As held_places() has it: both may be of one queue.
+    return {
+      make_places(waiting, is_divided, milliseconds{0}), make_places(held, is_divided, milliseconds{1})
+    };
+  }
+
+  /// @param later  than now: the time in their keys
+  [[nodiscard]] std::vector<Place> make_places(
+    const std::vector<std::uint32_t>& pending, bool is_divided, milliseconds later
+  ) const {
+    std::vector<Place> places;
+    if (pending.empty()) return places;
     const auto now = context_.clock.now();
     const auto& envelope = open_->stored.envelope;
     const auto arrival = open_->is_dead_letter ? now : std::min(now, envelope.arrival);
     auto split = context_.limits.limits()->routes->split(envelope, pending);
-    const bool is_whole = split.size() == 1;
-    std::vector<Place> places;
+    const bool is_whole = split.size() == 1 && !is_divided;
     for (auto& [destination, recipients] : split) {
-      places.push_back({{destination, open_->lane}, {{now, open_->id}, arrival, 0, envelope.size, now}, {}});
+      places.push_back(
+        {{destination, open_->lane}, {{now + later, open_->id}, arrival, 0, envelope.size, now}, {}}
+      );
       if (!is_whole) places.back().share = std::move(recipients);
     }
     return places;
-  }
-
-  [[nodiscard]] spool::Operation put_somewhere(const Place& place) const {
-    if (!options_.is_held) return put_place(place);
-    const auto& item = place.item;
-    const spool::Waiting waiting{item.arrival, item.size, 0, {}, item.scheduled, place.share, false};
-    return spool::put_record(Family::held, key_of(place), spool::to_payload(waiting));
   }
 
   void note(const std::vector<std::uint32_t>& pending) {
@@ -254,7 +271,7 @@ void Imports::take(const std::string& stream, std::string piece, ImportOptions o
         if (result) answer(batch->answer());
         else answer(tl::unexpected(result.error()));
       };
-      const auto sync = batch->has_messages() || options.is_held ? spool::Sync::yes : spool::Sync::no;
+      const auto sync = batch->has_messages() ? spool::Sync::yes : spool::Sync::no;
       context_.committer.submit({batch->operations(), sync, std::move(done)});
     }
   );

@@ -1,9 +1,10 @@
 #pragma once
 /// Messages out of one spool and into another, as lines of JSON.
 ///
-/// A message is one line `{"message": {queue_id, state, lane, envelope, results}}`, its content as lines
+/// A message is one line `{"message": {queue_id, state, lane, envelope, results, held}}`, its content as lines
 /// `{"chunk": index, "crc32": number, "octets": base64}`, and `{"end": queue_id}`. `envelope` and `results` (by
-/// recipient) hold the fields that docs/spool.md names. A line `{"abandoned": queue_id}` in place of the end: the
+/// recipient) hold the fields that docs/spool.md names; `held` are recipients that are on hold, as indices into the
+/// envelope, and is left out where nobody is. A line `{"abandoned": queue_id}` in place of the end: the
 /// message left the queue while it was read; what came of it does not count. Other lines are skipped.
 
 #include <map>
@@ -22,14 +23,18 @@ struct ExportPage {
 };
 
 /// Part of a message: the head when `from` is 0, then up to 24 chunks (some 1 MiB of lines).
+/// @param held  the places, as lists name them, whose recipients count as on hold: those that were so before somebody
+///              held the rest to export it. Those that are gone or of other messages count for nothing. Nothing: those that
+///              are on hold now
 /// Reads the spool: on a worker. Errors: not_found (it left the queue, or this place of it), corrupt,
 /// storage_failed (transient), invalid_argument.
 [[nodiscard]] Result<ExportPage> export_page(
-  const spool::Store& store, const std::string& place, std::uint32_t from
+  const spool::Store& store, const std::string& place, std::uint32_t from,
+  const std::optional<std::vector<std::string>>& held = {}
 );
 
 struct ImportOptions {
-  bool is_held = false;  ///< messages wait on hold
+  bool is_held = false;  ///< messages wait on hold; otherwise those recipients alone that did there
 };
 
 /// Takes such lines in pieces, several streams at a time, and gives each message a new queue id. Recipients that were

@@ -29,7 +29,40 @@ std::string to_payload(const ordered_json& fields) {
   return payload;
 }
 
-Result<std::string> head_of(const spool::Store& store, const Standing& standing) {
+/// Of the places that this one's message has on hold: those that are named, or all.
+Result<std::vector<Standing>> held_places_of(
+  const spool::Store& store, const Standing& standing, const std::optional<std::vector<std::string>>& names
+) {
+  std::vector<Standing> found;
+  const auto add = [&](Result<Standing> one) -> Result<void> {
+    if (!one && one.error().code == Errc::not_found) return {};  // it was released meanwhile
+    if (!one) return tl::unexpected(std::move(one.error()));
+    if (one->family == Family::held && one->id == standing.id) found.push_back(std::move(*one));
+    return {};
+  };
+  if (names) {
+    for (const auto& name : *names) {
+      if (auto added = add(read_standing(store, name)); !added) return tl::unexpected(added.error());
+    }
+    return found;
+  }
+  // Others of its recipients stand elsewhere only where this place has a share.
+  if (standing.place.share.empty()) {
+    if (auto added = add(standing); !added) return tl::unexpected(added.error());
+    return found;
+  }
+  const auto keys = store.places_of(Family::held, standing.id);
+  if (!keys) return tl::unexpected(keys.error());
+  for (const auto& key : *keys) {
+    if (auto added = add(read_standing(store, Family::held, key)); !added)
+      return tl::unexpected(added.error());
+  }
+  return found;
+}
+
+Result<std::string> head_of(
+  const spool::Store& store, const Standing& standing, const std::optional<std::vector<std::string>>& names
+) {
   const auto stored = store.envelope(standing.id);
   if (!stored) return tl::unexpected(stored.error());
   const auto settled = store.results(standing.id);
@@ -37,15 +70,23 @@ Result<std::string> head_of(const spool::Store& store, const Standing& standing)
   auto results = ordered_json::object();
   for (const auto& [recipient, result] : *settled)
     results[std::to_string(recipient)] = to_json(spool::to_payload(result));
+  const auto places = held_places_of(store, standing, names);
+  if (!places) return tl::unexpected(places.error());
+  std::set<std::uint32_t> held;
+  for (const auto& place : *places) {
+    const auto pending = pending_recipients(*stored, place.place.share, *settled);
+    held.insert(pending.begin(), pending.end());
+  }
   const bool is_bulk = standing.place.queue.lane == queue::Lane::bulk;
-  return line_of(
-    {{"message",
-      {{"queue_id", standing.id.to_text()},
-       {"state", state_of(standing)},
-       {"lane", is_bulk ? "bulk" : "normal"},
-       {"envelope", to_json(spool::to_payload(*stored))},
-       {"results", std::move(results)}}}}
-  );
+  ordered_json head{
+    {"queue_id", standing.id.to_text()},
+    {"state", state_of(standing)},
+    {"lane", is_bulk ? "bulk" : "normal"},
+    {"envelope", to_json(spool::to_payload(*stored))},
+    {"results", std::move(results)}
+  };
+  if (!held.empty()) head["held"] = held;
+  return line_of({{"message", std::move(head)}});
 }
 
 bool has_crlf_only(std::string_view text, bool& ends_in_cr, bool& ends_a_line) {
@@ -76,16 +117,31 @@ Result<void> read_results(const ordered_json& results, IncomingMessage& message)
   return {};
 }
 
+Result<void> read_held(const ordered_json& head, IncomingMessage& message) {
+  const auto held = head.find("held");
+  if (held == head.end()) return {};
+  for (const auto& index : *held) {
+    if (!index.is_number_unsigned() ||
+        index.get<std::uint64_t>() >= message.stored.envelope.recipients.size())
+      return bad(message.from, "`held` names a recipient that it has not");
+    message.held.insert(index.get<std::uint32_t>());
+  }
+  return {};
+}
+
 }  // namespace
 
-Result<ExportPage> export_page(const spool::Store& store, const std::string& place, std::uint32_t from) {
+Result<ExportPage> export_page(
+  const spool::Store& store, const std::string& place, std::uint32_t from,
+  const std::optional<std::vector<std::string>>& held
+) {
   const auto standing = read_standing(store, place);
   if (!standing) return tl::unexpected(standing.error());
   const auto stored = store.envelope(standing->id);
   if (!stored) return tl::unexpected(stored.error());
   ExportPage page;
   if (from == 0) {
-    auto head = head_of(store, *standing);
+    auto head = head_of(store, *standing, held);
     if (!head) return tl::unexpected(std::move(head.error()));
     page.lines = std::move(*head);
   }
@@ -116,6 +172,7 @@ Result<IncomingMessage> parse_head(const ordered_json& head) {
     if (!is_whole_lines(envelope.received))
       return bad(message.from, "its Received line has line ends other than CRLF");
     if (auto read = read_results(head.at("results"), message); !read) return tl::unexpected(read.error());
+    if (auto read = read_held(head, message); !read) return tl::unexpected(read.error());
   } catch (const json::exception& exception) {
     return bad(message.from, std::string("its head is not valid: ") + exception.what());
   }

@@ -4,6 +4,7 @@
 #include <boost/crc.hpp>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "relay/engine/settlement.hpp"
 
@@ -16,6 +17,7 @@ struct IncomingMessage {
   bool is_dead_letter = false;
   spool::StoredEnvelope stored;  ///< `chunks` counts those that came
   std::map<std::uint32_t, spool::Settled> results;
+  std::set<std::uint32_t> held;  ///< recipients that were on hold there
 
   std::uint64_t octets = 0;         ///< of content that came
   bool ends_in_cr = false;          ///< the content so far

@@ -206,6 +206,8 @@ Awaitable<Resolved> Ways::resolve_mx(std::shared_ptr<const Route> route, std::si
     if (services_.observer != nullptr) services_.observer->tried(route->domain, name, target, fault);
     co_return waits(std::move(terms.error()));
   }
+  const bool is_named_by_sts = terms->policy == "sts" && terms->mode == smtp::TlsMode::required;
+  target.policy.is_proven = route->is_secure || is_named_by_sts;
   target.policy.tls = terms->mode;
   target.demand = std::move(terms->demand);
   target.tls_policy = std::move(terms->policy);
@@ -310,10 +312,29 @@ std::string Ways::ledger() const {
 // ---- what connections tell ----
 
 void Ways::credentials_refused(const Route& route, std::size_t host, const delivery::Target& target) {
+  const auto& refusing = route.hosts[host];
+  if (refusing.is_mx) return;
+  refused_credentials_.refused(refusing.name, refusing.generation, services_.clock.steady());
   const auto plan = services_.plans.plan();
-  const auto* smarthost = smarthost_of(*plan, route.hosts[host]);
+  const auto* smarthost = smarthost_of(*plan, refusing);
   if (smarthost == nullptr || smarthost->token == nullptr || !target.policy.credentials) return;
   smarthost->token->invalidate(target.policy.credentials->password);
+}
+
+void Ways::credentials_accepted(const Route& route, std::size_t host) {
+  const auto& accepting = route.hosts[host];
+  if (!accepting.is_mx) refused_credentials_.accepted(accepting.name, accepting.generation);
+}
+
+std::vector<std::string> Ways::refusing_smarthosts(const std::vector<route::Destination>& waited_for) {
+  const auto plan = services_.plans.plan();
+  std::map<std::string, RefusedCredentials::Use> uses;
+  for (const auto& smarthost : plan->smarthosts) uses[smarthost.name].generation = smarthost.generation;
+  for (const auto& destination : waited_for) {
+    for (const auto member : plan->routes->members(destination))
+      uses[plan->smarthosts[member].name].is_waited_for = true;
+  }
+  return refused_credentials_.now(uses, services_.clock.steady());
 }
 
 void Ways::tls_tried(

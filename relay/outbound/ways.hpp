@@ -6,6 +6,7 @@
 
 #include "relay/metrics/counters.hpp"
 #include "relay/net/resolver.hpp"
+#include "relay/outbound/refused_credentials.hpp"
 #include "relay/outbound/source_ledger.hpp"
 #include "relay/outbound/tls_policy.hpp"
 #include "relay/tlspolicy/sts_cache.hpp"
@@ -44,6 +45,7 @@ class Ways : public delivery::RouteSource, public delivery::ProviderSource {
   [[nodiscard]] std::uint64_t generation(const route::Destination& destination) const override;
   void credentials_refused(const delivery::Route& route, std::size_t host, const delivery::Target& target)
     override;
+  void credentials_accepted(const delivery::Route& route, std::size_t host) override;
   bool may_send(const delivery::Target& target) override;
   void tls_tried(
     const delivery::Route& route, std::size_t host, const delivery::Target& target,
@@ -51,6 +53,10 @@ class Ways : public delivery::RouteSource, public delivery::ProviderSource {
   ) override;
   [[nodiscard]] net::Awaitable<Answer> provider(route::Destination destination) override;
 
+  /// Smarthosts that refuse our credentials at present, by name.
+  /// @param waited_for  destinations that mail waits for
+  [[nodiscard]] std::vector<std::string> refusing_smarthosts(const std::vector<route::Destination>& waited_for
+  );
   /// What the sources have sent today, to be kept.
   [[nodiscard]] std::string ledger() const;
 
@@ -74,6 +80,7 @@ class Ways : public delivery::RouteSource, public delivery::ProviderSource {
   mutable std::mutex mutex_;
   SourceLedger ledger_;  // under mutex_
   std::mt19937 random_;  // under mutex_
+  RefusedCredentials refused_credentials_;
 };
 
 }  // namespace relay::outbound

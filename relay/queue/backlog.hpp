@@ -122,6 +122,10 @@ class Backlog {
   /// With what a load that is under way may bring.
   [[nodiscard]] std::size_t reserved() const { return waiting() + (loading_until_ ? loading_limit_ : 0); }
   [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
+  /// Something is being committed or read that may be due.
+  [[nodiscard]] bool is_coming() const {
+    return !announced_.empty() || (loading_until_ && loading_limit_ > 0);
+  }
   /// Nothing in memory arrived before it; of what waits only.
   [[nodiscard]] std::optional<WallTime> oldest_arrival() const {
     return waiting() > 0 ? oldest_arrival_ : std::nullopt;

@@ -70,6 +70,21 @@ std::optional<Item> DestinationQueue::take(Lane which, WallTime now) {
   return lane(which)->take(now);
 }
 
+bool DestinationQueue::has_work(const Now& now) const {
+  if (is_held_at(now.steady) || health.is_failing()) return false;
+  const bool is_coming = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& backlog) {
+    return backlog && backlog->is_coming();
+  });
+  const auto due = next_due(now);
+  return in_flight() > 0 || is_coming || (due && *due <= now.wall);
+}
+
+bool DestinationQueue::has_mail() const {
+  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& backlog) {
+    return backlog && !backlog->is_empty();
+  });
+}
+
 std::size_t DestinationQueue::waiting() const {
   std::size_t sum = 0;
   for (const auto& backlog : lanes_) sum += backlog ? backlog->waiting() : 0;
@@ -119,9 +134,7 @@ bool DestinationQueue::wants_late() const {
 }
 
 std::optional<SteadyTime> DestinationQueue::forgettable_at() const {
-  for (const auto& backlog : lanes_) {
-    if (backlog && !backlog->is_empty()) return std::nullopt;
-  }
+  if (has_mail()) return std::nullopt;
   const bool is_in_use = loads.in_flight() > 0 || loads.slots() > 0 || is_asking;
   if (is_in_use || (is_held && !held_until)) return std::nullopt;
   auto at = std::max(messages.full_at(), connections.full_at());

@@ -79,6 +79,11 @@ struct DestinationQueue {
   [[nodiscard]] std::optional<Lane> next_lane(WallTime now) const;
   [[nodiscard]] std::optional<Item> take(Lane lane, WallTime now);
 
+  /// A message is in flight, due, being read or being committed, and neither its hop nor a person is against it.
+  [[nodiscard]] bool has_work(const Now& now) const;
+
+  /// Some of its mail waits, is in flight, is being committed or read, or is on disk as far as is known.
+  [[nodiscard]] bool has_mail() const;
   [[nodiscard]] std::size_t waiting() const;
   [[nodiscard]] std::size_t reserved_in_memory() const;
   [[nodiscard]] std::size_t in_flight() const;

@@ -36,9 +36,13 @@ void HopHealth::hop_failed(const RetrySchedule& schedule, std::string why, Stead
 }
 
 void HopHealth::resume() {
-  failures_ = 0;
   suspended_until_.reset();
   growth_held_until_.reset();
+}
+
+void HopHealth::renew() {
+  failures_ = 0;
+  resume();
 }
 
 /// Behind a suspension, or behind a failure that left no connection.

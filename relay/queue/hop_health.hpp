@@ -32,13 +32,18 @@ class HopHealth {
   void judged(std::size_t connections);
   /// @param fraction  chance, in [0, 1)
   void hop_failed(const RetrySchedule& schedule, std::string why, SteadyTime now, double fraction);
-  /// Something changed (credentials, settings, a person said so): try at once.
+  /// Try at once. When that fails it is one more failure in the row: the waits grow on from where they were.
   void resume();
+  /// The hop is another now (its address, its credentials, its settings): try at once, and what failed before counts no
+  /// more.
+  void renew();
 
   [[nodiscard]] bool is_suspended(SteadyTime now) const {
     return suspended_until_ && now < *suspended_until_;
   }
   [[nodiscard]] std::optional<SteadyTime> suspended_until() const { return suspended_until_; }
+  /// It was suspended and has judged no message since.
+  [[nodiscard]] bool is_failing() const { return failures_ > 0; }
   /// Set while other connections work and their number must not grow.
   [[nodiscard]] std::optional<SteadyTime> growth_held_until() const { return growth_held_until_; }
   /// What the last failure was; empty once a message was judged again.

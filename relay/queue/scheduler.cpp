@@ -218,6 +218,11 @@ void Scheduler::hurry_all(const Now& now) {
   for (const auto& destination : all) hurry(destination, now);
 }
 
+void Scheduler::renew_all(const Now& now) {
+  for (const auto& [destination, queue] : queues_) queue->health.renew();
+  hurry_all(now);
+}
+
 Whereabouts Scheduler::hurry_one(const QueueName& name, const QueueId& id) {
   const auto where = backlog(name).hurry_one(id);
   note(queue(name.destination));
@@ -283,6 +288,35 @@ std::optional<SteadyTime> Scheduler::wake_at(const Now& now) const {
 }
 
 // ---- what is going on ----
+
+bool Scheduler::has_work(const Now& now) const {
+  return !is_paused_ && std::any_of(queues_.begin(), queues_.end(), [&](const auto& entry) {
+    return entry.second->has_work(now);
+  });
+}
+
+template <class Visit>
+void Scheduler::for_each_with(std::string_view prefix, Visit visit) const {
+  const Destination first{std::string(prefix)};
+  for (auto at = queues_.lower_bound(first); at != queues_.end() && at->first.name.starts_with(prefix); ++at)
+    visit(*at->second);
+}
+
+std::string Scheduler::failing(std::string_view prefix) const {
+  std::string name;
+  for_each_with(prefix, [&](const DestinationQueue& queue) {
+    if (name.empty() && queue.health.is_failing() && queue.has_mail()) name = queue.destination.name;
+  });
+  return name;
+}
+
+std::vector<Destination> Scheduler::served(std::string_view prefix, const Now& now) const {
+  std::vector<Destination> found;
+  for_each_with(prefix, [&](const DestinationQueue& queue) {
+    if (queue.has_mail() && !queue.is_held_at(now.steady)) found.push_back(queue.destination);
+  });
+  return found;
+}
 
 DestinationState Scheduler::describe(const DestinationQueue& queue, const Now& now) {
   DestinationState state;

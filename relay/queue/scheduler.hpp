@@ -97,11 +97,13 @@ class Scheduler {
   void reload();
   /// As reload(), for limits of all. `shards` stays what it was.
   void set_limits(const SchedulerLimits& limits);
-  /// A person asks for it, or the hop or its credentials changed: ends the suspension of the hop, and all that was
-  /// deferred before is due at once. A person's suspension stays.
+  /// A person asks for it: ends the suspension of the hop, and all that was deferred before is due at once. A person's
+  /// suspension stays, and where the hop fails again its waits grow on.
   void hurry(const Destination& destination, const Now& now);
   /// The same for all destinations. Takes as long as there are some.
   void hurry_all(const Now& now);
+  /// As hurry_all(), where hops or their credentials changed: how often they failed before says nothing any more.
+  void renew_all(const Now& now);
   /// As Backlog::hurry_one. Of a queue that is not known: Whereabouts::disk, and it is announced.
   Whereabouts hurry_one(const QueueName& name, const QueueId& id);
   /// As Backlog::forget.
@@ -121,6 +123,15 @@ class Scheduler {
 
   // ---- what is going on ----
 
+  /// Whether a message is in flight, due, being read or being committed, whose destination is neither failing nor
+  /// suspended: all that is likely to leave without waiting for a later attempt. Takes as long as there are destinations.
+  [[nodiscard]] bool has_work(const Now& now) const;
+  /// The first destination of those with this prefix that has mail, and has failed since it last judged a message; empty:
+  /// none. Takes as long as there are such destinations.
+  [[nodiscard]] std::string failing(std::string_view prefix) const;
+  /// Destinations with this prefix whose mail is tried when its time comes: it has some, and no person suspended it. Takes
+  /// as failing().
+  [[nodiscard]] std::vector<Destination> served(std::string_view prefix, const Now& now) const;
   /// At most `limit`: those first that most messages in memory wait for, then some of the others. Takes as long as
   /// there are destinations with something in memory or in flight.
   [[nodiscard]] std::vector<DestinationState> states(const Now& now, std::size_t limit) const;
@@ -184,6 +195,8 @@ class Scheduler {
   void wake_waiting(Provider* provider, SteadyTime now);
 
   [[nodiscard]] static DestinationState describe(const DestinationQueue& queue, const Now& now);
+  template <class Visit>
+  void for_each_with(std::string_view prefix, Visit visit) const;
 
   SchedulerLimits limits_;
   const ShapeSource& shapes_;

@@ -21,6 +21,8 @@ std::vector<std::string> normalized(const std::vector<std::string>& patterns) {
   return sorted;
 }
 
+bool is_pattern(const std::string& domain) { return domain.starts_with("*"); }
+
 std::string behind(const Destination& destination, std::string_view prefix) {
   return destination.name.starts_with(prefix) ? destination.name.substr(prefix.size()) : std::string();
 }
@@ -49,30 +51,61 @@ RouteTable::RouteTable(const std::vector<SmarthostRule>& smarthosts) : smarthost
     const auto key = [&](std::size_t i) { return std::tie(smarthosts_[i].priority, smarthosts_[i].name); };
     return key(a) < key(b);
   });
+  std::map<std::pair<std::vector<std::string>, std::vector<std::string>>, std::size_t> by_domains;
   for (const auto member : order) {
     const auto& rule = smarthosts_[member];
     const auto recipients = normalized(rule.recipient_domains);
     const auto senders = normalized(rule.sender_domains);
-    const auto group = std::find_if(groups_.begin(), groups_.end(), [&](const Group& one) {
-      return one.recipient_domains == recipients && one.sender_domains == senders;
-    });
-    if (group != groups_.end()) group->members.push_back(member);
-    else groups_.push_back({{std::string(kSmarthost) + rule.name}, recipients, senders, {member}});
+    const auto [known, is_new] = by_domains.try_emplace({recipients, senders}, groups_.size());
+    if (is_new) groups_.push_back({{std::string(kSmarthost) + rule.name}, recipients, senders, {}});
+    groups_[known->second].members.push_back(member);
+    by_smarthost_.emplace(rule.name, known->second);
+  }
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    by_destination_.emplace(groups_[i].destination, i);
+    const auto& domains = groups_[i].recipient_domains;
+    for (const auto& domain : domains) {
+      if (!is_pattern(domain)) naming_[domain].push_back(i);
+    }
+    if (domains.empty() || std::any_of(domains.begin(), domains.end(), is_pattern)) open_.push_back(i);
   }
 }
 
-Destination RouteTable::route(const mail::Address& sender, const mail::Address& recipient) const {
+/// The first of those that match best; null: none does.
+const RouteTable::Group* RouteTable::best_of(
+  const std::vector<std::size_t>& groups, std::string_view sender_domain, std::string_view recipient_domain
+) const {
   const Group* best = nullptr;
   std::tuple<Match, Match> best_match{Match::none, Match::none};
-  for (const auto& group : groups_) {
-    const auto by_recipient = match_domain(group.recipient_domains, recipient.domain());
-    const auto by_sender = match_domain(group.sender_domains, sender.domain());
+  for (const auto index : groups) {
+    const auto& group = groups_[index];
+    const auto by_recipient = match_domain(group.recipient_domains, recipient_domain);
+    const auto by_sender = match_domain(group.sender_domains, sender_domain);
     if (by_recipient == Match::none || by_sender == Match::none) continue;
     if (best != nullptr && std::tie(by_recipient, by_sender) <= best_match) continue;
     best = &group;
     best_match = {by_recipient, by_sender};
   }
+  return best;
+}
+
+/// A recipient's domain that is named goes before all else, whatever the sender's says.
+Destination RouteTable::route(const mail::Address& sender, const mail::Address& recipient) const {
+  const auto naming = naming_.find(lower(recipient.domain()));
+  if (naming != naming_.end()) {
+    if (const auto* best = best_of(naming->second, sender.domain(), recipient.domain()))
+      return best->destination;
+  }
+  const auto* best = best_of(open_, sender.domain(), recipient.domain());
   return best != nullptr ? best->destination : mx_destination(recipient.domain());
+}
+
+Destination RouteTable::route(const mail::Envelope& envelope, std::uint32_t recipient) const {
+  if (!envelope.smarthosts.empty()) {
+    const auto named = by_smarthost_.find(envelope.smarthosts[recipient]);
+    if (named != by_smarthost_.end()) return groups_[named->second].destination;
+  }
+  return route(envelope.reverse_path, envelope.recipients[recipient]);
 }
 
 std::map<Destination, std::vector<std::uint32_t>> RouteTable::split(const mail::Envelope& envelope) const {
@@ -85,16 +118,13 @@ std::map<Destination, std::vector<std::uint32_t>> RouteTable::split(
   const mail::Envelope& envelope, const std::vector<std::uint32_t>& recipients
 ) const {
   std::map<Destination, std::vector<std::uint32_t>> split;
-  for (const auto index : recipients)
-    split[route(envelope.reverse_path, envelope.recipients[index])].push_back(index);
+  for (const auto index : recipients) split[route(envelope, index)].push_back(index);
   return split;
 }
 
 std::vector<std::size_t> RouteTable::members(const Destination& destination) const {
-  const auto group = std::find_if(groups_.begin(), groups_.end(), [&](const Group& one) {
-    return one.destination == destination;
-  });
-  return group == groups_.end() ? std::vector<std::size_t>{} : group->members;
+  const auto known = by_destination_.find(destination);
+  return known == by_destination_.end() ? std::vector<std::size_t>{} : groups_[known->second].members;
 }
 
 }  // namespace relay::route

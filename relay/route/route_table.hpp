@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "relay/mail/envelope.hpp"
@@ -23,12 +24,16 @@ struct SmarthostRule {
 /// stand in for each other. A message goes to the most exact match: recipient before sender, a domain before
 /// `*.domain` before everything. What none matches goes to `mx/<recipient's domain>`.
 ///
-/// Immutable; thread: any.
+/// Immutable; thread: any. A domain that a smarthost names is found among all of them at once; each that has a pattern, or
+/// names no recipients, is looked at for all others.
 class RouteTable {
  public:
   explicit RouteTable(const std::vector<SmarthostRule>& smarthosts);
 
   [[nodiscard]] Destination route(const mail::Address& sender, const mail::Address& recipient) const;
+  /// The same of an envelope's recipient, whose mail a rule may have given to a smarthost: then it waits for that one and
+  /// those that stand in for it. One that is not there any more is as if it had not been named.
+  [[nodiscard]] Destination route(const mail::Envelope& envelope, std::uint32_t recipient) const;
   /// Recipients of an envelope by destination, as indices in their order.
   [[nodiscard]] std::map<Destination, std::vector<std::uint32_t>> split(const mail::Envelope& envelope) const;
   /// The same for some of them.
@@ -52,8 +57,16 @@ class RouteTable {
     std::vector<std::string> sender_domains;
     std::vector<std::size_t> members;
   };
+  [[nodiscard]] const Group* best_of(
+    const std::vector<std::size_t>& groups, std::string_view sender_domain, std::string_view recipient_domain
+  ) const;
   std::vector<SmarthostRule> smarthosts_;
   std::vector<Group> groups_;
+  // Indices into groups_, in their order.
+  std::unordered_map<std::string, std::vector<std::size_t>> naming_;  // by a domain, lower case
+  std::vector<std::size_t> open_;                                     // that take others than they name
+  std::map<Destination, std::size_t> by_destination_;
+  std::unordered_map<std::string, std::size_t> by_smarthost_;  // of its name
 };
 
 /// `mx/<domain>`, in lower case.

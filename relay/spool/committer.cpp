@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "relay/base/thread.hpp"
+
 namespace relay::spool {
 
 using Clock = std::chrono::steady_clock;
@@ -45,19 +47,37 @@ std::optional<Error> Committer::failure() const {
 }
 
 void Committer::run() {
-  std::vector<Commit> commits;
+  name_thread("committer");
+  run_behind_others();
   while (true) {
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return !waiting_.empty() || is_stopping_; });
-      if (waiting_.empty()) break;
-      std::swap(commits, waiting_);
-    }
-    serve(commits);
-    commits.clear();
+    auto commits = next();
+    if (!commits.empty()) serve(commits);
+    else if (is_sync_due()) sync();
+    else break;
   }
   // Deferrals that no later sync carried.
   if (has_unsynced_ && durable_ == Durable::yes) (void)store_.write({}, Sync::yes);
+}
+
+std::vector<Commit> Committer::next() {
+  std::unique_lock lock(mutex_);
+  const auto has_work = [this] { return !waiting_.empty() || is_stopping_; };
+  if (sync_due_) wake_.wait_until(lock, *sync_due_, has_work);
+  else wake_.wait(lock, has_work);
+  return std::exchange(waiting_, {});
+}
+
+bool Committer::is_sync_due() const { return sync_due_ && Clock::now() >= *sync_due_; }
+
+void Committer::sync() {
+  sync_due_.reset();
+  if (failure()) return;  // it was told, and nothing is recorded as if it were there
+  busy_since_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+  const auto synced = store_.write({}, Sync::yes);
+  busy_since_.store(0, std::memory_order_relaxed);
+  if (!synced) return note_failure(synced.error());
+  has_unsynced_ = false;
+  counters_.add(Counter::spool_syncs);
 }
 
 void Committer::serve(std::vector<Commit>& commits) {
@@ -83,18 +103,25 @@ Result<void> Committer::write(const std::vector<Commit>& commits) {
     if (auto resumed = store_.resume_writing(); !resumed) return resumed;
     const std::scoped_lock lock(mutex_);
     failure_.reset();
+    if (has_unsynced_ && durable_ == Durable::yes) sync_due_ = Clock::now();  // it was given up meanwhile
   }
-  Operations all;
-  bool wants_sync = false;
+  Batch all;
+  bool wants_sync = is_sync_due();
+  bool wants_one_soon = false;
   for (const auto& commit : commits) {
-    all.insert(all.end(), commit.operations.begin(), commit.operations.end());
-    wants_sync = wants_sync || (commit.sync == Sync::yes && !commit.operations.empty());
+    if (commit.operations.empty()) continue;
+    for (const auto& operation : commit.operations) all.push_back(&operation);
+    wants_sync = wants_sync || commit.sync == Sync::yes;
+    wants_one_soon = wants_one_soon || commit.sync == Sync::soon;
   }
   if (all.empty()) return {};
   const bool syncs = wants_sync && durable_ == Durable::yes;
-  auto written = store_.write(all, syncs ? Sync::yes : Sync::no);
+  auto written = store_.write_batch(std::move(all), syncs ? Sync::yes : Sync::no);
   if (written && syncs) counters_.add(Counter::spool_syncs);
-  if (written) has_unsynced_ = !syncs;  // one that failed leaves what was written before it as it was
+  if (!written) return written;  // what was written before it is as it was
+  has_unsynced_ = !syncs;
+  if (syncs) sync_due_.reset();
+  else if (wants_one_soon && durable_ == Durable::yes && !sync_due_) sync_due_ = Clock::now() + kSoon;
   return written;
 }
 

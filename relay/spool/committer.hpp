@@ -15,6 +15,9 @@
 
 namespace relay::spool {
 
+/// Sync::soon. Under load others' syncs come sooner, and one for each delivery would be most of them.
+inline constexpr std::chrono::milliseconds kSoon{5};
+
 /// Whether syncs are done: config::Durability as this module sees it.
 enum class Durable : std::uint8_t { yes, no };
 
@@ -54,8 +57,12 @@ class Committer {
 
  private:
   void run();
+  /// @return  what is to be written; nothing: a sync is due, or the end has come
+  [[nodiscard]] std::vector<Commit> next();
   void serve(std::vector<Commit>& commits);
+  void sync();
   [[nodiscard]] Result<void> write(const std::vector<Commit>& commits);
+  [[nodiscard]] bool is_sync_due() const;
   void note_failure(const Error& error);
 
   Store& store_;
@@ -67,7 +74,9 @@ class Committer {
   bool is_stopping_ = false;      // under mutex_
   std::optional<Error> failure_;  // under mutex_
   std::atomic<bool> has_failed_for_good_{false};
-  bool has_unsynced_ = false;  // the committer's own
+  // The committer's own.
+  bool has_unsynced_ = false;
+  std::optional<std::chrono::steady_clock::time_point> sync_due_;  // of what is to be synced soon
   std::atomic<std::chrono::steady_clock::rep> busy_since_{0};
   std::thread thread_;
 };

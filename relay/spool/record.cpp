@@ -6,6 +6,8 @@
 #include <utility>
 #include <xxhash.h>
 
+#include "relay/spool/cbor.hpp"
+
 namespace relay::spool {
 namespace {
 
@@ -23,12 +25,6 @@ std::uint64_t checksum(Family family, std::string_view key, std::string_view hea
 }
 
 tl::unexpected<Error> corrupt(std::string what) { return permanent(Errc::corrupt, std::move(what)); }
-
-std::string to_cbor(const json& fields) {
-  std::string payload;
-  json::to_cbor(fields, payload);
-  return payload;
-}
 
 std::int64_t ms(WallTime time) { return time.time_since_epoch().count(); }
 
@@ -77,17 +73,8 @@ mail::Notify notify_of(unsigned bits) {
   return notify;
 }
 
-/// Most senders ask for nothing: then nothing is written.
-void add_dsn(json& fields, const mail::DsnRequest& dsn) {
-  if (dsn.ret != mail::Ret::unset) fields["ret"] = static_cast<int>(dsn.ret);
-  if (!dsn.envelope_id.empty()) fields["envid"] = dsn.envelope_id;
-  if (dsn.recipients.empty()) return;
-  auto& notify = fields["notify"] = json::array();
-  auto& originals = fields["orcpt"] = json::array();
-  for (const auto& recipient : dsn.recipients) {
-    notify.push_back(bits_of(recipient.notify));
-    originals.push_back(recipient.original_recipient);
-  }
+std::size_t count(std::initializer_list<bool> fields) {
+  return static_cast<std::size_t>(std::count(fields.begin(), fields.end(), true));
 }
 
 /// These go into commands to the next hop as they are, and an import brings envelopes that no session has checked.
@@ -118,11 +105,11 @@ mail::DsnRequest dsn_of(const json& fields, std::size_t recipients) {
   return dsn;
 }
 
-std::vector<std::uint32_t> share_of(const json& fields) {
-  std::vector<std::uint32_t> share;
-  for (const auto& index : fields.value("share", json::array()))
-    share.push_back(number_of<std::uint32_t>(index));
-  return share;
+std::vector<std::string> smarthosts_of(const json& fields, std::size_t recipients) {
+  if (!fields.contains("smarthosts")) return {};
+  auto smarthosts = fields.at("smarthosts").get<std::vector<std::string>>();
+  if (smarthosts.size() != recipients) throw json::other_error::create(599, "smarthosts", nullptr);
+  return smarthosts;
 }
 
 mail::Address address_of(const json& value) {
@@ -160,23 +147,43 @@ Result<std::string_view> open_record(Family family, std::string_view key, std::s
 
 std::string to_payload(const StoredEnvelope& stored) {
   const auto& envelope = stored.envelope;
-  auto to = json::array();
-  for (const auto& recipient : envelope.recipients) to.push_back(recipient.to_text());
-  json fields{
-    {"from", envelope.reverse_path.to_text()},
-    {"to", std::move(to)},
-    {"body", static_cast<int>(envelope.body)},
-    {"client", envelope.origin.client},
-    {"helo", envelope.origin.helo},
-    {"esmtp", envelope.origin.extended},
-    {"arrival", ms(envelope.arrival)},
-    {"size", envelope.size},
-    {"chunks", stored.chunks},
-    {"received", envelope.received},
-  };
-  if (envelope.smtputf8) fields["smtputf8"] = true;
-  add_dsn(fields, envelope.dsn);
-  return to_cbor(fields);
+  const auto& dsn = envelope.dsn;
+  // Most senders ask for no reports: then nothing of them is written.
+  const bool has_id = !dsn.envelope_id.empty(), has_recipients = !dsn.recipients.empty();
+  const bool has_ret = dsn.ret != mail::Ret::unset;
+  CborWriter cbor;
+  cbor.map(
+    10 + count(
+           {has_id, has_recipients, has_recipients, envelope.requires_tls, has_ret,
+            !envelope.smarthosts.empty(), envelope.smtputf8}
+         )
+  );
+  cbor.text("arrival").signed_number(ms(envelope.arrival));
+  cbor.text("body").number(static_cast<std::uint64_t>(envelope.body));
+  cbor.text("chunks").number(stored.chunks);
+  cbor.text("client").text(envelope.origin.client);
+  if (has_id) cbor.text("envid").text(dsn.envelope_id);
+  cbor.text("esmtp").boolean(envelope.origin.extended);
+  cbor.text("from").text(envelope.reverse_path.to_text());
+  cbor.text("helo").text(envelope.origin.helo);
+  if (has_recipients) {
+    cbor.text("notify").array(dsn.recipients.size());
+    for (const auto& recipient : dsn.recipients) cbor.number(bits_of(recipient.notify));
+    cbor.text("orcpt").array(dsn.recipients.size());
+    for (const auto& recipient : dsn.recipients) cbor.text(recipient.original_recipient);
+  }
+  cbor.text("received").text(envelope.received);
+  if (envelope.requires_tls) cbor.text("requiretls").boolean(true);
+  if (has_ret) cbor.text("ret").number(static_cast<std::uint64_t>(dsn.ret));
+  cbor.text("size").number(envelope.size);
+  if (!envelope.smarthosts.empty()) {
+    cbor.text("smarthosts").array(envelope.smarthosts.size());
+    for (const auto& smarthost : envelope.smarthosts) cbor.text(smarthost);
+  }
+  if (envelope.smtputf8) cbor.text("smtputf8").boolean(true);
+  cbor.text("to").array(envelope.recipients.size());
+  for (const auto& recipient : envelope.recipients) cbor.text(recipient.to_text());
+  return cbor.take();
 }
 
 Result<StoredEnvelope> parse_envelope(std::string_view payload) {
@@ -195,46 +202,32 @@ Result<StoredEnvelope> parse_envelope(std::string_view payload) {
     stored.chunks = number_of<std::uint32_t>(fields.at("chunks"));
     envelope.received = fields.at("received").get<std::string>();
     envelope.smtputf8 = fields.value("smtputf8", false);
+    envelope.requires_tls = fields.value("requiretls", false);
+    envelope.smarthosts = smarthosts_of(fields, envelope.recipients.size());
     envelope.dsn = dsn_of(fields, envelope.recipients.size());
     return stored;
   });
 }
 
 std::string to_payload(const Waiting& waiting) {
-  json fields{
-    {"arrival", ms(waiting.arrival)},
-    {"size", waiting.size},
-    {"attempts", waiting.attempts},
-    {"last", waiting.last},
-    {"at", ms(waiting.at)}
-  };
-  if (!waiting.share.empty()) fields["share"] = waiting.share;
-  if (waiting.sender_was_warned) fields["warned"] = true;
-  return to_cbor(fields);
-}
-
-Result<Waiting> parse_waiting(std::string_view payload) {
-  return parse(payload, "a queue entry", [](const json& fields) {
-    return Waiting{
-      time_of(fields, "arrival"),
-      number_of<std::uint64_t>(fields.at("size")),
-      number_of<std::uint32_t>(fields.at("attempts")),
-      fields.at("last").get<std::string>(),
-      fields.contains("at") ? time_of(fields, "at") : WallTime{},
-      share_of(fields),
-      fields.value("warned", false)
-    };
-  });
+  CborWriter cbor;
+  cbor.map(5 + count({!waiting.share.empty(), waiting.sender_was_warned}));
+  cbor.text("arrival").signed_number(ms(waiting.arrival));
+  cbor.text("at").signed_number(ms(waiting.at));
+  cbor.text("attempts").number(waiting.attempts);
+  cbor.text("last").text(waiting.last);
+  if (!waiting.share.empty()) cbor.text("share").numbers(waiting.share);
+  cbor.text("size").number(waiting.size);
+  if (waiting.sender_was_warned) cbor.text("warned").boolean(true);
+  return cbor.take();
 }
 
 std::string to_payload(const Settled& settled) {
-  return to_cbor(
-    {{"delivered", settled.is_delivered},
-     {"reply", settled.reply},
-     {"hop", settled.hop},
-     {"at", ms(settled.at)},
-     {"closed", settled.is_closed}}
-  );
+  CborWriter cbor;
+  cbor.map(5).text("at").signed_number(ms(settled.at));
+  cbor.text("closed").boolean(settled.is_closed).text("delivered").boolean(settled.is_delivered);
+  cbor.text("hop").text(settled.hop).text("reply").text(settled.reply);
+  return cbor.take();
 }
 
 Result<Settled> parse_settled(std::string_view payload) {
@@ -247,12 +240,10 @@ Result<Settled> parse_settled(std::string_view payload) {
 }
 
 std::string to_payload(const Failed& failed) {
-  return to_cbor(
-    {{"arrival", ms(failed.arrival)},
-     {"size", failed.size},
-     {"at", ms(failed.at)},
-     {"recipients", failed.recipients}}
-  );
+  CborWriter cbor;
+  cbor.map(4).text("arrival").signed_number(ms(failed.arrival)).text("at").signed_number(ms(failed.at));
+  cbor.text("recipients").number(failed.recipients).text("size").number(failed.size);
+  return cbor.take();
 }
 
 Result<Failed> parse_failed(std::string_view payload) {

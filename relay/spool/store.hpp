@@ -31,12 +31,17 @@ struct Operation {
   std::string value;  ///< of put, sealed where the family holds records
 };
 using Operations = std::vector<Operation>;
+/// Operations of others, which live until they are written. Those of one key are applied in this order.
+using Batch = std::vector<const Operation*>;
 [[nodiscard]] Operation put(Family family, std::string key, std::string value);
 /// put() of a sealed payload.
 [[nodiscard]] Operation put_record(Family family, std::string key, std::string_view payload);
 [[nodiscard]] Operation remove(Family family, std::string key);
 
-enum class Sync : std::uint8_t { no, yes };
+/// When what is written reaches the disk: with the next sync that another asks for, within a moment, or before its writer
+/// is answered. The store syncs for `yes` alone; its writer sees to `soon`. What is written outlives the process in any
+/// case.
+enum class Sync : std::uint8_t { no, soon, yes };
 
 /// What waits at start, or is listed.
 struct WaitingMessage {
@@ -88,6 +93,7 @@ class Store {
   /// Errors: storage_full (transient: call resume_writing() once there is space); storage_failed (terminal)
   /// for all else.
   [[nodiscard]] Result<void> write(const Operations& operations, Sync sync);
+  [[nodiscard]] Result<void> write_batch(Batch batch, Sync sync);
   /// Behind storage_full: makes the database writable again. Errors as write().
   [[nodiscard]] Result<void> resume_writing();
 

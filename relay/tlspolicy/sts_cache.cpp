@@ -41,7 +41,7 @@ std::size_t octets_of(const std::optional<sts::Cached>& cached) {
 struct StsCache::Waiter {
   Waiter(net::asio::io_context& loop, Answer to) : answer(std::move(to)), deadline(loop) {}
   Answer answer;
-  net::asio::steady_timer deadline;
+  net::Timer deadline;
 };
 
 struct StsCache::Entry {

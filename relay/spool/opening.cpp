@@ -1,0 +1,85 @@
+#include "relay/spool/opening.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <sys/stat.h>
+
+#include "relay/spool/marks.hpp"
+
+namespace relay::spool {
+namespace {
+
+log::Record damage_record(const Error& error, const std::string& aside) {
+  return log::error("spool_damaged")
+    .with("error", error.message())
+    .with("copy", aside)
+    .with(
+      "message",
+      "the spool was damaged: what could be read is in use, a copy of all as it was found is kept for a "
+      "person"
+    );
+}
+
+/// Once for a repair: a start that can't finish it comes back every few minutes, and would fill the disk with copies
+/// of what the first one left. Says where the copy is.
+Result<std::string> keep_copy(const std::string& path) {
+  if (is_marked(walk_mark(path)))
+    return std::string("made by an earlier start, whose repair was not finished");
+  auto aside = path + "/aside-" + std::to_string(std::time(nullptr));
+  if (auto copied = copy_aside(path, aside); !copied) return tl::unexpected(copied.error());
+  return aside;
+}
+
+/// Opens a database that is damaged: first without the log's damaged records, then with rebuilt tables.
+Result<OpenDatabase> open_damaged(const OpenOptions& options, const Error& damage) {
+  const auto copy = keep_copy(options.path);
+  if (!copy) return tl::unexpected(copy.error());
+  if (options.log != nullptr) options.log->write(damage_record(damage, *copy));
+  if (options.metrics != nullptr) options.metrics->shard(0).add(metrics::Counter::spool_repairs);
+  leave_mark(options.path, walk_mark(options.path));
+  const bool tables_are_damaged = is_marked(repair_mark(options.path));
+  if (!tables_are_damaged) {
+    auto opened = open_database(options.path, Recovery::skip_damaged, options.log);
+    if (opened || opened.error().code != Errc::corrupt) return opened;
+  }
+  if (auto repaired = repair_database(options.path, options.log); !repaired)
+    return tl::unexpected(repaired.error());
+  auto opened = open_database(options.path, Recovery::skip_damaged, options.log);
+  if (opened) remove_mark(repair_mark(options.path));
+  return opened;
+}
+
+}  // namespace
+
+Result<void> make_folder(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    return tl::unexpected(
+      Error{Errc::storage_failed, Fate::terminal, "make " + path + ": " + std::strerror(errno)}
+    );
+  }
+  // Only who owns the folder may change its mode; a stricter owner has done so already.
+  if (chmod(path.c_str(), 0700) != 0 && errno != EPERM) {
+    return tl::unexpected(
+      Error{Errc::storage_failed, Fate::terminal, "chmod " + path + ": " + std::strerror(errno)}
+    );
+  }
+  return {};
+}
+
+Result<OpenDatabase> open_when_free(const OpenOptions& options) {
+  while (true) {
+    auto opened = open_database(options.path, Recovery::strict, options.log);
+    if (opened && is_marked(repair_mark(options.path))) {
+      opened = permanent(Errc::corrupt, "a table of the spool was found damaged while it was in use");
+    }
+    if (opened) return opened;
+    if (opened.error().code == Errc::corrupt) return open_damaged(options, opened.error());
+    if (opened.error().code != Errc::conflict) return opened;
+    if (!options.keep_waiting || !options.keep_waiting()) {
+      return transient(Errc::cancelled, "gave up waiting for the process that holds " + options.path);
+    }
+  }
+}
+
+}  // namespace relay::spool
