@@ -144,7 +144,9 @@ Awaitable<Response> change_destination(Subject&, engine::Engine& engine, const R
 template <bool is_drained>
 Awaitable<Response> set_drained(Subject& subject, engine::Engine&, const Request&) {
   subject.state.set_drained_by_admin(is_drained);
-  auto response = json_response({{"drained", subject.state.is_drained()}});
+  auto response =
+    json_response({{"drained", subject.state.is_drained()}, {"reason", unready_reason(subject).value_or("")}}
+    );
   co_return response;
 }
 

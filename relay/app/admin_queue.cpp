@@ -104,8 +104,15 @@ Awaitable<Response> trace_page(Subject& subject, engine::Engine& engine, const R
 Awaitable<Response> export_page(Subject& /*subject*/, engine::Engine& engine, const Request& request) {
   const auto place = query_value(request.query, "place");
   const auto from = parse_number(query_value(request.query, "from")).value_or(0);
-  return on_worker(engine, [&engine, place, from] {
-    const auto page = engine::export_page(engine.store(), place, static_cast<std::uint32_t>(from));
+  const auto names = query_value(request.query, "held");
+  std::optional<std::vector<std::string>> held;
+  if (names == "none") held.emplace();
+  else if (!names.empty()) {
+    const auto each = split(names, ',');
+    held.emplace(each.begin(), each.end());
+  }
+  return on_worker(engine, [&engine, place, from, held = std::move(held)] {
+    const auto page = engine::export_page(engine.store(), place, static_cast<std::uint32_t>(from), held);
     if (!page) return problem(page.error());
     return json_response(
       {{"lines", page->lines}, {"next", page->next ? ordered_json(*page->next) : ordered_json()}}

@@ -6,7 +6,10 @@ namespace relay::app {
 namespace {
 
 std::vector<std::string> paths_of(const config::Settings& settings) {
-  std::vector<std::string> paths{settings.passwd_client, settings.mx_ca, settings.log_redaction_key};
+  std::vector<std::string> paths{settings.passwd_client,     settings.mx_ca,
+                                 settings.log_redaction_key, settings.tls_certificate_file,
+                                 settings.tls_key_file,      settings.hidden_sources_file,
+                                 settings.auth_users_file};
   for (const auto& smarthost : config::all_smarthosts(settings)) {
     for (const auto* path :
          {&smarthost.ca, &smarthost.client_certificate, &smarthost.client_key, &smarthost.username_file,
@@ -24,9 +27,9 @@ Result<Files> read_files(const config::Settings& settings) {
   Files files;
   for (const auto& path : paths_of(settings)) {
     if (path.empty() || files.contains(path)) continue;
-    auto text = read_text(path);
+    auto text = read_if_there(path);
     if (!text) return tl::unexpected(std::move(text.error()));
-    files.emplace(path, std::move(*text));
+    if (*text) files.emplace(path, std::move(**text));
   }
   return files;
 }

@@ -27,14 +27,20 @@ class Counted {
   metrics::Registry& metrics_;
 };
 
+/// Writes down what a coroutine threw. The log outlives the loops.
+auto logger_of(log::Sink& log, std::string_view where) {
+  return [&log, where](const std::string& what) {
+    log.write(log::error("exception").with("in", where).with("error", what));
+  };
+}
+
 }  // namespace
 
 Front::Front(Services services)
     : services_(services),
       counters_(services.subject.metrics.shard(services.shard)),
-      sessions_(services.thread.executor(), [&log = services.log](const std::string& what) {
-        log.write(log::error("exception").with("in", "session").with("error", what));
-      }) {}
+      sessions_(services.thread.executor(), logger_of(services.log, "session")),
+      turned_away_(services.thread.executor(), logger_of(services.log, "refusal of a connection")) {}
 
 Result<void> Front::open_server(
   const std::vector<Endpoint>& endpoints, http::Handler handler, http::BodyLimit body_limit
@@ -75,15 +81,19 @@ void Front::accept(net::Stream stream, engine::Engine& engine) {
   if (services_.subject.state.is_turning_away()) {
     counters_.add(Counter::connections_refused_stopping);
     const auto refusal = smtp::reply(421, {4, 3, 2}, "Service is shutting down, try another host");
-    return sessions_.spawn(session::turn_away(std::move(stream), rules->hostname, refusal));
+    return turned_away_.add(std::move(stream), rules->hostname, refusal);
   }
   if (services_.connections.load() >= rules->max_connections) {
     counters_.add(Counter::connections_refused_too_many);
     const auto refusal = smtp::reply(421, {4, 3, 2}, "Too many connections, try again later");
-    return sessions_.spawn(session::turn_away(std::move(stream), rules->hostname, refusal));
+    return turned_away_.add(std::move(stream), rules->hostname, refusal);
   }
   counters_.add(Counter::connections_accepted);
-  const session::Services services{engine.gate(), engine.sink(services_.shard), services_.log, counters_};
+  const session::Services services{engine.gate(),       engine.sink(services_.shard),
+                                   services_.log,       counters_,
+                                   services_.clients,   services_.refusals,
+                                   turned_away_,        services_.sightings,
+                                   services_.passwords, services_.failed_logins};
   sessions_.spawn(serve(std::move(stream), services));
 }
 

@@ -25,6 +25,11 @@ class Front {
     Subject& subject;
     log::Sink& log;
     ConnectionCount& connections;
+    session::ClientCounts& clients;
+    session::RefusalLog& refusals;
+    session::SourceSightings& sightings;
+    session::PasswordChecks& passwords;
+    session::FailedLogins& failed_logins;
   };
   explicit Front(Services services);
 
@@ -40,6 +45,7 @@ class Front {
   void close_sessions() { sessions_.close_all(); }
   /// Listeners and pages.
   void close();
+  /// Connections that are turned away are none.
   [[nodiscard]] std::size_t sessions() const { return sessions_.count(); }
   /// Connections for pages.
   [[nodiscard]] std::size_t pages() const;
@@ -56,6 +62,7 @@ class Front {
   Services services_;
   metrics::Shard& counters_;
   net::TaskGroup sessions_;
+  session::TurnedAway turned_away_;
   std::unique_ptr<net::Listener> mail_;
   std::vector<std::unique_ptr<http::Server>> servers_;
 };

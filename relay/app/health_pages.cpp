@@ -2,6 +2,7 @@
 
 #include "relay/app/pages.hpp"
 #include "relay/app/version.hpp"
+#include "relay/base/text.hpp"
 #include "relay/metrics/exposition.hpp"
 
 namespace relay::app {
@@ -13,13 +14,15 @@ using net::Awaitable;
 
 /// A loop that does not turn for this long is stuck.
 constexpr std::chrono::seconds kHeartbeat{5};
+/// Of the reason on /node; what it tells of comes first.
+constexpr std::size_t kLongestReason = 300;
 /// A disk may be slow, that is /readyz's business; a write that lasts longer than this is stuck.
 constexpr std::chrono::minutes kStuckWrite{5};
 
 /// How many of the loops did not answer within kHeartbeat.
 Awaitable<std::size_t> silent_loops(const std::vector<net::IoThread*>& loops) {
   const auto executor = co_await net::asio::this_coro::executor;
-  auto timer = std::make_shared<net::asio::steady_timer>(executor, kHeartbeat);
+  auto timer = std::make_shared<net::Timer>(executor, kHeartbeat);
   auto silent = std::make_shared<std::size_t>(loops.size());
   for (auto* loop : loops) {
     net::asio::post(loop->context(), [executor, timer, silent] {
@@ -43,21 +46,54 @@ Awaitable<Response> livez(const Subject& subject) {
   co_return response;
 }
 
-Response readiness(const Subject& subject) {
-  if (const auto reason = unready_reason(subject)) return {503, *reason + "\n"};
+Response unless(const std::optional<std::string>& reason) {
+  if (reason) return {503, *reason + "\n"};
   return {200, "OK\n"};
+}
+
+/// What is in the spool and may still come in; nothing of the spool before it is open.
+void add_queue(const Subject& subject, nlohmann::ordered_json& facts) {
+  using metrics::Gauge;
+  const auto number = [&](Gauge gauge) { return static_cast<std::uint64_t>(subject.metrics.read(gauge)); };
+  facts["accepting"] = !subject.state.is_turning_away();
+  // Before the queue: what a session brought is counted by the time that it has ended.
+  facts["sessions"] = subject.sessions == nullptr ? 0 : subject.sessions->load();
+  if (subject.engine.load() == nullptr) return;
+  facts["waiting"] = number(Gauge::queue_messages);
+  facts["failed"] = number(Gauge::failed_messages);
 }
 
 Response node(const Subject& subject) {
   const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(subject.clock.wall() - subject.start);
-  const nlohmann::ordered_json facts{
+  const auto reason = unready_reason(subject);
+  nlohmann::ordered_json facts{
     {"node", subject.identity.node_name},
     {"pod", subject.identity.pod_name},
     {"namespace", subject.identity.pod_namespace},
     {"hostname", subject.identity.hostname},
     {"version", kVersion},
     {"uptime", uptime.count()},
-    {"ready", !unready_reason(subject)},
+    {"ready", !reason},
+  };
+  if (reason) facts["reason"] = printable(*reason, kLongestReason);
+  add_queue(subject, facts);
+  return {200, facts.dump() + "\n", "application/json"};
+}
+
+/// What clients' addresses tell of the network, for the operator.
+Response sources(const Subject& subject) {
+  session::SourceSightings::Sightings seen;
+  if (subject.sightings != nullptr) seen = subject.sightings->at(subject.clock.steady());
+  auto hidden = nlohmann::ordered_json::array();
+  for (const auto& source : seen.hidden) {
+    hidden.push_back(
+      {{"address", source.address.to_text()},
+       {"refusals", source.refusals},
+       {"seconds", source.since_last.count()}}
+    );
+  }
+  const nlohmann::ordered_json facts{
+    {"own_addresses", seen.has_seen_own_addresses}, {"hidden", std::move(hidden)}
   };
   return {200, facts.dump() + "\n", "application/json"};
 }
@@ -79,11 +115,13 @@ Response metrics_of(Subject& subject) {
 bool is_read(const Request& request) { return request.method == "GET" || request.method == "HEAD"; }
 
 Awaitable<Response> health(Subject& subject, bool has_metrics, Request request) {
-  Response response{404, "Not found: there are /livez, /readyz, /health and /node\n"};
+  Response response{404, "Not found: there are /livez, /readyz, /health, /node and /sources\n"};
   if (!is_read(request)) response = Response{405, "Only GET\n"};
   else if (request.path == "/livez") response = co_await livez(subject);
-  else if (request.path == "/readyz" || request.path == "/health") response = readiness(subject);
+  else if (request.path == "/readyz") response = unless(unready_reason(subject));
+  else if (request.path == "/health") response = unless(unhealthy_reason(subject));
   else if (request.path == "/node") response = node(subject);
+  else if (request.path == "/sources") response = sources(subject);
   else if (request.path == "/metrics" && has_metrics) response = metrics_of(subject);
   co_return response;
 }
@@ -100,6 +138,11 @@ std::optional<std::string> unready_reason(const Subject& subject) {
   if (auto reason = subject.state.unready_reason()) return reason;
   const auto* engine = subject.engine.load();
   return engine == nullptr ? std::optional<std::string>("starting") : engine->unready_reason();
+}
+
+std::optional<std::string> unhealthy_reason(const Subject& subject) {
+  if (auto reason = unready_reason(subject)) return reason;
+  return subject.state.fault();
 }
 
 http::Handler health_pages(Subject& subject, bool has_metrics) {

@@ -13,6 +13,23 @@ namespace relay::app {
 namespace {
 
 constexpr std::string_view kDrain = "smtp.buildinglink.com/drain=";
+constexpr std::string_view kRetire = "smtp.buildinglink.com/retire=";
+constexpr std::string_view kCordoned = "smtp.buildinglink.com/cordoned=";
+/// A reason is a word or two of the operator's.
+constexpr std::size_t kLongestReason = 200;
+
+/// The value of the line that begins with `key`; empty where there is none. Escapes stay as they are.
+std::string_view value_of(std::string_view annotations, std::string_view key) {
+  for (const auto line : split(annotations, '\n')) {
+    if (!line.starts_with(key)) continue;
+    const auto value = line.substr(key.size());
+    const bool is_quoted = value.size() >= 2 && value.starts_with('"') && value.ends_with('"');
+    return is_quoted ? value.substr(1, value.size() - 2) : value;
+  }
+  return {};
+}
+
+bool says_yes(std::string_view value) { return !value.empty() && !equals_ignoring_case(value, "false"); }
 
 std::vector<std::string_view> words_of(std::string_view line) {
   std::vector<std::string_view> words;
@@ -82,15 +99,14 @@ std::string machine_name() {
   return name.data();
 }
 
-bool asks_for_drain(std::string_view annotations) {
-  for (const auto line : split(annotations, '\n')) {
-    if (!line.starts_with(kDrain)) continue;
-    auto value = line.substr(kDrain.size());
-    if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"'))
-      value = value.substr(1, value.size() - 2);
-    return !value.empty() && !equals_ignoring_case(value, "false");
-  }
-  return false;
+bool asks_for_drain(std::string_view annotations) { return says_yes(value_of(annotations, kDrain)); }
+
+bool asks_to_retire(std::string_view annotations) { return says_yes(value_of(annotations, kRetire)); }
+
+std::optional<std::string> cordon_in(std::string_view annotations) {
+  const auto value = value_of(annotations, kCordoned);
+  if (!says_yes(value)) return std::nullopt;
+  return printable(value, kLongestReason);
 }
 
 }  // namespace relay::app

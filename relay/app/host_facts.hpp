@@ -6,6 +6,7 @@
 /// FAILURES  at start: one log record that says what to do, exit code 1; later: the last good settings stay
 ///           in force
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,5 +26,12 @@ namespace relay::app {
 /// Whether a pod's annotations, as the downward API writes them (`key="value"` a line), ask for a drain:
 /// smtp.buildinglink.com/drain with any value but "" and "false".
 [[nodiscard]] bool asks_for_drain(std::string_view annotations);
+/// The same of smtp.buildinglink.com/retire: a drain, and all that waits is tried now. The operator writes it when an
+/// SmtpRelay that is to be emptied is deleted.
+[[nodiscard]] bool asks_to_retire(std::string_view annotations);
+
+/// Why the pod's node is cordoned, as the operator says it in the same annotations: the value of
+/// smtp.buildinglink.com/cordoned, printable. Nothing where it is missing, "" or "false".
+[[nodiscard]] std::optional<std::string> cordon_in(std::string_view annotations);
 
 }  // namespace relay::app

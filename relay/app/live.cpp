@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "relay/config/policy_rules.hpp"
+
 namespace relay::app {
 namespace {
 
@@ -23,8 +25,13 @@ Live::Live(
   config::Settings settings, const Files& files, Networks hidden, log::Sink& log,
   PlanMaker::MakeToken make_token
 )
-    : settings_(std::move(settings)), hidden_(std::move(hidden)), maker_(log, std::move(make_token)) {
-  rules_ = make_rules();
+    : settings_(std::move(settings)),
+      hidden_(std::move(hidden)),
+      maker_(log, std::move(make_token)),
+      tls_(log),
+      sources_(log),
+      users_(log) {
+  rules_ = make_rules(files);
   plan_ = maker_.make(settings_, files);
   limits_ = make_limits(*plan_, files);
 }
@@ -32,6 +39,11 @@ Live::Live(
 std::shared_ptr<const session::Rules> Live::rules() const {
   const std::scoped_lock lock(mutex_);
   return rules_;
+}
+
+std::size_t Live::users() const {
+  const auto rules = this->rules();
+  return rules->users ? rules->users->count() : 0;
 }
 
 std::shared_ptr<const outbound::Plan> Live::plan() const {
@@ -46,7 +58,7 @@ std::shared_ptr<const engine::Limits> Live::limits() const {
 
 bool Live::apply(const config::Settings& settings, const Files& files) {
   const auto before = std::exchange(settings_, config::with_live_settings(settings_, settings));
-  auto rules = make_rules();
+  auto rules = make_rules(files);
   auto plan = maker_.make(settings_, files);
   auto limits = make_limits(*plan, files);
   const std::scoped_lock lock(mutex_);
@@ -57,21 +69,35 @@ bool Live::apply(const config::Settings& settings, const Files& files) {
   return is_other;
 }
 
-std::shared_ptr<const session::Rules> Live::make_rules() const {
+std::shared_ptr<const session::Rules> Live::make_rules(const Files& files) {
   auto rules = std::make_shared<session::Rules>();
   rules->hostname = settings_.hostname;
   rules->max_connections = settings_.max_connections;
+  rules->max_connections_per_client = settings_.max_connections_per_client;
+  rules->logs_sessions = settings_.log_level == log::Level::debug;
   rules->limits.max_message_size = settings_.max_message_size;
   rules->bulk_headers = settings_.bulk_headers;
   rules->limits.max_recipients = settings_.max_recipients;
   rules->limits.idle_timeout = settings_.session_idle_timeout;
   rules->limits.bare_line_endings = settings_.bare_line_endings;
   rules->proxy_trusted = settings_.proxy_trusted;
+  rules->tls = tls_.make(settings_, files);
+  rules->needs_tls = settings_.tls_mode == config::ClientTls::required;
+  if (!settings_.policies.empty())
+    rules->policies = std::make_shared<const policy::Rules>(config::policy_rules(settings_));
+  rules->users = users_.make(settings_, files);
+  rules->wants_users = !settings_.auth_users_file.empty();
+  rules->auth_needs_tls = settings_.auth_requires_tls == config::Switch::on;
+  rules->max_failed_logins_per_client = settings_.auth_failures_per_client;
   rules->access.allowed = settings_.allowed_networks;
-  for (const auto* networks :
-       {&settings_.hidden_sources, &settings_.proxy_trusted, &settings_.host_addresses, &hidden_}) {
-    rules->access.hidden.insert(rules->access.hidden.end(), networks->begin(), networks->end());
+  Networks hidden;
+  const auto& listed = sources_.follow(settings_, files);
+  for (const Networks* networks : std::initializer_list<const Networks*>{
+         &settings_.hidden_sources, &settings_.proxy_trusted, &settings_.host_addresses, &hidden_, &listed
+       }) {
+    hidden.insert(hidden.end(), networks->begin(), networks->end());
   }
+  rules->access.hidden = hidden;
   return rules;
 }
 

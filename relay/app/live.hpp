@@ -6,6 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "relay/app/hidden_sources.hpp"
+#include "relay/app/inbound_tls.hpp"
+#include "relay/app/inbound_users.hpp"
 #include "relay/app/plan_maker.hpp"
 #include "relay/config/load.hpp"
 #include "relay/engine/context.hpp"
@@ -30,13 +33,19 @@ class Live : public session::RulesSource, public outbound::PlanSource, public en
   [[nodiscard]] std::shared_ptr<const outbound::Plan> plan() const override;
   [[nodiscard]] std::shared_ptr<const engine::Limits> limits() const override;
   [[nodiscard]] const config::Settings& settings() const { return settings_; }
+  /// That may log in.
+  [[nodiscard]] std::size_t users() const;
 
   /// Puts changed live settings and files in force. True when next hops changed, their credentials and routes
   /// included: then mail that waits is due at once. A file that cannot be used leaves the last good one in force.
   bool apply(const config::Settings& settings, const Files& files);
+  /// Errors as InboundTls::check(): these settings would leave clients that need TLS without.
+  [[nodiscard]] Result<void> check_tls(const config::Settings& settings) const {
+    return tls_.check(settings);
+  }
 
  private:
-  [[nodiscard]] std::shared_ptr<const session::Rules> make_rules() const;
+  [[nodiscard]] std::shared_ptr<const session::Rules> make_rules(const Files& files);
   [[nodiscard]] std::shared_ptr<const engine::Limits> make_limits(
     const outbound::Plan& plan, const Files& files
   );
@@ -44,6 +53,9 @@ class Live : public session::RulesSource, public outbound::PlanSource, public en
   config::Settings settings_;
   Networks hidden_;
   PlanMaker maker_;
+  InboundTls tls_;
+  HiddenSources sources_;
+  InboundUsers users_;
 
   mutable std::mutex mutex_;
   std::shared_ptr<const session::Rules> rules_;

@@ -4,6 +4,7 @@
 #include "relay/app/app.hpp"
 #include "relay/app/host_facts.hpp"
 #include "relay/app/version.hpp"
+#include "relay/base/private_memory.hpp"
 #include "relay/metrics/exposition.hpp"
 
 extern char** environ;
@@ -33,6 +34,7 @@ int report(const std::vector<config::Fault>& faults) {
 }  // namespace
 
 int main(int argc, char** argv) try {
+  keep_memory_private();
   CLI::App cli{"smtp-relay: accepts mail, keeps it durably, hands it to a smarthost"};
   app::ConfigSource source;
   bool checks = false;

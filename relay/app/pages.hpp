@@ -10,6 +10,7 @@
 #include "relay/engine/engine.hpp"
 #include "relay/engine/journal.hpp"
 #include "relay/http/server.hpp"
+#include "relay/session/source_sightings.hpp"
 
 namespace relay::app {
 
@@ -23,14 +24,19 @@ struct Subject {
   metrics::Registry& metrics;
   std::vector<net::IoThread*> loops;  ///< shards and scheduler: whose heartbeat /livez asks for
   std::atomic<engine::Engine*> engine{nullptr};
+  const std::atomic<std::uint64_t>* sessions =
+    nullptr;  ///< SMTP connections, for /node; null: none are counted
   const engine::Journal* journal =
     nullptr;  ///< what /v1/trace tells of messages that are gone; null: nothing
+  const session::SourceSightings* sightings = nullptr;  ///< for /sources; null: nothing was seen
 };
 
 /// Why no mail should be sent here now; nothing when it should. Thread: any.
 [[nodiscard]] std::optional<std::string> unready_reason(const Subject& subject);
+/// Why load balancers should turn to others: that, or what `health_fail_on` names. Thread: any.
+[[nodiscard]] std::optional<std::string> unhealthy_reason(const Subject& subject);
 
-/// /livez, /readyz, /health, /node; with `has_metrics` /metrics too.
+/// /livez, /readyz, /health, /node, /sources; with `has_metrics` /metrics too.
 [[nodiscard]] http::Handler health_pages(Subject& subject, bool has_metrics);
 [[nodiscard]] http::Handler metrics_page(Subject& subject);
 /// The admin interface (docs/operations.md); every request needs `Authorization: Bearer TOKEN`.

@@ -106,6 +106,13 @@ bool has_other_hops(const outbound::Plan& before, const outbound::Plan& after) {
   return before.generation != after.generation || generations(before) != generations(after);
 }
 
+const PlanMaker::Secured* PlanMaker::made_from(const std::string& source) const {
+  const auto found = std::find_if(secured_.begin(), secured_.end(), [&](const auto& known) {
+    return known.second.is_made_from_it && known.second.source == source;
+  });
+  return found == secured_.end() ? nullptr : &found->second;
+}
+
 std::shared_ptr<net::TlsClient> PlanMaker::tls_for(
   const std::string& name, const net::TlsClientSettings& from, const Files& files
 ) {
@@ -114,8 +121,12 @@ std::shared_ptr<net::TlsClient> PlanMaker::tls_for(
     source += "\n" + *path + "\n" + text_of(files, *path);
   auto& known = secured_[name];
   if (known.tls && known.source == source) return known.tls;
+  if (const auto* alike = made_from(source)) {
+    known = *alike;
+    return known.tls;
+  }
   auto made = net::TlsClient::make(from);
-  if (made) known = {source, std::move(*made)};
+  if (made) known = {source, std::move(*made), true};
   else if (known.source != source) {
     log_.write(log::error("smarthost_tls")
                  .with("smarthost", name)
@@ -125,6 +136,7 @@ std::shared_ptr<net::TlsClient> PlanMaker::tls_for(
                                         : "no certificate can be verified: mail waits"
                  ));
     known.source = source;
+    known.is_made_from_it = false;
   }
   // Without usable authorities none is trusted, and verification fails: better than a relay that does not
   // start.
@@ -224,7 +236,9 @@ std::shared_ptr<const outbound::Plan> PlanMaker::make(const config::Settings& se
     );
   }
   for (const auto& source : settings.sources) plan->sources.push_back(to_outbound(source));
-  plan->retry = {settings.retry_initial_delay, settings.retry_max_delay, settings.retry_max_age};
+  plan->retry = {
+    settings.retry_initial_delay, settings.retry_max_delay, settings.retry_max_age, settings.retry_multiplier
+  };
   plan->mx_retry_initial = settings.mx_retry_initial_delay;
   plan->warn_after = settings.retry_warn_after;
   plan->idle_time = settings.connection_idle_time;

@@ -30,9 +30,10 @@ class PlanMaker {
   );
 
  private:
-  struct Secured {  // a TLS client, and what it was made from
-    std::string source;
+  struct Secured {       // a TLS client, and what it was to be made from
+    std::string source;  // versions, and paths and words of files
     std::shared_ptr<net::TlsClient> tls;
+    bool is_made_from_it = false;  // else it is the last good one, or trusts nobody
   };
   struct Tokens {
     oauth::Account account;
@@ -48,6 +49,8 @@ class PlanMaker {
     const route::PasswdClient& passwords
   );
   [[nodiscard]] outbound::MxSettings make_mx(const config::Settings& settings, const Files& files);
+  /// Smarthosts with the same terms have one client: the system's authorities take some 30 ms to read and 1.2 MiB to keep.
+  [[nodiscard]] const Secured* made_from(const std::string& source) const;
   [[nodiscard]] std::shared_ptr<net::TlsClient> tls_for(
     const std::string& name, const net::TlsClientSettings& from, const Files& files
   );

@@ -5,6 +5,7 @@
 namespace relay::app {
 
 void RedactingSink::write(const log::Record& record) {
+  if (record.level() < lowest_.load(std::memory_order_relaxed)) return;
   if (!is_redacting_.load(std::memory_order_acquire)) return next_.write(record);
   next_.write(redaction::redact(record, tokens().get()));
 }
@@ -12,6 +13,7 @@ void RedactingSink::write(const log::Record& record) {
 void RedactingSink::follow(const config::Settings& settings, const Files& files) {
   const auto& key = text_of(files, settings.log_redaction_key);
   if (key != key_) use(settings.log_redaction_key, key);
+  lowest_.store(settings.log_level, std::memory_order_relaxed);
   is_redacting_.store(settings.log_addresses == config::AddressLog::redacted, std::memory_order_release);
 }
 

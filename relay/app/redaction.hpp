@@ -1,5 +1,5 @@
 #pragma once
-/// The log as the settings want it: with addresses, or without.
+/// The log as the settings want it: from which level on, with addresses or without.
 
 #include <atomic>
 #include <memory>
@@ -11,7 +11,8 @@
 
 namespace relay::app {
 
-/// Hands records on, redacted while `log_addresses` says so. Costs one load of an atomic while it does not.
+/// Hands records on, from `log_level` on, redacted while `log_addresses` says so. Costs two loads of an atomic while it
+/// does not.
 ///
 /// Thread: write() any, follow() the control thread. Lifetime: `next` outlives it.
 class RedactingSink : public log::Sink {
@@ -19,7 +20,7 @@ class RedactingSink : public log::Sink {
   explicit RedactingSink(log::Sink& next) : next_(next) {}
 
   void write(const log::Record& record) override;
-  /// Puts `log_addresses` and the key of `log_redaction_key` in force. A key that can't be used is logged, and local
+  /// Puts `log_level`, `log_addresses` and the key of `log_redaction_key` in force. A key that can't be used is logged, and local
   /// parts are cut out.
   void follow(const config::Settings& settings, const Files& files);
 
@@ -28,6 +29,7 @@ class RedactingSink : public log::Sink {
   void use(const std::string& path, const std::string& key);
 
   log::Sink& next_;
+  std::atomic<log::Level> lowest_{log::Level::info};
   std::atomic<bool> is_redacting_{false};
   std::string key_;  // what tokens_ was made from; the control thread's
   mutable std::mutex mutex_;

@@ -1,5 +1,7 @@
 #include "relay/app/state.hpp"
 
+#include <utility>
+
 namespace relay::app {
 
 void State::set_starting(std::string why) {
@@ -12,6 +14,22 @@ void State::set_running() {
   starting_.reset();
 }
 
+void State::set_cordoned(std::optional<std::string> why) {
+  const std::scoped_lock lock(mutex_);
+  is_cordoned_ = why.has_value();
+  cordoned_ = std::move(why).value_or("");
+}
+
+void State::set_fault(std::optional<std::string> why) {
+  const std::scoped_lock lock(mutex_);
+  fault_ = std::move(why);
+}
+
+std::optional<std::string> State::fault() const {
+  const std::scoped_lock lock(mutex_);
+  return fault_;
+}
+
 std::optional<std::string> State::unready_reason() const {
   if (stopping_) return "stopping";
   {
@@ -20,6 +38,9 @@ std::optional<std::string> State::unready_reason() const {
   }
   if (drained_by_admin_) return "drained by relayctl, until relayctl resume";
   if (drained_by_annotation_) return "drained by the pod's annotation smtp.buildinglink.com/drain";
+  if (retiring_) return "retiring: its SmtpRelay is deleted, and its queue is emptied";
+  const std::scoped_lock lock(mutex_);
+  if (is_cordoned_) return "drained while its node is cordoned (" + cordoned_ + ")";
   return std::nullopt;
 }
 

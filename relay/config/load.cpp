@@ -71,7 +71,14 @@ void check_names(const Settings& s, const Require& require) {
   };
   check_unique(s.smarthosts, "smarthosts");
   check_unique(s.sources, "sources");
+  check_unique(s.policies, "policies");
   const auto providers = check_unique(s.providers, "providers");
+  std::set<std::string> smarthosts;
+  for (const auto& smarthost : all_smarthosts(s)) smarthosts.insert(smarthost.name);
+  for (const auto& rule : s.policies) {
+    const bool is_there = rule.smarthost.empty() || smarthosts.contains(rule.smarthost);
+    require(is_there, "policies", "there is no smarthost '" + rule.smarthost + "' for '" + rule.name + "'");
+  }
   std::set<std::string> pools;
   for (const auto& source : s.sources) pools.insert(source.pool);
   for (const auto& rule : s.destinations) {
@@ -103,6 +110,23 @@ void check_together(Loaded& loaded) {
   require(
     s.smarthost.empty() || s.smarthosts.empty(), "smarthost, smarthosts",
     "only one of them: name all in `smarthosts`"
+  );
+  require(
+    s.tls_certificate_file.empty() == s.tls_key_file.empty(), "tls_certificate_file, tls_key_file",
+    "a certificate needs its key, and a key its certificate: set both or neither"
+  );
+  require(
+    s.tls_mode != ClientTls::required || !s.tls_certificate_file.empty(), "tls_mode",
+    "`required` needs a certificate: set tls_certificate_file and tls_key_file"
+  );
+  require(
+    s.policies.size() <= kMaxPolicies, "policies", "more than " + std::to_string(kMaxPolicies) + " rules"
+  );
+  const bool has_tls = s.tls_mode != ClientTls::none && !s.tls_certificate_file.empty();
+  require(
+    s.auth_users_file.empty() || s.auth_requires_tls == Switch::off || has_tls, "auth_users_file",
+    "AUTH needs TLS: set tls_certificate_file and tls_key_file and a tls_mode other than `none`, or "
+    "auth_requires_tls to `off`"
   );
   check_names(s, require);
 }

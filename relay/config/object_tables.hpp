@@ -6,6 +6,9 @@
 
 namespace relay::config {
 
+/// Rules in `policies`: each is looked at for each recipient, up to three times.
+inline constexpr std::size_t kMaxPolicies = 128;
+
 template <class Object>
 [[nodiscard]] std::span<const Field<Object>> fields_of();
 template <>
@@ -18,6 +21,8 @@ template <>
 [[nodiscard]] std::span<const Field<Provider>> fields_of<Provider>();
 template <>
 [[nodiscard]] std::span<const Field<Source>> fields_of<Source>();
+template <>
+[[nodiscard]] std::span<const Field<PolicyRule>> fields_of<PolicyRule>();
 
 /// What concerns several fields of one object: what is wrong, or nothing.
 [[nodiscard]] std::string wrong_with(const Smarthost& smarthost);
@@ -25,6 +30,7 @@ template <>
 [[nodiscard]] std::string wrong_with(const DestinationRule& rule);
 [[nodiscard]] std::string wrong_with(const Provider& provider);
 [[nodiscard]] std::string wrong_with(const Source& source);
+[[nodiscard]] std::string wrong_with(const PolicyRule& rule);
 
 /// For the reference page.
 template <class Object>

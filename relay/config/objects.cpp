@@ -19,6 +19,7 @@ std::optional<std::string> as_text(const ordered_json& value, Shape shape) {
   // A size may be a bare number of octets.
   const bool is_single = shape == Shape::text || shape == Shape::number;
   if (is_single && value.is_number_unsigned()) return std::to_string(value.get<std::uint64_t>());
+  if (shape == Shape::number && value.is_number_float()) return value.dump();
   return std::nullopt;
 }
 
@@ -26,8 +27,8 @@ ordered_json as_json(const std::string& text, Shape shape) {
   switch (shape) {
     case Shape::text: return text;
     case Shape::number: {
-      const auto number = parse_number(text);
-      return number ? ordered_json(*number) : ordered_json(text);
+      const auto number = ordered_json::parse(text, nullptr, false);
+      return number.is_number() ? number : ordered_json(text);
     }
     case Shape::objects: return text.empty() ? ordered_json::array() : ordered_json::parse(text);
     case Shape::list: break;

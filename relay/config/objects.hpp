@@ -15,7 +15,7 @@ namespace relay::config {
 /// How a value is written in JSON; in the environment it is always text.
 enum class Shape : std::uint8_t {
   text,     ///< a string
-  number,   ///< a whole number, or a string of one
+  number,   ///< a number, or a string of one
   list,     ///< an array of strings (or numbers), or a string with commas between them
   objects,  ///< an array of objects, or a string of one
 };

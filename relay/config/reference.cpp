@@ -80,9 +80,65 @@ const std::array kTable{
     ROW_ACCESS(hidden_sources, any<&S::hidden_sources>)
   },
   Setting{
+    "hidden_sources_file", Shape::text, "an absolute path, or nothing",
+    "/etc/smtp-relay/nodes/hidden_sources", Reload::live,
+    "More of them, one a line, `#` begins a comment; in a pod the operator's list of all nodes. A file that "
+    "is missing or "
+    "empty leaves those that were read last, over a restart too.",
+    ROW_ACCESS(hidden_sources_file, path_or_nothing<&S::hidden_sources_file>)
+  },
+  Setting{
     "host_addresses", Shape::list, kNetworks, "", Reload::live,
     "The node's own addresses, hidden sources too; the default gateway is found without being named.",
     ROW_ACCESS(host_addresses, any<&S::host_addresses>)
+  },
+  Setting{
+    "policies", Shape::objects, "a JSON array of at most 128 objects, see below", "", Reload::live,
+    "Rules on mail of clients that may relay; for each recipient the first that matches decides. It counts "
+    "for transactions from then on. `relayctl explain` shows what they say.",
+    OBJECTS(policies, PolicyRule)
+  },
+  Setting{
+    "tls_mode", Shape::text, "none, opportunistic or required", "opportunistic", Reload::live,
+    "TLS of clients (STARTTLS, RFC 3207). `opportunistic`: offered where there is a certificate; `required`: "
+    "mail in the clear gets 530 5.7.0, and there must be a certificate. It counts for connections from then "
+    "on.",
+    ROW_ACCESS(tls_mode, any<&S::tls_mode>)
+  },
+  Setting{
+    "tls_certificate_file", Shape::text, "an absolute path, or nothing", "", Reload::live,
+    "PEM file of the certificate that clients see, and its chain. A changed one is used by the next "
+    "handshake; one that cannot be used is reported, and the last good one stays in use.",
+    ROW_ACCESS(tls_certificate_file, path_or_nothing<&S::tls_certificate_file>)
+  },
+  Setting{
+    "tls_key_file", Shape::text, "an absolute path, or nothing", "", Reload::live,
+    "PEM file of its key, without a passphrase.", ROW_ACCESS(tls_key_file, path_or_nothing<&S::tls_key_file>)
+  },
+  Setting{
+    "tls_min_version", Shape::text, "1.2 or 1.3", "1.2", Reload::live,
+    "The oldest version of TLS that clients may use.", ROW_ACCESS(tls_min_version, any<&S::tls_min_version>)
+  },
+  Setting{
+    "auth_users_file", Shape::text, "an absolute path, or nothing", "", Reload::live,
+    "Users who may log in (AUTH PLAIN, LOGIN, SCRAM-SHA-256) and then relay from any address: one a line, as "
+    "`relayctl user NAME` writes it, no password in it. A changed file is used by the next login; one that "
+    "is wrong anywhere is reported with its line, and the users of before stay. Empty: AUTH is not offered.",
+    ROW_ACCESS(auth_users_file, path_or_nothing<&S::auth_users_file>)
+  },
+  Setting{
+    "auth_requires_tls", Shape::text, "on or off", "on", Reload::live,
+    "`on`: AUTH is offered and served over TLS alone, in the clear it gets 538 5.7.11. It counts for "
+    "connections from then on.",
+    ROW_ACCESS(auth_requires_tls, any<&S::auth_requires_tls>)
+  },
+  Setting{
+    "auth_failures_per_client", Shape::number, "1 to 1000000", "20", Reload::live,
+    "Guesses at passwords that one client has, as `max_connections_per_client` has it; it gets all of them "
+    "back within ten minutes, one after the other, and while it has none its AUTH gets 454 4.7.0. The same "
+    "wrong password again is no other guess. The third failure of a connection ends it with 421 in any "
+    "case.",
+    ROW_ACCESS(auth_failures_per_client, (range<&S::auth_failures_per_client, 1ULL, 1'000'000ULL>))
   },
   Setting{
     "smarthost", Shape::list, "host:port, or nothing", "", Reload::live,
@@ -204,6 +260,13 @@ const std::array kTable{
     ROW_ACCESS(tls_report_from, address_or_nothing<&S::tls_report_from>)
   },
   Setting{
+    "log_level", Shape::text, "debug, info, warning or error", "info", Reload::live,
+    "The least grave records that are written. What becomes of messages is `info`, their failure `warning`; "
+    "`debug` adds "
+    "each session of a client. `relayctl trace` knows all of them whatever the level.",
+    ROW_ACCESS(log_level, any<&S::log_level>)
+  },
+  Setting{
     "log_addresses", Shape::text, "plain or redacted", "plain", Reload::live,
     "`redacted`: local parts of addresses in logs are encrypted with `log_redaction_key`; `relayctl reveal` "
     "reads them.",
@@ -228,6 +291,15 @@ const std::array kTable{
     "max_connections", Shape::number, "1 to 100000", "500", Reload::live,
     "Inbound connections at a time; more are greeted with 421 4.3.2.",
     ROW_ACCESS(max_connections, (range<&S::max_connections, 1ULL, 100'000ULL>))
+  },
+  Setting{
+    "max_connections_per_client", Shape::number, "1 to 100000", "50", Reload::live,
+    "Inbound connections of one client at a time; more are greeted with 421 4.7.0. A client is an address, "
+    "of IPv6 a /64, but of link-local ones each; "
+    "behind a load balancer of `proxy_trusted` the one that its header names. Addresses that stand for "
+    "several clients "
+    "(`hidden_sources`, `host_addresses`, default gateways) are not counted.",
+    ROW_ACCESS(max_connections_per_client, (range<&S::max_connections_per_client, 1ULL, 100'000ULL>))
   },
   Setting{
     "bare_line_endings", Shape::text, "normalize or reject", "normalize", Reload::live,
@@ -291,13 +363,18 @@ const std::array kTable{
   },
   Setting{
     "retry_initial_delay", Shape::text, "100ms to 24h", "1m", Reload::live,
-    "Wait behind a first failure of a smarthost; it doubles with each further one, spread by a tenth.",
+    "Wait behind a first failure of a smarthost; it grows with each further one, spread by a tenth.",
     ROW_ACCESS(retry_initial_delay, (lasting<&S::retry_initial_delay, 100, 24 * kHour>))
   },
   Setting{
     "retry_max_delay", Shape::text, "100ms to 24h", "1h", Reload::live,
     "The longest wait between two attempts.",
     ROW_ACCESS(retry_max_delay, (lasting<&S::retry_max_delay, 100, 24 * kHour>))
+  },
+  Setting{
+    "retry_multiplier", Shape::number, "1 to 10, with two decimals at most", "2", Reload::live,
+    "How many times as long as the last each wait is; 1: all are alike.",
+    ROW_ACCESS(retry_multiplier, (range<&S::retry_multiplier, queue::Factor{100}, queue::Factor{1000}>))
   },
   Setting{
     "retry_max_age", Shape::text, "1s to 720h", "120h", Reload::live,
@@ -315,14 +392,33 @@ const std::array kTable{
     ROW_ACCESS(mx_retry_initial_delay, (lasting<&S::mx_retry_initial_delay, 100, 24 * kHour>))
   },
   Setting{
+    "health_fail_on", Shape::list, "smarthost_down, credentials_refused, or nothing", "", Reload::live,
+    "What else makes /health answer 503, though mail is accepted: `smarthost_down`, mail waits and no host "
+    "for it can be "
+    "used; `credentials_refused`, a smarthost refuses ours, from its refusal until it has judged a message, "
+    "until they are "
+    "changed, or until 5 minutes have passed behind its last refusal and no mail waits for it. /readyz is "
+    "not touched by it.",
+    ROW_ACCESS(health_fail_on, any<&S::health_fail_on>)
+  },
+  Setting{
     "lame_duck", Shape::text, "0s to 10m", "20s", Reload::live,
     "On SIGTERM: how long mail is still accepted while /health and /readyz already answer 503.",
     ROW_ACCESS(lame_duck, (lasting<&S::lame_duck, 0, 10 * kMinute>))
   },
   Setting{
     "session_drain_timeout", Shape::text, "0s to 10m", "30s", Reload::live,
-    "Behind the lame-duck time: how long transactions and deliveries in progress may take to finish.",
+    "Behind the lame-duck time: how long transactions in progress may take to finish before their "
+    "connections are "
+    "closed. What it leaves, and what the flush leaves of `flush_timeout`, is for deliveries in progress.",
     ROW_ACCESS(session_drain_timeout, (lasting<&S::session_drain_timeout, 0, 10 * kMinute>))
+  },
+  Setting{
+    "flush_timeout", Shape::text, "0s to 10m", "60s", Reload::live,
+    "Behind the sessions: how long mail that is due is delivered on. It ends as soon as none is left that "
+    "can be tried at "
+    "once; what was deferred, or waits for a host that is down, stays in the spool.",
+    ROW_ACCESS(flush_timeout, (lasting<&S::flush_timeout, 0, 10 * kMinute>))
   },
   Setting{
     "content_memory", Shape::text, "a size from 0 to 64Gi", "32Mi", Reload::restart,
@@ -337,7 +433,13 @@ const std::array kTable{
   },
   Setting{
     "pod_annotations", Shape::text, "an absolute path, or nothing", "", Reload::restart,
-    "File of the pod's annotations (a downward API volume), watched for `smtp.buildinglink.com/drain`.",
+    "File of the pod's annotations (a downward API volume), read every second. `smtp.buildinglink.com/drain` "
+    "drains the "
+    "relay as `relayctl drain` does. `smtp.buildinglink.com/cordoned`, whose value is the reason, does the "
+    "same, and all "
+    "that waits is tried at once; `smtp.buildinglink.com/retire` too, and all that waits is tried again and "
+    "again. One that "
+    "is empty or `false` asks for nothing; a file that cannot be read changes nothing.",
     ROW_ACCESS(pod_annotations, path_or_nothing<&S::pod_annotations>)
   },
   Setting{

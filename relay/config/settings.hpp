@@ -10,8 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "relay/base/log.hpp"
 #include "relay/base/network.hpp"
 #include "relay/base/units.hpp"
+#include "relay/policy/rules.hpp"
+#include "relay/queue/retry_schedule.hpp"
 #include "relay/queue/token_bucket.hpp"
 #include "relay/smtp/client_session.hpp"
 #include "relay/smtp/server_session.hpp"
@@ -26,6 +29,11 @@ enum class TlsVersion : std::uint8_t { tls1_2, tls1_3 };
 enum class Switch : std::uint8_t { off, on };
 /// How addresses stand in log records.
 enum class AddressLog : std::uint8_t { plain, redacted };
+/// What else than a relay that can't take mail makes /health answer 503.
+enum class HealthFault : std::uint8_t {
+  smarthost_down,       ///< mail waits, and no host for it can be used
+  credentials_refused,  ///< a smarthost refuses ours
+};
 
 /// Where a smarthost's credentials come from, and how they are shown.
 enum class AuthMechanism : std::uint8_t {
@@ -44,6 +52,13 @@ enum class MxTls : std::uint8_t {
   opportunistic,  ///< STARTTLS where offered, any certificate
   policy,         ///< as opportunistic, and what the domain asks for by DANE (RFC 7672) or MTA-STS (RFC 8461)
   required,       ///< verified by DANE or MTA-STS, or else by certificate and name, or no delivery
+};
+
+/// TLS of clients, by STARTTLS.
+enum class ClientTls : std::uint8_t {
+  none,
+  opportunistic,  ///< offered where there is a certificate
+  required,       ///< no mail without it
 };
 
 /// One host that mail may be handed to.
@@ -125,6 +140,24 @@ struct Source {
   friend bool operator==(const Source&, const Source&) = default;
 };
 
+/// A rule on mail that comes in, as policy::Rule has it; text that is not given is empty.
+struct PolicyRule {
+  std::string name;
+  Networks clients;
+  std::vector<std::string> helo;
+  std::vector<std::string> senders;
+  std::vector<std::string> recipients;
+  std::optional<Switch> tls;
+  std::optional<Octets> larger_than;
+  std::string header;
+  std::string header_value;
+  policy::Action action = policy::Action::accept;
+  std::string reply;
+  std::string redirect_to;
+  std::string smarthost;
+  friend bool operator==(const PolicyRule&, const PolicyRule&) = default;
+};
+
 /// All settings with their values. Defaults are the table's (reference.cpp), not the members'.
 struct Settings {
   std::string hostname;
@@ -139,7 +172,16 @@ struct Settings {
   Networks allowed_networks;
   Networks proxy_trusted;
   Networks hidden_sources;
+  std::string hidden_sources_file;
   Networks host_addresses;
+  std::vector<PolicyRule> policies;
+  ClientTls tls_mode = ClientTls::opportunistic;
+  std::string tls_certificate_file;
+  std::string tls_key_file;
+  TlsVersion tls_min_version = TlsVersion::tls1_2;
+  std::string auth_users_file;
+  Switch auth_requires_tls = Switch::on;
+  std::uint64_t auth_failures_per_client = 0;
   std::vector<Endpoint> smarthost;  ///< one or none
   smtp::TlsMode smarthost_tls = smtp::TlsMode::required;
   std::string smarthost_ca;
@@ -161,11 +203,13 @@ struct Settings {
   queue::Rate bounce_rate;
   milliseconds dead_letter_max_age{};
   std::string tls_report_from;
+  log::Level log_level = log::Level::info;
   AddressLog log_addresses = AddressLog::plain;
   std::string log_redaction_key;
   Octets max_message_size;
   std::uint64_t max_recipients = 0;
   std::uint64_t max_connections = 0;
+  std::uint64_t max_connections_per_client = 0;
   smtp::BareLineEndings bare_line_endings = smtp::BareLineEndings::normalize;
   milliseconds session_idle_timeout{};
   std::uint64_t delivery_connections = 0;
@@ -181,11 +225,14 @@ struct Settings {
   milliseconds data_end_timeout{};
   milliseconds retry_initial_delay{};
   milliseconds retry_max_delay{};
+  queue::Factor retry_multiplier;
   milliseconds retry_max_age{};
   milliseconds retry_warn_after{};
   milliseconds mx_retry_initial_delay{};
+  std::vector<HealthFault> health_fail_on;
   milliseconds lame_duck{};
   milliseconds session_drain_timeout{};
+  milliseconds flush_timeout{};
   Octets content_memory;
   std::uint64_t shards = 0;
   std::string pod_annotations;

@@ -29,6 +29,26 @@ Result<queue::Rate> parse_rate(std::string_view text) {
   return queue::Rate{*count, *per};
 }
 
+Result<queue::Factor> parse_factor(std::string_view text) {
+  const auto point = text.find('.');
+  const auto whole = parse_number(text.substr(0, point));
+  std::string decimals(point == std::string_view::npos ? "0" : text.substr(point + 1));
+  if (decimals.size() == 1) decimals += '0';
+  const auto hundredths = parse_number(decimals);
+  // More than that stands for nothing here, and would not fit.
+  const bool is_good = whole && *whole <= 1'000'000 && hundredths && decimals.size() == 2;
+  if (!is_good) return permanent(Errc::invalid_argument, "not a factor such as 2 or 1.5");
+  return queue::Factor{static_cast<std::uint32_t>(*whole * 100 + *hundredths)};
+}
+
+std::string to_text(queue::Factor factor) {
+  auto text = std::to_string(factor.hundredths / 100);
+  const auto rest = factor.hundredths % 100;
+  if (rest == 0) return text;
+  text += '.' + std::to_string(rest / 10);
+  return rest % 10 == 0 ? text : text + std::to_string(rest % 10);
+}
+
 std::string to_text(const queue::Rate& rate) { return std::to_string(rate.count) + "/" + to_text(rate.per); }
 
 }  // namespace relay::config

@@ -53,9 +53,30 @@ inline constexpr std::array kMxTls{
   Word<MxTls>{"none", MxTls::none}, Word<MxTls>{"opportunistic", MxTls::opportunistic},
   Word<MxTls>{"policy", MxTls::policy}, Word<MxTls>{"required", MxTls::required}
 };
+inline constexpr std::array kClientTls{
+  Word<ClientTls>{"none", ClientTls::none}, Word<ClientTls>{"opportunistic", ClientTls::opportunistic},
+  Word<ClientTls>{"required", ClientTls::required}
+};
 inline constexpr std::array kSwitches{Word<Switch>{"off", Switch::off}, Word<Switch>{"on", Switch::on}};
 inline constexpr std::array kAddressLogs{
   Word<AddressLog>{"plain", AddressLog::plain}, Word<AddressLog>{"redacted", AddressLog::redacted}
+};
+inline constexpr std::array kLogLevels{
+  Word<log::Level>{"debug", log::Level::debug}, Word<log::Level>{"info", log::Level::info},
+  Word<log::Level>{"warning", log::Level::warning}, Word<log::Level>{"error", log::Level::error}
+};
+inline constexpr std::array kHealthFaults{
+  Word<HealthFault>{"smarthost_down", HealthFault::smarthost_down},
+  Word<HealthFault>{"credentials_refused", HealthFault::credentials_refused}
+};
+inline constexpr std::array kPolicyActions{
+  Word<policy::Action>{"accept", policy::Action::accept},
+  Word<policy::Action>{"reject", policy::Action::reject},
+  Word<policy::Action>{"defer", policy::Action::defer},
+  Word<policy::Action>{"discard", policy::Action::discard},
+  Word<policy::Action>{"hold", policy::Action::hold},
+  Word<policy::Action>{"redirect", policy::Action::redirect},
+  Word<policy::Action>{"route", policy::Action::route}
 };
 constexpr const auto& words(smtp::TlsMode) { return kTlsModes; }
 constexpr const auto& words(smtp::BareLineEndings) { return kBareLineEndings; }
@@ -63,8 +84,12 @@ constexpr const auto& words(Durability) { return kDurabilities; }
 constexpr const auto& words(TlsVersion) { return kTlsVersions; }
 constexpr const auto& words(AuthMechanism) { return kAuthMechanisms; }
 constexpr const auto& words(MxTls) { return kMxTls; }
+constexpr const auto& words(ClientTls) { return kClientTls; }
 constexpr const auto& words(Switch) { return kSwitches; }
 constexpr const auto& words(AddressLog) { return kAddressLogs; }
+constexpr const auto& words(log::Level) { return kLogLevels; }
+constexpr const auto& words(HealthFault) { return kHealthFaults; }
+constexpr const auto& words(policy::Action) { return kPolicyActions; }
 
 // ---- reading and writing ----
 
@@ -74,6 +99,10 @@ constexpr const auto& words(AddressLog) { return kAddressLogs; }
 /// `100/1m`: how many in which time.
 [[nodiscard]] Result<queue::Rate> parse_rate(std::string_view text);
 [[nodiscard]] std::string to_text(const queue::Rate& rate);
+/// `2` or `1.5`, with two decimals at most. Errors: invalid_argument.
+[[nodiscard]] Result<queue::Factor> parse_factor(std::string_view text);
+/// The shortest text that parse_factor reads back.
+[[nodiscard]] std::string to_text(queue::Factor factor);
 using relay::to_text;
 
 template <class Value>
@@ -97,6 +126,8 @@ Result<Value> read_value(std::string_view text) {
     return Cidr::parse(text);
   } else if constexpr (std::is_same_v<Value, queue::Rate>) {
     return parse_rate(text);
+  } else if constexpr (std::is_same_v<Value, queue::Factor>) {
+    return parse_factor(text);
   } else {
     static_assert(std::is_same_v<Value, Endpoint>);
     return Endpoint::parse(text);

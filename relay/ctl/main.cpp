@@ -2,10 +2,17 @@
 #include <cstdlib>
 #include <functional>
 #include <iostream>
+#include <unistd.h>
 
+#include "relay/base/private_memory.hpp"
+#include "relay/ctl/explain.hpp"
 #include "relay/ctl/reveal.hpp"
 #include "relay/ctl/tables.hpp"
+#include "relay/ctl/terminal.hpp"
 #include "relay/ctl/transfer_commands.hpp"
+#include "relay/ctl/user_line.hpp"
+
+extern char** environ;
 
 namespace {
 
@@ -31,7 +38,7 @@ int set_drained(const ctl::AdminInterface& admin, bool is_drained) {
     std::cout << "Draining: probes get 503 now, new connections 421 behind the lame-duck time, until "
                  "`relayctl resume`.\n";
   else if (answer->value("drained", false))
-    std::cout << "Still drained: the pod's annotation smtp.buildinglink.com/drain asks for it.\n";
+    std::cout << "Still not taking mail: " << answer->value("reason", "") << ".\n";
   else std::cout << "Resumed: the relay accepts mail again.\n";
   return 0;
 }
@@ -191,9 +198,54 @@ void add_relay(CLI::App& cli, Commands& commands) {
   }
 }
 
+CLI::App* add_explain(CLI::App& cli, ctl::ExplainRequest& asked) {
+  asked.settings_file = "/etc/smtp-relay/config/relay.json";
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const auto equals = std::min(text.find('='), text.size());
+    if (text.starts_with("SMTP_RELAY_") && equals < text.size())
+      asked.environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  auto* explain = cli.add_subcommand("explain", "What the rules of a settings file say of mail, and why");
+  explain->add_option("--settings", asked.settings_file, "Settings; SMTP_RELAY_* variables win over them")
+    ->type_name("FILE")
+    ->capture_default_str();
+  explain->add_option("--client", asked.client, "Where it comes from")->type_name("IP");
+  explain->add_option("--from", asked.sender, "Its sender; none: <>")->type_name("ADDRESS");
+  explain->add_option("--to", asked.recipients, "A recipient; may be there several times")
+    ->type_name("ADDRESS");
+  explain->add_option("--helo", asked.helo, "What the client says in HELO")->type_name("NAME");
+  explain->add_flag("--tls", asked.has_tls, "The connection is encrypted");
+  explain->add_option("--size", asked.size, "Of its content, such as 10Mi")->type_name("SIZE");
+  explain
+    ->add_option("--header", asked.headers, "A field, such as 'Subject: hello'; may be there several times")
+    ->type_name("FIELD");
+  explain
+    ->add_option("--replay", asked.replay_file, "Instead: what a log says was received; - for standard input")
+    ->type_name("FILE");
+  return explain;
+}
+
+CLI::App* add_user(CLI::App& cli, ctl::UserRequest& asked, bool& wants_stand_in) {
+  auto* user = cli.add_subcommand("user", "Make a line of auth_users_file from a password on standard input");
+  auto* name = user->add_option("name", asked.name, "Who may log in")->type_name("NAME");
+  auto* iterations = user->add_option("--iterations", asked.iterations, "What a guess costs, 4096 to 600000")
+                       ->type_name("NUMBER")
+                       ->capture_default_str();
+  auto* stand_in =
+    user->add_flag("--stand-in", wants_stand_in, "Instead: the line with which relays hide who is a user")
+      ->excludes(name)
+      ->excludes(iterations);
+  user->callback([name, stand_in] {
+    if (name->empty() && stand_in->empty()) throw CLI::RequiredError("name");
+  });
+  return user;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
+  keep_memory_private();
   CLI::App cli{"relayctl: asks a running smtp-relay what it holds, acts on it, and drains it"};
   cli.footer("Exit codes: 0 done; 1 failed; 2 nothing matched or could be changed; 64 wrong usage.");
   std::string spool = environment_or("SMTP_RELAY_SPOOL_PATH", "/var/spool/smtp-relay");
@@ -215,6 +267,11 @@ int main(int argc, char** argv) try {
     ->type_name("FILE")
     ->required();
   reveal->add_option("token", revealed.tokens, "Tokens; none or -: replaces them in standard input's lines");
+  ctl::ExplainRequest explained;
+  const auto* explain = add_explain(cli, explained);
+  ctl::UserRequest asked_user;
+  bool wants_stand_in = false;
+  const auto* user = add_user(cli, asked_user, wants_stand_in);
   cli.require_subcommand(1);
   try {
     cli.parse(argc, argv);
@@ -223,6 +280,22 @@ int main(int argc, char** argv) try {
   }
   if (*reveal) {
     const auto done = ctl::reveal(revealed, std::cin, std::cout);
+    return done ? ctl::kDone : ctl::complain(done.error());
+  }
+  if (*explain) {
+    const auto done = ctl::explain(explained, std::cin, std::cout);
+    return done ? ctl::kDone : ctl::complain(done.error());
+  }
+  if (*user && wants_stand_in) {
+    const auto done = ctl::write_stand_in_line(std::cout);
+    return done ? ctl::kDone : ctl::complain(done.error());
+  }
+  if (*user) {
+    const auto ask = [] {
+      return ctl::is_terminal(STDIN_FILENO) ? ctl::ask_password(STDIN_FILENO, STDERR_FILENO)
+                                            : ctl::first_line(std::cin);
+    };
+    const auto done = ctl::write_user_line(asked_user, ask, std::cout);
     return done ? ctl::kDone : ctl::complain(done.error());
   }
   const auto endpoint = ctl::first_endpoint(address);

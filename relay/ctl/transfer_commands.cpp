@@ -9,6 +9,7 @@
 #include <random>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <unordered_map>
 #include <unordered_set>
 
 namespace relay::ctl {
@@ -17,6 +18,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::size_t kGroup = 100;          // messages between two syncs
+constexpr std::size_t kMaxHeldQuery = 4096;  // octets of a request's line
 constexpr std::size_t kPiece = 1U << 20U;    // octets of lines a request
 constexpr std::size_t kMaxLine = 3U << 19U;  // what the relay takes at once, less a piece's worth
 
@@ -111,16 +113,22 @@ class Export {
     return {};
   }
 
-  /// What waited is found as held from then on, apart from what was held before.
+  /// What waited is found as held from then on, apart from what was held before: that is to be on hold there, too.
   Result<void> hold(Selection& selection) {
     if (selection.state == "held" || selection.state == "failed") return {};
+    auto before = selection;
+    before.state = "held";
+    before.destination.clear();  // others of a message's recipients stand elsewhere
+    held_before_.emplace();
+    auto noted = for_each(before, [this](const ordered_json& message) {
+      const auto place = message.at("place").get<std::string>();
+      auto& places = (*held_before_)[message.at("queue_id").get<std::string>()];
+      places += (places.empty() ? "" : ",") + place;
+      if (order_.selection.state == "waiting") others_.insert(place);
+      return Result<void>{};
+    });
+    if (!noted) return noted;
     if (selection.state == "waiting") {
-      selection.state = "held";
-      auto noted = for_each(selection, [this](const ordered_json& message) {
-        others_.insert(message.at("place").get<std::string>());
-        return Result<void>{};
-      });
-      if (!noted) return noted;
       selection.state.clear();
       takes_failed_ = false;
     }
@@ -160,11 +168,21 @@ class Export {
   /// One that cannot be read must not keep the others from where they are needed.
   static bool is_damaged(const Error& error) { return error.code == Errc::corrupt; }
 
+  /// Tells the relay what of a message was on hold before we held the rest. Where that does not fit into a request, all of it
+  /// counts as on hold: nothing is let go by mistake.
+  [[nodiscard]] std::string held_query(const std::string& id) const {
+    if (!held_before_) return {};
+    const auto found = held_before_->find(id);
+    const auto places = found == held_before_->end() ? "none" : encoded(found->second);
+    return places.size() > kMaxHeldQuery ? std::string() : "&held=" + places;
+  }
+
   /// False when the message left the queue meanwhile. What was written of one that is not whole is marked so.
   Result<bool> copy(const std::string& id, const std::string& place) {
     std::string from = "0";
     while (true) {
-      const auto page = request(admin_, "GET", "/v1/export?place=" + encoded(place) + "&from=" + from);
+      const auto held = from == "0" ? held_query(id) : std::string();
+      const auto page = request(admin_, "GET", "/v1/export?place=" + encoded(place) + held + "&from=" + from);
       const bool is_gone = !page && page.error().code == Errc::not_found;
       if (!page && from != "0" && (is_gone || is_damaged(page.error()))) {
         if (auto written = output_.write(ordered_json{{"abandoned", id}}.dump() + "\n"); !written)
@@ -198,6 +216,8 @@ class Export {
   const Output& output_;
   Progress progress_;
   std::unordered_set<std::string> others_;  // places that were held before, and are not asked for
+  /// Places of each message, with commas between them; nothing: we hold nothing.
+  std::optional<std::unordered_map<std::string, std::string>> held_before_;
   bool takes_failed_ = true;
   std::unordered_set<std::string> seen_;  // a message is listed once for each of its destinations
   std::vector<std::string> group_;

@@ -22,12 +22,40 @@ constexpr std::array kCounters{
     "connections_refused_total", "reason=too_many",
     "Inbound connections that were greeted with a refusal or closed."
   },
+  Row{"connections_refused_total", "reason=too_many_of_client", ""},
   Row{"connections_refused_total", "reason=stopping", ""},
   Row{"connections_refused_total", "reason=proxy_header", ""},
+  Row{
+    "hidden_clients_total", "",
+    "Sessions that were refused something because the network hides their client behind an address that "
+    "stands for several."
+  },
+  Row{
+    "client_tls_total", "outcome=tls1_2",
+    "STARTTLS of clients, by what it came to: a version, a handshake that failed, or commands behind it in "
+    "the "
+    "clear."
+  },
+  Row{"client_tls_total", "outcome=tls1_3", ""},
+  Row{"client_tls_total", "outcome=failed", ""},
+  Row{"client_tls_total", "outcome=injection", ""},
+  Row{"logins_total", "mechanism=plain", "Clients that logged in (AUTH)."},
+  Row{"logins_total", "mechanism=login", ""},
+  Row{"logins_total", "mechanism=scram_sha_256", ""},
+  Row{"logins_failed_total", "mechanism=plain", "Logins with a wrong user or password."},
+  Row{"logins_failed_total", "mechanism=login", ""},
+  Row{"logins_failed_total", "mechanism=scram_sha_256", ""},
+  Row{"logins_refused_total", "", "AUTH of clients that have failed too often to try again."},
+  Row{
+    "logins_unchecked_total", "",
+    "AUTH that got 454 since too many passwords waited to be checked, or the check failed."
+  },
   Row{"refusals_total", "", "Replies of 400 and above to clients."},
   Row{"recipients_refused_total", "reason=not_listed", "Recipients refused by policy."},
   Row{"recipients_refused_total", "reason=hidden_source", ""},
   Row{"recipients_refused_total", "reason=address_literal", ""},
+  Row{"recipients_refused_total", "reason=rule", ""},
+  Row{"recipients_discarded_total", "", "Recipients whose mail a rule threw away."},
   Row{"messages_received_total", "", "Messages accepted and stored."},
   Row{"received_bytes_total", "", "Octets of content of accepted messages."},
   Row{"messages_refused_total", "reason=storage", "Messages refused because they could not be stored."},
@@ -86,7 +114,11 @@ constexpr std::array kGauges{
   Row{"ready", "", "1 while new mail would be accepted."},
   Row{"draining", "", "1 while the relay is drained or stops."},
   Row{"durable", "", "1 when a 250 means synced to disk, 0 with durability: relaxed."},
-  Row{"credentials_refused", "", "1 while the smarthost refuses our credentials."},
+  Row{"credentials_refused", "", "1 while a smarthost refuses our credentials."},
+  Row{
+    "users", "",
+    "Users who may log in (AUTH); 0 also where no file names them, or there was no usable one yet."
+  },
   Row{"log_records_dropped_total", "", "Log lines that gave way because standard output could not keep up."},
   Row{"start_time_seconds", "", "When the process started, in seconds since 1970."},
 };

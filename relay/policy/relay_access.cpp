@@ -10,8 +10,12 @@ Standing standing(const RelayAccess& access, const IpAddress& client) {
       return network.is_single_address() && network.address() == client;
     });
   if (is_listed_alone) return Standing::allowed;
-  if (!contains(access.allowed, client)) return Standing::not_listed;
-  return contains(access.hidden, client) ? Standing::hidden : Standing::allowed;
+  if (access.hidden.contains(client)) return Standing::hidden;
+  return contains(access.allowed, client) ? Standing::allowed : Standing::not_listed;
+}
+
+bool hides_clients(const RelayAccess& access, const IpAddress& address) {
+  return access.hidden.contains(address);
 }
 
 std::optional<mail::Reply> refuse_client(const RelayAccess& access, const IpAddress& client) {

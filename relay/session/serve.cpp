@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "relay/session/login.hpp"
+#include "relay/session/policing.hpp"
 #include "relay/smtp/proxy_header.hpp"
 
 namespace relay::session {
@@ -53,14 +55,48 @@ struct Context {
   Services services;
   IpAddress client;
   std::string sender;
+  std::string user;         // who had logged in at MAIL, and was a user still; empty: nobody
+  bool was_hidden = false;  // a recipient was refused for that, and nobody logged in since
 };
 
-event::Verdict judge_recipient(Context& context, const mail::Address& recipient) {
+/// What its client was told is taken and does not go where it said: no quiet log keeps that to itself.
+bool leads_astray(policy::Action action) {
+  return action == policy::Action::discard || action == policy::Action::redirect;
+}
+
+log::Record policy_record(const Context& context, const policy::Rule& rule) {
+  return (leads_astray(rule.action) ? log::warning("policy") : log::info("policy"))
+    .with("rule", rule.name)
+    .with("action", policy::to_text(rule.action))
+    .with("client", context.client.to_text());
+}
+
+/// What a rule refuses for certain, before there is content.
+/// @param recipient  null: all mail of this sender
+event::Verdict police(
+  const Context& context, const policy::Decision& decision, const mail::Address* recipient
+) {
+  auto refusal = policy::refusal_of(decision);
+  if (refusal) {
+    auto record = policy_record(context, *decision.rule).with("sender", context.sender);
+    if (recipient != nullptr) {
+      record.with("recipient", recipient->to_text());
+      context.services.counters.add(Counter::recipients_refused_rule);
+    }
+    context.services.log.write(std::move(record).with("reply", refusal->to_line()));
+  }
+  return {std::move(refusal)};
+}
+
+event::Verdict judge_recipient(Context& context, const Login& login, const mail::Address& recipient) {
   const auto rules = context.source.rules();
-  auto refusal = policy::refuse_client(rules->access, context.client);
+  auto refusal = login.refuse_client(*rules);
   auto counter = Counter::recipients_refused_literal;
   if (refusal) {
-    const bool is_hidden = policy::standing(rules->access, context.client) == policy::Standing::hidden;
+    // What is refused for now is for want of a login.
+    const bool is_hidden =
+      refusal->is_permanent() && policy::standing(rules->access, context.client) == policy::Standing::hidden;
+    context.was_hidden = context.was_hidden || is_hidden;
     counter = is_hidden ? Counter::recipients_refused_hidden : Counter::recipients_refused_not_listed;
   } else {
     refusal = policy::refuse_recipient(recipient);
@@ -79,8 +115,9 @@ event::Verdict judge_recipient(Context& context, const mail::Address& recipient)
 /// The session's events come from what its steps ask for; a step's answer is the next event.
 class Driver {
  public:
-  Driver(Stream& stream, smtp::ServerSession& session, Context context)
-      : stream_(stream), session_(session), context_(std::move(context)) {}
+  /// @param tls  null where STARTTLS is not offered
+  Driver(Stream& stream, smtp::ServerSession& session, Context context, std::shared_ptr<net::TlsServer> tls)
+      : stream_(stream), session_(session), context_(std::move(context)), tls_(std::move(tls)) {}
 
   Awaitable<void> run(std::string early_octets) {
     early_octets_ = std::move(early_octets);
@@ -94,9 +131,14 @@ class Driver {
         event = co_await this->write(write->octets);
       } else if (auto* sender = std::get_if<step::AskSender>(&step)) {
         context_.sender = sender->reverse_path.to_text();
-        event = event::Verdict{context_.services.gate.refuse_message()};
+        event = judge_sender(std::move(sender->reverse_path));
       } else if (auto* recipient = std::get_if<step::AskRecipient>(&step)) {
-        event = judge_recipient(context_, recipient->recipient);
+        auto verdict = judge_recipient(context_, login_, recipient->recipient);
+        if (policing_ && !verdict.refusal) {
+          const auto decision = policing_->judge_recipient(recipient->recipient);
+          verdict = police(context_, decision, &recipient->recipient);
+        }
+        event = std::move(verdict);
       } else if (auto* content = std::get_if<step::Content>(&step)) {
         auto chunk = std::move(content->chunk);
         event = co_await append(std::move(chunk));
@@ -106,13 +148,50 @@ class Driver {
       } else if (std::holds_alternative<step::Discard>(step)) {
         incoming_.reset();
         event = event::Discarded{};
+      } else if (auto* secure = std::get_if<step::StartTls>(&step)) {
+        const auto timeout = secure->timeout;
+        event = co_await start_tls(timeout);
+      } else if (std::holds_alternative<step::BeginAuth>(step)) {
+        event = login_.begin();
+      } else if (auto* password = std::get_if<step::CheckPassword>(&step)) {
+        auto asked = std::move(*password);
+        auto checked = co_await login_.check(std::move(asked.user), std::move(asked.password));
+        event = std::move(checked);
+      } else if (auto* proof = std::get_if<step::CheckProof>(&step)) {
+        event = login_.check_proof(proof->is_right);
+      } else if (auto* login = std::get_if<step::EndAuth>(&step)) {
+        login_.end(*login);
+        if (login->is_right) context_.was_hidden = false;  // it only asked whether it has to
+        event = event::AuthEnded{};
       } else {
+        const auto& last = std::get<step::Close>(step);
+        if (last.is_injection) note_injection();
+        spoke_first_ = last.why == step::kSpokeFirst;
         co_return;
       }
     }
   }
 
+  /// It wanted to relay, and did not since its address stands for several. That it was turned away for something else, or only
+  /// asked whether we are there, is no such thing.
+  [[nodiscard]] bool was_refused_as_hidden(const Rules& rules) const {
+    const bool is_hidden = policy::standing(rules.access, context_.client) == policy::Standing::hidden;
+    return context_.was_hidden || (spoke_first_ && is_hidden);
+  }
+
  private:
+  /// Begins a transaction, with the rules of the moment.
+  event::Verdict judge_sender(mail::Address reverse_path) {
+    policing_.reset();
+    const auto rules = context_.source.rules();
+    context_.user = login_.user(*rules);
+    if (auto refusal = context_.services.gate.refuse_message()) return {std::move(refusal)};
+    if (!rules->policies) return {};
+    const Policing::Client client{context_.client, session_.helo(), session_.has_tls(), context_.user};
+    policing_.emplace(rules->policies, client, std::move(reverse_path));
+    return police(context_, policing_->judge_sender(), nullptr);
+  }
+
   Awaitable<smtp::ServerEvent> read_within(milliseconds timeout) {
     if (!early_octets_.empty()) {
       // Kept until the next read: the event only points at it.
@@ -144,20 +223,98 @@ class Driver {
 
   Awaitable<smtp::ServerEvent> append(std::string chunk) {
     if (!incoming_) incoming_ = context_.services.sink.begin();
+    if (policing_) policing_->see(chunk);
     auto stored = co_await incoming_->append(std::move(chunk));
     smtp::ServerEvent event = event::Stored{std::move(stored)};
     co_return event;
   }
 
   Awaitable<smtp::ServerEvent> commit(step::Commit last) {
+    std::vector<Policing::Deed> deeds;
+    last.envelope.origin.user = context_.user;
+    Facts facts{std::nullopt, last.envelope.message_id, last.envelope.size};
+    if (policing_) {
+      policing_->see(last.last_chunk);
+      auto ending = policing_->finish(last.envelope);
+      if (ending.instead) {
+        incoming_.reset();
+        note_deeds(ending.deeds, facts);
+        smtp::ServerEvent event = event::Committed{QueueId{}, std::move(ending.instead)};
+        co_return event;
+      }
+      deeds = std::move(ending.deeds);
+    }
     if (!incoming_) incoming_ = context_.services.sink.begin();
     auto id = co_await incoming_->commit(std::move(last.envelope), std::move(last.last_chunk));
     incoming_.reset();
     if (id) last_committed_ = *id;
     else context_.services.counters.add(Counter::messages_refused_storage);
+    if (id) facts.id = *id;
+    if (id) note_deeds(deeds, facts);
     if (is_deaf_) note_possible_duplicate();
     smtp::ServerEvent event = event::Committed{std::move(id)};
     co_return event;
+  }
+
+  /// By which somebody finds a message again.
+  struct Facts {
+    std::optional<QueueId> id;  // nothing: none was stored
+    std::string message_id;
+    std::uint64_t size = 0;
+  };
+
+  /// What rules did at the end of data: a deletion or a change of a message is written down with who and why.
+  void note_deeds(const std::vector<Policing::Deed>& deeds, const Facts& message) {
+    for (const auto& deed : deeds) {
+      const auto action = deed.rule->action;
+      auto record = policy_record(context_, *deed.rule);
+      if (message.id) record.with("queue_id", message.id->to_text());
+      record.with("sender", context_.sender).with("recipients", deed.recipients);
+      if (leads_astray(action)) record.with("message_id", message.message_id).with("size", message.size);
+      if (action == policy::Action::discard)
+        context_.services.counters.add(Counter::recipients_discarded, deed.recipients.size());
+      if (const auto refusal = policy::refusal_of({deed.rule, true})) {
+        record.with("reply", refusal->to_line());
+        context_.services.counters.add(Counter::recipients_refused_rule, deed.recipients.size());
+      }
+      context_.services.log.write(record);
+    }
+  }
+
+  /// With the certificate of the moment, or of the session's begin where there is none any more.
+  Awaitable<smtp::ServerEvent> start_tls(milliseconds timeout) {
+    if (auto newest = context_.source.rules()->tls) tls_ = std::move(newest);
+    auto info = co_await stream_.accept_tls(tls_, timeout);
+    smtp::ServerEvent event = event::TlsStarted{};
+    if (!info) {
+      note_failed_handshake(info.error());
+      co_return event;
+    }
+    login_.forget();
+    context_.services.counters.add(
+      info->version == "TLSv1.3" ? Counter::client_tls_1_3 : Counter::client_tls_1_2
+    );
+    event = event::TlsStarted{mail::TlsUse{std::move(info->version), std::move(info->cipher)}};
+    co_return event;
+  }
+
+  void note_failed_handshake(const Error& error) {
+    context_.services.counters.add(Counter::client_tls_failed);
+    context_.services.log.write(log::warning("client_tls_failed")
+                                  .with("client", context_.client.to_text())
+                                  .with("error", error.message()));
+  }
+
+  /// Somebody between the client and us may have put them there (CVE-2011-0411).
+  void note_injection() {
+    context_.services.counters.add(Counter::client_tls_injection);
+    context_.services.log.write(
+      log::warning("client_tls_injection")
+        .with("client", context_.client.to_text())
+        .with(
+          "message", "commands came behind STARTTLS in the clear: none was executed, the connection is closed"
+        )
+    );
   }
 
   /// The message is stored and its sender does not know (RFC 1047): it may come again.
@@ -175,11 +332,15 @@ class Driver {
   Stream& stream_;
   smtp::ServerSession& session_;
   Context context_;
+  Login login_{context_.source, context_.services, context_.client};
+  std::shared_ptr<net::TlsServer> tls_;
   std::string early_octets_;
   std::string last_early_octets_;
+  std::optional<Policing> policing_;  // of the transaction; nothing: there are no rules
   std::unique_ptr<IncomingMessage> incoming_;
   std::optional<QueueId> last_committed_;  // its client has not been told yet
   bool is_deaf_ = false;                   // the client is gone, as far as writing tells
+  bool spoke_first_ = false;
 };
 
 /// Who the client is, once the load balancer has said so.
@@ -212,6 +373,52 @@ Awaitable<void> refuse_proxy(Stream& stream, Services services, Error error) {
   }
 }
 
+void note_hidden(const IpAddress& client, Services services) {
+  services.counters.add(Counter::hidden_clients);
+  services.sightings.note_hidden(client, std::chrono::steady_clock::now());
+}
+
+/// A place among its connections, for a client that is one: nothing when it has too many.
+std::optional<ClientCounts::Place> enter(const Rules& rules, const IpAddress& client, Services services) {
+  auto place = services.clients.enter(client, rules.max_connections_per_client);
+  if (place) return place;
+  services.counters.add(Counter::connections_refused_of_one_client);
+  services.refusals.refused(client, rules.max_connections_per_client, std::chrono::steady_clock::now());
+  return place;
+}
+
+mail::Reply too_many_of(const IpAddress& client) {
+  return smtp::reply(
+    421, {4, 7, 0}, "Too many connections from " + client.to_text() + ", close some of them first"
+  );
+}
+
+/// What rules on clients alone refuse; a greeting has codes of its own (RFC 5321 section 4.2.2).
+std::optional<mail::Reply> refuse_connection(const Rules& rules, const IpAddress& client, Services services) {
+  if (!rules.policies) return std::nullopt;
+  policy::Facts facts;
+  facts.client = client;
+  const auto decision = policy::decide(*rules.policies, facts);
+  auto refusal = policy::refusal_of(decision);
+  if (!refusal) return refusal;
+  refusal->code = refusal->is_permanent() ? 554 : 421;
+  services.log.write(log::info("policy")
+                       .with("rule", decision.rule->name)
+                       .with("action", policy::to_text(decision.rule->action))
+                       .with("client", client.to_text())
+                       .with("reply", refusal->to_line()));
+  return refusal;
+}
+
+void note_end(
+  const IpAddress& client, const smtp::ServerSession& session, milliseconds lasted, Services services
+) {
+  services.log.write(log::debug("session")
+                       .with("client", client.to_text())
+                       .with("refusals", session.refusals())
+                       .with("seconds", static_cast<double>(lasted.count()) / 1000));
+}
+
 }  // namespace
 
 Awaitable<void> serve(Stream stream, const RulesSource& source, Services services) {
@@ -221,20 +428,36 @@ Awaitable<void> serve(Stream stream, const RulesSource& source, Services service
     co_await refuse_proxy(stream, services, preamble.error());
     co_return;
   }
+  std::optional<ClientCounts::Place> place;
+  if (!policy::hides_clients(rules->access, preamble->client)) {
+    place = enter(*rules, preamble->client, services);
+    if (!place) {
+      services.turned_away.add(std::move(stream), rules->hostname, too_many_of(preamble->client));
+      co_return;
+    }
+    services.sightings.note_own(preamble->client);
+  }
+  if (auto refusal = refuse_connection(*rules, preamble->client, services)) {
+    services.turned_away.add(std::move(stream), rules->hostname, std::move(*refusal));
+    co_return;
+  }
+  const auto begin = std::chrono::steady_clock::now();
   auto limits = rules->limits;
   limits.bulk_headers = {rules, &rules->bulk_headers};
+  limits.has_tls = rules->tls != nullptr;
+  limits.needs_tls = rules->needs_tls;
+  limits.has_auth = rules->wants_users;
+  limits.auth_needs_tls = rules->auth_needs_tls;
   smtp::ServerSession session(rules->hostname, client_of(*rules, preamble->client), limits);
-  Driver driver(stream, session, Context{source, services, preamble->client, {}});
+  Driver driver(stream, session, Context{source, services, preamble->client, {}, {}, false}, rules->tls);
   co_await driver.run(std::move(preamble->early_octets));
   services.counters.add(Counter::refusals, session.refusals());
+  if (driver.was_refused_as_hidden(*rules)) note_hidden(preamble->client, services);
+  if (rules->logs_sessions) {
+    const auto lasted = std::chrono::steady_clock::now() - begin;
+    note_end(preamble->client, session, std::chrono::duration_cast<milliseconds>(lasted), services);
+  }
   co_await stream.close_gently();
-}
-
-Awaitable<void> turn_away(Stream stream, std::string hostname, mail::Reply refusal) {
-  refusal.text = hostname + " " + refusal.text;
-  const auto words = smtp::to_wire(refusal);
-  auto written = co_await stream.write_all(words, kFarewellTimeout);
-  if (written) co_await stream.close_gently();
 }
 
 }  // namespace relay::session

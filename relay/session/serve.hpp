@@ -8,22 +8,42 @@
 #include "relay/base/log.hpp"
 #include "relay/metrics/counters.hpp"
 #include "relay/net/stream.hpp"
+#include "relay/net/tls_server.hpp"
 #include "relay/policy/relay_access.hpp"
+#include "relay/policy/rules.hpp"
+#include "relay/session/client_counts.hpp"
+#include "relay/session/failed_logins.hpp"
+#include "relay/session/passwords.hpp"
 #include "relay/session/ports.hpp"
+#include "relay/session/refusal_log.hpp"
+#include "relay/session/source_sightings.hpp"
+#include "relay/session/turned_away.hpp"
 #include "relay/smtp/server_session.hpp"
 
 namespace relay::session {
 
 /// What a session is served with; a snapshot, the same for its whole life but for `access`, which each
-/// recipient asks anew.
+/// recipient asks anew, `policies`, which each transaction takes anew, and the certificate, which is the one in force when a handshake begins.
 struct Rules {
   std::string hostname;
   smtp::ServerLimits limits;
-  std::size_t max_connections = 500;  ///< inbound, over all shards; for who accepts them
+  std::size_t max_connections = 500;            ///< inbound, over all shards; for who accepts them
+  std::size_t max_connections_per_client = 50;  ///< at least 1; not of addresses in access.hidden
+  bool logs_sessions = false;                   ///< a record when a session ends
   Networks proxy_trusted;
   std::vector<std::string>
     bulk_headers;  ///< fields that make a message bulk: `Precedence: bulk`, or a name alone
   policy::RelayAccess access;
+  std::shared_ptr<const policy::Rules> policies;  ///< on mail of who may relay; null: none
+  std::shared_ptr<net::TlsServer> tls;            ///< STARTTLS is offered; null: it is not
+  bool needs_tls = false;                         ///< mail is taken over TLS alone
+  std::shared_ptr<const sasl::Users>
+    users;  ///< who may log in; null: nobody. Each AUTH, sender and recipient asks anew
+  bool wants_users =
+    false;  ///< AUTH is offered; also while `users` is null, for a time, and refused for now then
+  bool auth_needs_tls = true;  ///< not in the clear
+  std::size_t max_failed_logins_per_client =
+    20;  ///< within FailedLogins::kWindow; not of addresses in access.hidden
 };
 
 /// What sessions share. All references outlive all sessions: owned by the app.
@@ -32,6 +52,12 @@ struct Services {
   MessageSink& sink;
   log::Sink& log;
   metrics::Shard& counters;  ///< of this shard
+  ClientCounts& clients;
+  RefusalLog& refusals;
+  TurnedAway& turned_away;  ///< of this shard
+  SourceSightings& sightings;
+  PasswordChecks& passwords;
+  FailedLogins& failed_logins;
 };
 
 /// Gives the rules of the moment. Thread: any shard.
@@ -42,10 +68,8 @@ class RulesSource {
 };
 
 /// Serves a connection until it ends. A peer in `proxy_trusted` must send a PROXY header first, which says
-/// who the client is; one that is not sent within 30 s, or is none, closes the connection.
+/// who the client is; one that is not sent within 30 s, or is none, closes the connection. A client that has
+/// `max_connections_per_client` of them already is turned away with 421 4.7.0, which is no part of this.
 [[nodiscard]] net::Awaitable<void> serve(net::Stream stream, const RulesSource& source, Services services);
-
-/// Greets with a refusal (421) and closes.
-[[nodiscard]] net::Awaitable<void> turn_away(net::Stream stream, std::string hostname, mail::Reply refusal);
 
 }  // namespace relay::session

@@ -1,0 +1,275 @@
+#include "relay/ctl/explain.hpp"
+
+#include <fstream>
+#include <iomanip>
+#include <istream>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "relay/base/text.hpp"
+#include "relay/config/hidden_sources.hpp"
+#include "relay/config/load.hpp"
+#include "relay/config/policy_rules.hpp"
+#include "relay/policy/relay_access.hpp"
+#include "relay/route/route_table.hpp"
+
+namespace relay::ctl {
+namespace {
+
+using nlohmann::json;
+using policy::Action;
+using policy::Answer;
+
+/// What decides in a relay with these settings.
+struct Rulebook {
+  policy::RelayAccess access;
+  policy::Rules rules;
+  route::RouteTable routes;
+  bool has_users = false;  ///< who may log in
+};
+
+Result<config::Settings> read_settings(const ExplainRequest& request) {
+  std::ifstream file(request.settings_file);
+  if (!file) return permanent(Errc::not_found, "cannot read the settings in " + request.settings_file);
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  auto loaded = config::load({std::move(text), request.settings_file, request.environment});
+  if (loaded.faults.empty()) return std::move(loaded.settings);
+  std::string faults;
+  for (const auto& fault : loaded.faults) faults += (faults.empty() ? "" : "; ") + fault.to_text();
+  return permanent(Errc::invalid_argument, faults);
+}
+
+/// As the relay reads it, as far as it is seen from here: a file that is missing adds none.
+Networks listed_sources(const config::Settings& settings) {
+  std::ifstream file(settings.hidden_sources_file);
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  return config::parse_hidden_sources(text).networks;
+}
+
+Rulebook rulebook_of(const config::Settings& settings) {
+  policy::RelayAccess access{settings.allowed_networks, {}};
+  Networks hidden;
+  const auto listed = listed_sources(settings);
+  for (const auto* networks :
+       {&settings.hidden_sources, &settings.proxy_trusted, &settings.host_addresses, &listed})
+    hidden.insert(hidden.end(), networks->begin(), networks->end());
+  access.hidden = hidden;
+  std::vector<route::SmarthostRule> smarthosts;
+  for (const auto& each : config::all_smarthosts(settings)) {
+    smarthosts.push_back({each.name, each.priority, each.weight, each.recipient_domains, each.sender_domains}
+    );
+  }
+  return {
+    std::move(access), config::policy_rules(settings), route::RouteTable(smarthosts),
+    !settings.auth_users_file.empty()
+  };
+}
+
+Result<mail::Address> parse_address(const std::string& text) {
+  if (text.empty() || text == "<>") return mail::Address();
+  return mail::Address::parse(text, mail::Charset::utf8);
+}
+
+std::string destination_of(
+  const Rulebook& book, const policy::Rule* rule, const mail::Address& sender, const mail::Address& recipient
+) {
+  mail::Envelope envelope;
+  envelope.reverse_path = sender;
+  envelope.recipients = {recipient};
+  if (rule != nullptr && rule->action == Action::redirect) envelope.recipients = {rule->redirect_to};
+  if (rule != nullptr && rule->action == Action::route) envelope.smarthosts = {rule->smarthost};
+  return book.routes.route(envelope, 0).name;
+}
+
+/// What becomes of a recipient's mail, in words.
+std::string fate_of(
+  const Rulebook& book, const policy::Rule* rule, const mail::Address& sender, const mail::Address& recipient
+) {
+  const auto way = " by " + destination_of(book, rule, sender, recipient);
+  if (rule == nullptr) return "accepted, no rule matches;" + way;
+  const auto by = " (rule " + rule->name + ")";
+  switch (rule->action) {
+    case Action::accept: return "accepted" + by + ";" + way;
+    case Action::reject:
+    case Action::defer: return "refused" + by + ": " + rule->reply.to_line();
+    case Action::discard: return "thrown away" + by;
+    case Action::hold: return "on hold" + by + "; released it goes" + way;
+    case Action::redirect: return "redirected to " + rule->redirect_to.to_text() + by + ";" + way;
+    case Action::route: return "accepted" + by + ";" + way;
+  }
+  return {};
+}
+
+std::string words_of(const policy::Finding& finding) {
+  switch (finding.answer) {
+    case Answer::no: return "no: " + std::string(finding.condition) + " does not match";
+    case Answer::unknown:
+      return "not known yet: " + std::string(finding.condition) + "; rules behind it do not speak before";
+    case Answer::yes: return "yes";
+  }
+  return {};
+}
+
+void write_findings(
+  const policy::Rules& rules, const std::vector<policy::Finding>& looked, std::ostream& out
+) {
+  for (std::size_t i = 0; i < looked.size(); ++i) {
+    out << "  " << std::left << std::setw(24) << rules[i].name << std::setw(10)
+        << policy::to_text(rules[i].action) << words_of(looked[i]) << "\n";
+  }
+}
+
+/// The stages of a transaction, with the facts that come with each.
+Result<void> explain_one(const ExplainRequest& request, const Rulebook& book, std::ostream& out) {
+  policy::Facts facts;
+  const auto client = IpAddress::parse(request.client);
+  if (!client) return tl::unexpected(client.error());
+  const auto sender = parse_address(request.sender);
+  if (!sender) return tl::unexpected(sender.error());
+  std::vector<std::string> names;
+  std::string header_text;
+  for (const auto& field : request.headers) {
+    names.push_back(std::string(trimmed(field.substr(0, field.find(':')))));
+    header_text += field + "\r\n";
+  }
+  policy::HeaderFields header(names);
+  header.feed(header_text);
+  header.finish();
+  facts.client = *client;
+  facts.user = "";
+  facts.helo = request.helo;
+  facts.tls = request.has_tls;
+  facts.sender = &*sender;
+  if (!request.headers.empty()) facts.header = &header;
+  if (request.size) {
+    const auto size = parse_octets(*request.size);
+    if (!size) return tl::unexpected(size.error());
+    facts.size = size->count;
+  }
+  if (const auto refusal = policy::refuse_client(book.access, *client))
+    out << "client " << client->to_text() << ": refused whatever rules say"
+        << (book.has_users ? ", unless it logs in: " : ": ") << refusal->to_line() << "\n";
+  for (const auto& text : request.recipients) {
+    const auto recipient = mail::Address::parse(text, mail::Charset::utf8);
+    if (!recipient) return tl::unexpected(recipient.error());
+    facts.recipient = &*recipient;
+    if (const auto refusal = policy::refuse_recipient(*recipient)) {
+      out << recipient->to_text() << ":\n  => refused whatever rules say: " << refusal->to_line() << "\n";
+      continue;
+    }
+    std::vector<policy::Finding> looked;
+    const auto decision = policy::decide(book.rules, facts, &looked);
+    out << recipient->to_text() << ":\n";
+    write_findings(book.rules, looked, out);
+    out << "  => "
+        << (decision.is_final ? fate_of(book, decision.rule, *sender, *recipient)
+                              : std::string("decided at the end of data; name --size and --header"))
+        << "\n";
+  }
+  return {};
+}
+
+/// A log's records, judged anew.
+class Replay {
+ public:
+  Replay(const Rulebook& book, std::ostream& out) : book_(book), out_(out) {}
+
+  void take(const std::string& line) {
+    const auto record = json::parse(line, nullptr, false);
+    if (!record.is_object() || text_of(record, "event") != "reception") return;
+    const auto client = IpAddress::parse(text_of(record, "client"));
+    const auto sender = parse_address(text_of(record, "sender"));
+    const auto recipients = record.find("recipients");
+    if (!client || !sender || recipients == record.end() || !recipients->is_array()) return;
+    ++messages_;
+    const auto helo = text_of(record, "helo");
+    policy::Facts facts;
+    facts.client = *client;
+    facts.user = "";
+    facts.helo = helo;
+    facts.tls = record.contains("tls_version");
+    facts.sender = &*sender;
+    if (const auto size = record.find("size"); size != record.end() && size->is_number_unsigned())
+      facts.size = size->get<std::uint64_t>();
+    for (const auto& each : *recipients) {
+      const auto recipient =
+        mail::Address::parse(each.is_string() ? each.get<std::string>() : "", mail::Charset::utf8);
+      if (recipient) judge(facts, *recipient, text_of(record, "queue_id"));
+    }
+  }
+
+  void end() {
+    out_ << "messages: " << messages_ << ", recipients: " << recipients_ << "\n";
+    for (const auto& rule : book_.rules)
+      out_ << "  " << std::left << std::setw(24) << rule.name << std::setw(10) << policy::to_text(rule.action)
+           << counts_[rule.name] << "\n";
+    if (refused_ > 0) out_ << "  " << refused_ << " are refused whatever rules say\n";
+    if (open_ > 0) out_ << "  " << open_ << " wait for their header, which a log does not tell\n";
+  }
+
+ private:
+  static std::string text_of(const json& record, const char* key) {
+    const auto found = record.find(key);
+    return found != record.end() && found->is_string() ? found->get<std::string>() : std::string();
+  }
+
+  void judge(policy::Facts facts, const mail::Address& recipient, const std::string& queue_id) {
+    ++recipients_;
+    facts.recipient = &recipient;
+    if (const auto refusal = policy::refuse_recipient(recipient)) {
+      ++refused_;
+      return write(facts, recipient, queue_id, "refused whatever rules say: " + refusal->to_line());
+    }
+    const auto decision = policy::decide(book_.rules, facts);
+    if (!decision.is_final) ++open_;
+    if (decision.rule == nullptr) return;
+    ++counts_[decision.rule->name];
+    if (decision.rule->action == Action::accept) return;
+    write(facts, recipient, queue_id, fate_of(book_, decision.rule, *facts.sender, recipient));
+  }
+
+  void write(
+    const policy::Facts& facts, const mail::Address& recipient, const std::string& queue_id,
+    const std::string& fate
+  ) {
+    out_ << queue_id << " " << facts.client.to_text() << " <" << facts.sender->to_text() << "> <"
+         << recipient.to_text() << ">: " << fate << "\n";
+  }
+
+  const Rulebook& book_;
+  std::ostream& out_;
+  std::uint64_t messages_ = 0;
+  std::uint64_t recipients_ = 0;
+  std::uint64_t refused_ = 0;
+  std::uint64_t open_ = 0;
+  std::map<std::string, std::uint64_t> counts_;
+};
+
+Result<void> explain_log(
+  const ExplainRequest& request, const Rulebook& book, std::istream& in, std::ostream& out
+) {
+  std::ifstream file;
+  if (request.replay_file != "-") {
+    file.open(request.replay_file);
+    if (!file) return permanent(Errc::not_found, "cannot read the log in " + request.replay_file);
+  }
+  std::istream& lines = request.replay_file == "-" ? in : file;
+  Replay replay(book, out);
+  for (std::string line; std::getline(lines, line);) replay.take(line);
+  replay.end();
+  return {};
+}
+
+}  // namespace
+
+Result<void> explain(const ExplainRequest& request, std::istream& in, std::ostream& out) {
+  const auto settings = read_settings(request);
+  if (!settings) return tl::unexpected(settings.error());
+  const auto book = rulebook_of(*settings);
+  if (!request.replay_file.empty()) return explain_log(request, book, in, out);
+  if (request.client.empty() || request.recipients.empty())
+    return permanent(Errc::invalid_argument, "name --client and --to, or --replay");
+  return explain_one(request, book, out);
+}
+
+}  // namespace relay::ctl

@@ -1,0 +1,70 @@
+#pragma once
+/// What the rules say of one transaction.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "relay/mail/envelope.hpp"
+#include "relay/policy/rules.hpp"
+
+namespace relay::session {
+
+/// Asks the same rules, those that were in force at MAIL, at each stage: refusals are said as soon as they are certain, and
+/// all the rest comes to pass at the end of data, when each recipient is judged with all facts. No fact changes once it is
+/// known, so that judgement repeats what was said before.
+///
+/// Owns no socket, reads no clock. Thread: one at a time.
+class Policing {
+ public:
+  /// What is known of the client when a transaction begins.
+  struct Client {
+    IpAddress address;
+    std::string helo;
+    bool has_tls = false;
+    std::string user{};  ///< empty: nobody has logged in
+  };
+
+  /// @param rules  at least one; outlives its decisions by being shared
+  Policing(std::shared_ptr<const policy::Rules> rules, Client client, mail::Address sender);
+
+  /// The sender as the rules see it: a refusal of all its mail from this client is a final decision.
+  [[nodiscard]] policy::Decision judge_sender() const;
+  [[nodiscard]] policy::Decision judge_recipient(const mail::Address& recipient) const;
+  /// Content as it comes, in order.
+  void see(std::string_view content) {
+    if (reads_header_) header_.feed(content);
+  }
+
+  /// One rule that did something to some recipients.
+  struct Deed {
+    const policy::Rule* rule = nullptr;
+    std::vector<std::string> recipients;  ///< as the client named them
+  };
+  struct Ending {
+    /// Set: nothing is stored and the client is told this. A refusal, or 250 where all is thrown away.
+    std::optional<mail::Reply> instead;
+    /// In the order of the rules, `accept` left out. A refusal is of the whole message: its deeds alone are told, one to
+    /// each rule that refuses.
+    std::vector<Deed> deeds;
+  };
+  /// At the end of data: takes recipients out of the envelope that are thrown away, gives others another address, and notes
+  /// who is held and who goes by which smarthost. There is one reply for all recipients (RFC 5321 section 4.1.1.4): when a
+  /// rule refuses one only now, the whole message is refused, for good where one rule says so.
+  /// @param envelope  with its size
+  [[nodiscard]] Ending finish(mail::Envelope& envelope);
+
+ private:
+  [[nodiscard]] policy::Facts facts() const;
+
+  std::shared_ptr<const policy::Rules> rules_;
+  Client client_;
+  mail::Address sender_;
+  bool reads_header_;
+  policy::HeaderFields header_;
+};
+
+}  // namespace relay::session
