@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "operator/api/outgoing.hpp"
+#include "operator/api/policies.hpp"
 
 namespace op::api {
 
@@ -53,6 +54,13 @@ class Fields {
     if (!found->is_number_integer() && !found->is_string()) throw WrongType(path(key));
     target = *found;
   }
+  /// Any number, as it is written.
+  void read_number(const char* key, std::string& target) const {
+    const auto found = object_.find(key);
+    if (found == object_.end()) return;
+    if (!found->is_number()) throw WrongType(path(key));
+    target = found->dump();
+  }
   template <class Value>
   void read(const char* key, std::optional<Value>& target) const {
     if (has(key)) read(key, target.emplace());
@@ -80,5 +88,6 @@ class Fields {
 [[nodiscard]] Delivery parse_delivery(const Fields& from);
 [[nodiscard]] Dkim parse_dkim(const Fields& from);
 [[nodiscard]] Bounces parse_bounces(const Fields& from);
+[[nodiscard]] Policy parse_policy(const Fields& from);
 
 }  // namespace op::api

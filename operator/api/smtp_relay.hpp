@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "operator/api/outgoing.hpp"
+#include "operator/api/policies.hpp"
 #include "operator/api/status.hpp"
 #include "relay/base/result.hpp"
 
@@ -43,10 +44,16 @@ struct Spec {
   std::string helo_domain_suffix;  ///< without the dot before it
   std::vector<std::string> allowed_networks;
   std::vector<std::string> hidden_sources;
+  std::string tls_mode = "Opportunistic";  ///< towards clients: None, Opportunistic, Required
+  std::string tls_min_version = "1.2";
+  std::string tls_certificate;  ///< name of a Secret of the type kubernetes.io/tls; empty: no STARTTLS
+  std::optional<KeyReference> auth_users;  ///< the users file of auth; none: no AUTH
+  bool auth_requires_tls = true;
 
   std::vector<Smarthost> smarthosts;
   std::optional<KeyReference> passwd_client;
   Delivery delivery;
+  std::vector<Policy> policies;
   std::vector<Dkim> dkim;
   Bounces bounces;
   std::string tls_reports_from;
@@ -55,22 +62,34 @@ struct Spec {
   std::string max_message_size = "25Mi";
   std::uint32_t max_recipients = 1000;
   std::uint32_t max_connections = 500;
+  std::uint32_t max_connections_per_client = 50;
   std::string session_idle_timeout = "5m";  ///< limits.sessionTimeout
   std::string retry_initial_delay = "1m";
+  std::string retry_multiplier = "2";  ///< as it was written, a JSON number
   std::string retry_max_delay = "1h";
   std::string retry_max_age = "120h";
   std::string retry_mx_initial_delay = "30m";
   std::string retry_warn_after = "4h";
 
-  std::string spool_type = "HostPath";  ///< HostPath, PersistentVolumeClaim, EmptyDir
-  std::string spool_claim;              ///< name of the claim
+  std::string spool_type = "HostPath";     ///< HostPath, PersistentVolumeClaim, EmptyDir
+  std::string spool_claim;                 ///< name of the claim
+  std::string spool_on_delete = "Retain";  ///< Retain, DrainThenDelete
   std::string spool_max_size = "10Gi";
   unsigned spool_min_free_percent = 10;
 
   std::uint16_t health_host_port = 8025;
+  std::vector<std::string> health_fail_on;  ///< SmarthostDown, CredentialsRefused
   std::string lame_duck = "20s";
   std::string session_timeout = "30s";  ///< drain.sessionTimeout
+  std::string flush_timeout = "60s";    ///< drain.flushTimeout
+  bool cordon_aware = true;             ///< drain.cordonAware
 
+  std::string pod_monitor = "Auto";  ///< metrics.podMonitor: Auto, Always, Never; likewise
+  std::string rules = "Auto";
+  std::string dashboard = "Auto";
+  std::string network_policy = "None";  ///< Managed, None
+
+  std::string log_level = "info";  ///< debug, info, warning, error
   bool redacts_addresses = false;
   std::optional<KeyReference> redaction_key;
 

@@ -1,6 +1,7 @@
 #include "operator/api/status.hpp"
 
 #include <algorithm>
+#include <cstdio>
 
 namespace op::api {
 namespace {
@@ -42,6 +43,23 @@ void Status::set(Condition next, relay::WallTime now) {
 std::string to_kubernetes_time(relay::WallTime time) {
   const auto with_milliseconds = relay::to_rfc3339(time);
   return with_milliseconds.substr(0, with_milliseconds.find('.')) + "Z";
+}
+
+std::optional<relay::WallTime> parse_kubernetes_time(const std::string& text) {
+  namespace chrono = std::chrono;
+  int year = 0;
+  unsigned month = 0;
+  unsigned day = 0;
+  unsigned hour = 0;
+  unsigned minute = 0;
+  unsigned second = 0;
+  int end = 0;
+  const int read = std::sscanf(
+    text.c_str(), "%4d-%2u-%2uT%2u:%2u:%2uZ%n", &year, &month, &day, &hour, &minute, &second, &end
+  );
+  const chrono::year_month_day date{chrono::year{year}, chrono::month{month}, chrono::day{day}};
+  if (read != 6 || static_cast<std::size_t>(end) != text.size() || !date.ok()) return std::nullopt;
+  return chrono::sys_days{date} + chrono::hours{hour} + chrono::minutes{minute} + chrono::seconds{second};
 }
 
 Status parse_status(const Json& object) {

@@ -2,6 +2,7 @@
 /// What the operator reports about one SmtpRelay.
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,12 +26,19 @@ struct Condition {
 namespace condition {
 inline constexpr std::string_view kReady = "Ready";
 inline constexpr std::string_view kProgressing = "Progressing";
+inline constexpr std::string_view kDegraded = "Degraded";
 inline constexpr std::string_view kConfigValid = "ConfigValid";
 inline constexpr std::string_view kSecretsResolved = "SecretsResolved";
 inline constexpr std::string_view kPodSecurityAllowed = "PodSecurityAllowed";
+inline constexpr std::string_view kPortAvailable = "PortAvailable";
+inline constexpr std::string_view kSourceAddressPreserved = "SourceAddressPreserved";
+inline constexpr std::string_view kCordonAware = "CordonAware";
 inline constexpr std::string_view kPaused = "Paused";
-inline constexpr std::string_view kAll[] = {kReady,           kProgressing,        kConfigValid,
-                                            kSecretsResolved, kPodSecurityAllowed, kPaused};
+inline constexpr std::string_view kAll[] = {kReady,           kProgressing,
+                                            kDegraded,        kConfigValid,
+                                            kSecretsResolved, kPodSecurityAllowed,
+                                            kPortAvailable,   kSourceAddressPreserved,
+                                            kCordonAware,     kPaused};
 }  // namespace condition
 
 /// Which version of a Secret is in use; never its values or their hashes.
@@ -69,6 +77,8 @@ struct Status {
 
 /// RFC 3339 with whole seconds, as Kubernetes writes times.
 [[nodiscard]] std::string to_kubernetes_time(relay::WallTime time);
+/// Reads that; nothing of any other text.
+[[nodiscard]] std::optional<relay::WallTime> parse_kubernetes_time(const std::string& text);
 
 [[nodiscard]] Status parse_status(const nlohmann::json& object);
 [[nodiscard]] nlohmann::json to_json(const Status& status);

@@ -53,6 +53,17 @@ void take_all_namespaces(std::vector<std::string>& namespaces) {
   namespaces = {""};
 }
 
+/// `release=prometheus,team=mail`, of a flag; the API server judges what labels may be.
+nlohmann::json labels(const std::string& flag, const std::vector<std::string>& pairs) {
+  auto made = nlohmann::json::object();
+  for (const auto& pair : pairs) {
+    const auto sign = pair.find('=');
+    if (sign == std::string::npos || sign == 0) throw BadValue{flag + ": '" + pair + "' is not key=value"};
+    made[pair.substr(0, sign)] = pair.substr(sign + 1);
+  }
+  return made;
+}
+
 /// Flags as text, and how they become options.
 class CommandLine {
  public:
@@ -75,6 +86,8 @@ class CommandLine {
     made.resync = duration("--resync", resync_);
     made.health_address = endpoint("--health-addr", health_);
     made.metrics_address = endpoint("--metrics-addr", metrics_);
+    made.defaults.pod_monitor_labels = labels("--pod-monitor-labels", pod_monitor_labels_);
+    made.defaults.rule_labels = labels("--rule-labels", rule_labels_);
     made.log_level = is_verbose_ ? relay::log::Level::debug : relay::log::Level::info;
     if (made.leader_elect) {
       if (const auto fault = fault_of(made.election)) throw BadValue{*fault};
@@ -115,6 +128,13 @@ class CommandLine {
     app_
       .add_option("--spool-root", options_.defaults.spool_root, "Folder on the nodes that holds all spools")
       ->capture_default_str();
+    app_
+      .add_option(
+        "--pod-monitor-labels", pod_monitor_labels_,
+        "Labels of relays' PodMonitors, key=value with commas between them: what Prometheus selects them by"
+      )
+      ->delimiter(',');
+    app_.add_option("--rule-labels", rule_labels_, "The same of their PrometheusRules")->delimiter(',');
     app_.add_option("--qps", options_.qps, "Writes a second to the API server")
       ->check(CLI::Range(0.1, 10000.0))
       ->capture_default_str();
@@ -150,6 +170,8 @@ class CommandLine {
   Options options_;
   std::string health_ = "0.0.0.0:8081";
   std::string metrics_ = "0.0.0.0:8080";
+  std::vector<std::string> pod_monitor_labels_;
+  std::vector<std::string> rule_labels_;
   std::string resync_ = "10h";
   std::string lease_ = "15s";
   std::string renew_ = "10s";

@@ -33,15 +33,6 @@ Request writing(Method method, std::string target, const Json& body, std::string
   return request;
 }
 
-Request applying(std::string path, const Json& object) {
-  return writing(
-    Method::patch, std::move(path) + query({{"fieldManager", std::string(kFieldManager)}, {"force", "true"}}),
-    object,
-    // YAML is a superset of JSON; API servers before 1.32 know apply by this type only.
-    "application/apply-patch+yaml"
-  );
-}
-
 Request watching(
   const Selection& what, const std::string& resource_version, seconds timeout, bool with_objects
 ) {
@@ -54,7 +45,8 @@ Request watching(
                       {"resourceVersionMatch", with_objects ? "NotOlderThan" : ""},
                       {"resourceVersion", resource_version},
                       {"timeoutSeconds", std::to_string(timeout.count())},
-                      {"labelSelector", what.labels}}
+                      {"labelSelector", what.labels},
+                      {"fieldSelector", what.fields}}
                    );
   request.accept = accept(what.view, "PartialObjectMetadata");
   return request;
@@ -79,7 +71,12 @@ Answer<Json> Client::get(const Resource& resource, const Key& key, std::stop_tok
 Answer<List> Client::list(const Selection& what, const std::string& resource_version, std::stop_token stop) {
   Request request;
   request.target = what.resource.collection(what.name_space) +
-                   query({{"labelSelector", what.labels}, {"resourceVersion", resource_version}});
+                   query(
+                     {{"labelSelector", what.labels},
+                      {"fieldSelector", what.fields},
+                      {"limit", what.limit == 0 ? "" : std::to_string(what.limit)},
+                      {"resourceVersion", resource_version}}
+                   );
   request.accept = accept(what.view, "PartialObjectMetadataList");
   request.deadline = deadlines_.list;
   auto answer = read(request, std::move(stop));
@@ -105,6 +102,18 @@ Answer<void> Client::list_and_watch(
   std::stop_token stop
 ) {
   return stream(watching(what, resource_version, timeout, true), on_event, std::move(stop));
+}
+
+Answer<std::set<std::string>> Client::kinds_beside(const Resource& resource, std::stop_token stop) {
+  Request request;
+  request.target = (resource.group.empty() ? "/api/" : "/apis/") + resource.api_version();
+  request.deadline = deadlines_.read;
+  const auto answer = read(request, std::move(stop));
+  if (!answer && answer.error().kind == Kind::not_found) return std::set<std::string>();
+  if (!answer) return tl::unexpected(answer.error());
+  std::set<std::string> plurals;
+  for (const auto& each : answer->value("resources", Json::array())) plurals.insert(text_at(each, "/name"));
+  return plurals;
 }
 
 Answer<bool> Client::may_we(const AccessQuestion& question, std::stop_token stop) {
@@ -151,6 +160,14 @@ Answer<void> Client::stream(Request request, const OnEvent& on_event, std::stop_
   return {};
 }
 
+Request Client::applying(const std::string& path, const Json& object) const {
+  return writing(
+    Method::patch, path + query({{"fieldManager", field_manager_}, {"force", "true"}}), object,
+    // YAML is a superset of JSON; API servers before 1.32 know apply by this type only.
+    "application/apply-patch+yaml"
+  );
+}
+
 Answer<Json> Client::apply(const Resource& resource, const Json& object, std::stop_token stop) {
   const auto key = key_of(object);
   return write(applying(resource.path(key.name_space, key.name), object), std::move(stop));
@@ -167,21 +184,20 @@ Answer<Json> Client::replace(
   const auto key = key_of(object);
   const auto target =
     resource.path(key.name_space, key.name) +
-    query({{"fieldManager", std::string(kFieldManager)}, {"dryRun", dry_run == DryRun::yes ? "All" : ""}});
+    query({{"fieldManager", field_manager_}, {"dryRun", dry_run == DryRun::yes ? "All" : ""}});
   return write(writing(Method::put, target, object, "application/json"), std::move(stop));
 }
 
 Answer<Json> Client::create(const Resource& resource, const Json& object, std::stop_token stop) {
   const auto target =
-    resource.collection(key_of(object).name_space) + query({{"fieldManager", std::string(kFieldManager)}});
+    resource.collection(key_of(object).name_space) + query({{"fieldManager", field_manager_}});
   return write(writing(Method::post, target, object, "application/json"), std::move(stop));
 }
 
 Answer<Json> Client::merge_patch(
   const Resource& resource, const Key& key, const Json& patch, std::stop_token stop
 ) {
-  const auto target =
-    resource.path(key.name_space, key.name) + query({{"fieldManager", std::string(kFieldManager)}});
+  const auto target = resource.path(key.name_space, key.name) + query({{"fieldManager", field_manager_}});
   return write(writing(Method::patch, target, patch, "application/merge-patch+json"), std::move(stop));
 }
 

@@ -2,6 +2,7 @@
 /// Typed requests: paths, bodies, answers.
 
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "operator/kube/object.hpp"
@@ -10,8 +11,6 @@
 #include "operator/kube/watch_decoder.hpp"
 
 namespace op::kube {
-
-inline constexpr std::string_view kFieldManager = "smtp-relay-operator";
 
 /// Leave to send one write, from its holder's birth to its end.
 class WritePermit {
@@ -41,6 +40,8 @@ struct Selection {
   std::string name_space;  ///< empty: all of them
   std::string labels;      ///< a label selector; empty: all
   View view = View::full;
+  std::string fields{};  ///< a field selector; empty: all
+  unsigned limit = 0;    ///< of a list: no more than these, the first by name; 0: all
 };
 
 struct List {
@@ -72,8 +73,9 @@ struct Deadlines {
 class Client {
  public:
   /// @param transport, gate  outlive this
-  Client(Transport& transport, WriteGate& gate, Deadlines deadlines = {})
-      : transport_(transport), gate_(gate), deadlines_(deadlines) {}
+  /// @param field_manager    under which the API server remembers whose fields are whose; at most 128 octets
+  Client(Transport& transport, WriteGate& gate, std::string field_manager, Deadlines deadlines = {})
+      : transport_(transport), gate_(gate), field_manager_(std::move(field_manager)), deadlines_(deadlines) {}
 
   [[nodiscard]] Answer<Json> get(const Resource& resource, const Key& key, std::stop_token stop);
   /// @param resource_version  "0": whatever the server has at hand; empty: the newest; else at least this one
@@ -92,6 +94,8 @@ class Client {
     const Selection& what, const std::string& resource_version, seconds timeout, const OnEvent& on_event,
     std::stop_token stop
   );
+  /// Which kinds the server has of this one's group and version, by their plurals; none where it does not know the group.
+  [[nodiscard]] Answer<std::set<std::string>> kinds_beside(const Resource& resource, std::stop_token stop);
   /// Whether the server would let us (SelfSubjectAccessReview). Nothing is stored, so no gate holds it.
   [[nodiscard]] Answer<bool> may_we(const AccessQuestion& question, std::stop_token stop);
   /// Server-side apply of all that `object` says, by force. Its metadata may hold a resourceVersion, which must then
@@ -111,12 +115,14 @@ class Client {
   [[nodiscard]] Answer<Json> remove(const Resource& resource, const Json& object, std::stop_token stop);
 
  private:
+  [[nodiscard]] Request applying(const std::string& path, const Json& object) const;
   Answer<void> stream(Request request, const OnEvent& on_event, std::stop_token stop);
   Answer<Json> read(const Request& request, std::stop_token stop);
   Answer<Json> write(Request request, std::stop_token stop);
 
   Transport& transport_;
   WriteGate& gate_;
+  std::string field_manager_;
   Deadlines deadlines_;
 };
 

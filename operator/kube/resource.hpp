@@ -27,10 +27,17 @@ inline constexpr Resource kSecrets{"", "v1", "secrets", "Secret"};
 inline constexpr Resource kServiceAccounts{"", "v1", "serviceaccounts", "ServiceAccount"};
 inline constexpr Resource kServices{"", "v1", "services", "Service"};
 inline constexpr Resource kNamespaces{"", "v1", "namespaces", "Namespace"};
+inline constexpr Resource kNodes{"", "v1", "nodes", "Node"};
 inline constexpr Resource kPods{"", "v1", "pods", "Pod"};
 inline constexpr Resource kDaemonSets{"apps", "v1", "daemonsets", "DaemonSet"};
 inline constexpr Resource kEvents{"events.k8s.io", "v1", "events", "Event"};
 inline constexpr Resource kLeases{"coordination.k8s.io", "v1", "leases", "Lease"};
+inline constexpr Resource kNetworkPolicies{"networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy"};
+// The Prometheus operator's, which a cluster may have or not.
+inline constexpr Resource kPodMonitors{"monitoring.coreos.com", "v1", "podmonitors", "PodMonitor"};
+inline constexpr Resource kPrometheusRules{
+  "monitoring.coreos.com", "v1", "prometheusrules", "PrometheusRule"
+};
 
 /// Everything but RFC 3986's unreserved characters as %XX.
 [[nodiscard]] std::string percent_encoded(std::string_view text);

@@ -20,7 +20,27 @@ Child without_exclusive_part(const Child& child) {
 kube::Answer<Json> Applier::converge(
   const Child& child, const std::optional<Json>& live, std::stop_token stop
 ) {
-  if (live && (agrees(child, *live) || is_settled(child, *live))) return *live;
+  if (is_so(child, live)) return *live;
+  auto now = write(child, live, std::move(stop));
+  // Of what did not exist nobody could say whether the cache has not seen it yet, or has seen it go.
+  if (now && live && kube::resource_version_of(*live) != kube::resource_version_of(*now)) {
+    const std::lock_guard lock(mutex_);
+    written_[{child.resource.plural, kube::key_of(child.desired)}] = {kube::resource_version_of(*live), *now};
+  }
+  return now;
+}
+
+std::optional<Json> Applier::latest(const kube::Resource& resource, std::optional<Json> cached) {
+  if (!cached) return cached;
+  const std::lock_guard lock(mutex_);
+  const auto written = written_.find({resource.plural, kube::key_of(*cached)});
+  if (written == written_.end()) return cached;
+  if (written->second.before == kube::resource_version_of(*cached)) return written->second.now;
+  written_.erase(written);
+  return cached;
+}
+
+kube::Answer<Json> Applier::write(const Child& child, const std::optional<Json>& live, std::stop_token stop) {
   auto applied = client_.apply(child.resource, child.desired, stop);
   // What was added to a list may not go with what ours says: two ports of one name. A replacement takes it away.
   const bool is_beside_theirs =
@@ -65,6 +85,10 @@ kube::Answer<void> Applier::remove(const Removal& removal, std::stop_token stop)
   return {};
 }
 
+bool Applier::is_so(const Child& child, const std::optional<Json>& live) const {
+  return live && (agrees(child, *live) || is_settled(child, *live));
+}
+
 bool Applier::is_settled(const Child& child, const Json& live) const {
   const std::lock_guard lock(mutex_);
   const auto found = settled_.find({child.resource.plural, kube::key_of(child.desired)});
@@ -82,6 +106,7 @@ void Applier::remember(const Child& child, const Json& live) {
 void Applier::forget(const Key& child) {
   const std::lock_guard lock(mutex_);
   std::erase_if(settled_, [&](const auto& entry) { return entry.first.second == child; });
+  std::erase_if(written_, [&](const auto& entry) { return entry.first.second == child; });
 }
 
 void Applier::report(

@@ -31,6 +31,12 @@ class Applier {
   [[nodiscard]] kube::Answer<Json> converge(
     const Child& child, const std::optional<Json>& live, std::stop_token stop
   );
+  /// The child as it is: what our own last write of it returned, where the cache has still what that took the place of.
+  /// Without it a reconcile right behind a write would do and tell it again.
+  /// @param cached  as the cache has it
+  [[nodiscard]] std::optional<Json> latest(const kube::Resource& resource, std::optional<Json> cached);
+  /// Whether converge() would write nothing.
+  [[nodiscard]] bool is_so(const Child& child, const std::optional<Json>& live) const;
   /// Deletes an object of ours, unless it is gone already.
   [[nodiscard]] kube::Answer<void> remove(const Removal& removal, std::stop_token stop);
   /// The SmtpRelay is gone.
@@ -41,6 +47,14 @@ class Applier {
     Json desired;
     Json stored;  // its exclusive part, as the server keeps it
   };
+  struct Written {
+    std::string before;  // the resourceVersion that it took the place of
+    Json now;
+  };
+  using Id = std::pair<std::string_view, Key>;
+  [[nodiscard]] kube::Answer<Json> write(
+    const Child& child, const std::optional<Json>& live, std::stop_token stop
+  );
   [[nodiscard]] bool is_settled(const Child& child, const Json& live) const;
   void remember(const Child& child, const Json& live);
   kube::Answer<Json> replace_refused(
@@ -55,7 +69,8 @@ class Applier {
   relay::log::Sink& log_;
   OnWrite on_write_;
   mutable std::mutex mutex_;
-  std::map<std::pair<std::string_view, Key>, Settled> settled_;  // only where the server's words are not ours
+  std::map<Id, Settled> settled_;  // only where the server's words are not ours; under mutex_
+  std::map<Id, Written> written_;  // until the cache has it; under mutex_
 };
 
 }  // namespace op::smtp_relay

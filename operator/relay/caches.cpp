@@ -1,7 +1,12 @@
 #include "operator/relay/caches.hpp"
 
+#include "operator/relay/drain.hpp"
+#include "operator/relay/drift.hpp"
+#include "operator/relay/owners.hpp"
 #include "operator/relay/trouble.hpp"
+#include "operator/resources/dashboard.hpp"
 #include "operator/resources/names.hpp"
+#include "operator/resources/node_list.hpp"
 
 namespace op::smtp_relay {
 namespace {
@@ -9,25 +14,13 @@ namespace {
 using runtime::Change;
 using runtime::Store;
 using Enqueue = std::function<void(const Key&)>;
+using Judged = std::function<void(const Key&, const std::string&)>;
 using KeyKind = api::KeyReference::Kind;
 
 const std::string kInstance{resources::kInstanceLabel};
 const std::string kReload{resources::kReloadAnnotation};
-
-std::string metadata_text(const Json& object, const char* part, const std::string& key) {
-  const auto entries = object.at("metadata").value(part, Json::object());
-  return entries.is_object() ? entries.value(key, "") : std::string();
-}
-
-const std::string kController{resources::kControllerLabel};
-
-/// The relay that a child or pod belongs to: by its owner, or else by its label.
-Key owner_of(const Json& object) {
-  const auto controller = kube::controller_of(object);
-  const bool is_child = controller.kind == api::kKind;
-  const auto name = is_child ? controller.name : metadata_text(object, "labels", kInstance);
-  return {kube::text_at(object, "/metadata/namespace"), name};
-}
+const std::string kCordoned{resources::kCordonedAnnotation};
+const std::string kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
 Store::Options children(const Enqueue& enqueue) {
   Store::Options options;
@@ -35,16 +28,54 @@ Store::Options children(const Enqueue& enqueue) {
   return options;
 }
 
+/// Why an SmtpRelay is degraded, as its status has it; empty: it is not, or not there.
+std::string degraded_reason(const Json* relay) {
+  if (relay == nullptr) return {};
+  const auto status = api::parse_status(relay->value("status", Json()));
+  const auto* degraded = status.find(api::condition::kDegraded);
+  return degraded != nullptr && degraded->status == "True" ? degraded->reason : "";
+}
+
+/// Of a dashboard and of a list of nodes a digest is enough: they are long.
+Store::Options config_maps_options(const Enqueue& enqueue) {
+  auto options = children(enqueue);
+  options.trim = [](Json& config_map) {
+    const bool is_dashboard =
+      !metadata_text(config_map, "labels", std::string(resources::kDashboardLabel)).empty();
+    if (!is_dashboard && !resources::is_node_list(kube::key_of(config_map).name)) return;
+    for (const auto* field : {"data", "binaryData"}) {
+      if (config_map.contains(field)) config_map[field] = digested(config_map[field]);
+    }
+  };
+  return options;
+}
+
+/// Of all rules too.
+Store::Options rules_options(const Enqueue& enqueue) {
+  auto options = children(enqueue);
+  options.trim = [](Json& rule) { rule["spec"] = digested(rule.value("spec", Json())); };
+  return options;
+}
+
 /// Our own writes to the status change no generation, and are no reason to look again.
-Store::Options relays_options(const Enqueue& enqueue) {
+Store::Options relays_options(const Enqueue& enqueue, const Judged& judged) {
   Store::Options options;
-  options.on_change = [enqueue](const Change& change) {
+  // kubectl keeps the whole resource there once more.
+  options.trim = [](Json& relay) {
+    const auto annotations = relay["metadata"].find("annotations");
+    if (annotations != relay["metadata"].end() && annotations->is_object()) annotations->erase(kLastApplied);
+  };
+  options.on_change = [enqueue, judged](const Change& change) {
+    const auto reason = degraded_reason(change.after);
+    if (reason != degraded_reason(change.before)) judged(kube::key_of(change.any()), reason);
     const auto differs = [&](const char* pointer) {
       const Json::json_pointer at(pointer);
       return change.before->value(at, Json()) != change.after->value(at, Json());
     };
     const bool is_news = change.before == nullptr || change.after == nullptr ||
                          controller_id_of(*change.before) != controller_id_of(*change.after) ||
+                         has_finalizer(*change.before) != has_finalizer(*change.after) ||
+                         is_forced(*change.before) != is_forced(*change.after) ||
                          differs("/metadata/generation") || differs("/metadata/deletionTimestamp") ||
                          differs("/metadata/uid");
     if (is_news) enqueue(kube::key_of(change.any()));
@@ -52,8 +83,8 @@ Store::Options relays_options(const Enqueue& enqueue) {
   return options;
 }
 
-/// A pod concerns us when it appears, when somebody changed the stamp, and when something else is wrong with it; its
-/// heartbeat does not.
+/// A pod concerns us when it appears, when it gets a node, when somebody changed what we told it, and when something else
+/// is wrong with it; its heartbeat does not.
 Store::Options pods_options(const Enqueue& enqueue) {
   Store::Options options;
   options.trim = summarize;
@@ -64,24 +95,51 @@ Store::Options pods_options(const Enqueue& enqueue) {
     const bool is_news =
       change.before == nullptr ||
       differs([](const Json& pod) { return metadata_text(pod, "annotations", kReload); }) ||
+      differs([](const Json& pod) { return metadata_text(pod, "annotations", kCordoned); }) ||
+      differs([](const Json& pod) { return kube::text_at(pod, "/spec/nodeName"); }) ||
       differs([](const Json& pod) { return pod.value("status", Json()); });
     if (is_news) enqueue(owner_of(*change.after));
   };
   return options;
 }
 
+/// The ledger hears of it first: who is woken looks into it.
+Store::Options booked(Store::Options options, const std::function<void(const Change&)>& book) {
+  options.on_change = [book, then = std::move(options.on_change)](const Change& change) {
+    book(change);
+    then(change);
+  };
+  return options;
+}
+
 }  // namespace
 
-std::string controller_id_of(const Json& relay) { return metadata_text(relay, "labels", kController); }
-
-Caches::Caches(kube::Client& client, std::function<void(const Key&)> enqueue)
-    : relays(relays_options(enqueue)),
-      daemon_sets(children(enqueue)),
-      config_maps(children(enqueue)),
+Caches::Caches(
+  kube::Client& client, std::function<void(const Key&)> enqueue,
+  std::function<void(const Key&, const std::string&)> judged, std::function<void()> all
+)
+    : relays(
+        booked(relays_options(enqueue, judged), [this](const Change& change) { ports.relay_changed(change); })
+      ),
+      daemon_sets(
+        booked(children(enqueue), [this](const Change& change) { ports.daemon_set_changed(change); })
+      ),
+      config_maps(config_maps_options(enqueue)),
       service_accounts(children(enqueue)),
       services(children(enqueue)),
-      pods(pods_options(enqueue)),
-      references(client, enqueue) {}
+      pods(booked(pods_options(enqueue), [this](const Change& change) { ports.pod_changed(change); })),
+      references(client, enqueue),
+      optional(children(enqueue), rules_options(enqueue)),
+      nodes(std::move(all)),
+      ports(nodes, enqueue) {}
+
+std::unique_ptr<runtime::Informer> Caches::informer_of_nodes(const runtime::InformerContext& context) {
+  feeds_.push_back(nodes.feed());
+  return std::make_unique<runtime::Informer>(
+    kube::Selection{kube::kNodes, "", "", kube::View::full}, *feeds_.back(), context,
+    runtime::Reflector::Lists::streamed, runtime::Informer::Need::optional
+  );
+}
 
 std::vector<std::unique_ptr<runtime::Informer>> Caches::informers(
   const std::string& name_space, const runtime::InformerContext& context

@@ -14,6 +14,7 @@
 namespace op::smtp_relay {
 namespace {
 
+using relay::config::Loaded;
 using resources::Content;
 using Kind = api::KeyReference::Kind;
 namespace condition = api::condition;
@@ -24,7 +25,7 @@ const char* kind_word(const Reference& reference) {
 
 // Each check looks at one thing, finds any number of faults, and trusts nothing that another looks at.
 
-Findings references_are_readable(const World& world) {
+Findings references_are_readable(const World& world, const Loaded&) {
   Findings findings;
   for (const auto& [reference, state] : world.references) {
     if (state.unreadable.empty()) continue;
@@ -37,7 +38,7 @@ Findings references_are_readable(const World& world) {
   return findings;
 }
 
-Findings references_exist(const World& world) {
+Findings references_exist(const World& world, const Loaded&) {
   Findings findings;
   for (const auto& [reference, state] : world.references) {
     if (state.exists || !state.unreadable.empty()) continue;
@@ -56,7 +57,7 @@ std::string listed(const std::set<std::string>& keys) {
 }
 
 /// One finding a key: several fields may name the same.
-Findings keys_exist(const World& world) {
+Findings keys_exist(const World& world, const Loaded&) {
   Findings findings;
   std::set<std::pair<Reference, std::string>> seen;
   for (const auto& mounted : keys_of(world.relay)) {
@@ -85,9 +86,12 @@ constexpr Demand kDemands[] = {
   {Content::signing_key, "InvalidKey",
    "is not a private key that signs mail: PEM without a passphrase, RSA of 1024 to 4096 bits or Ed25519"},
   {Content::redaction_key, "InvalidKey", "is too short for a key: at least 16 octets are needed"},
+  {Content::users, "InvalidUsers",
+   "is not a list of users, one or more, each a line as `relayctl user NAME` writes it; with a line that is "
+   "wrong relays go on with the users that they have, and with no user in it nobody logs in"},
 };
 
-Findings contents_are_what_their_fields_need(const World& world) {
+Findings contents_are_what_their_fields_need(const World& world, const Loaded&) {
   Findings findings;
   for (const auto& mounted : keys_of(world.relay)) {
     const auto reference = reference_to(world.relay, mounted.key);
@@ -106,7 +110,7 @@ Findings contents_are_what_their_fields_need(const World& world) {
   return findings;
 }
 
-Findings trust_anchors_are_there(const World& world) {
+Findings trust_anchors_are_there(const World& world, const Loaded&) {
   const auto reference = trust_anchors_of(world.relay);
   if (!reference) return {};
   const auto& state = known(world, *reference);
@@ -142,15 +146,15 @@ std::string in_terms_of_the_resource(const relay::config::Fault& fault) {
   return is_list ? in_terms_of_objects(field, fault.what) : std::string(field) + ": " + fault.what;
 }
 
-Findings settings_are_accepted(const World& world) {
+Findings settings_are_accepted(const World&, const Loaded& effective) {
   Findings findings;
-  for (const auto& fault : effective_settings(world).faults)
+  for (const auto& fault : effective.faults)
     findings.push_back({condition::kConfigValid, "False", "InvalidSettings", in_terms_of_the_resource(fault)}
     );
   return findings;
 }
 
-Findings environment_leaves_the_pod_its_settings(const World& world) {
+Findings environment_leaves_the_pod_its_settings(const World& world, const Loaded&) {
   Findings findings;
   for (const auto& [name, value] : environment_of(world)) {
     const auto key = relay::lower(std::string_view(name).substr(kVariablePrefix.size()));
@@ -172,7 +176,7 @@ std::string other_manager(const Json& child) {
   return manager == resources::labels({})["app.kubernetes.io/managed-by"] ? "" : manager;
 }
 
-Findings names_are_free(const World& world) {
+Findings names_are_free(const World& world, const Loaded&) {
   Findings findings;
   const std::tuple<std::string_view, const std::optional<Json>*, bool> children[] = {
     {kube::kServiceAccounts.kind, &world.service_account, resources::wants_service_account(world.relay)},
@@ -181,32 +185,14 @@ Findings names_are_free(const World& world) {
     {kube::kServices.kind, &world.service, resources::wants_service(world.relay.spec)},
   };
   for (const auto& [kind, child, is_wanted] : children) {
-    if (!*child || !is_wanted) continue;
-    const auto controller = kube::controller_of(**child);
-    if (controller.uid == world.relay.uid) continue;
-    const auto name = resources::child_name(world.relay);
-    if (controller.uid.empty()) {
-      const auto manager = other_manager(**child);
-      if (manager.empty()) continue;
-      findings.push_back(
-        {condition::kReady, "False", "NameConflict",
-         std::string(kind) + " " + name + " is managed by " + manager +
-           ", as its label app.kubernetes.io/managed-by says; delete it, remove the label to hand it over, "
-           "or give "
-           "this SmtpRelay another name"}
-      );
-      continue;
-    }
-    findings.push_back(
-      {condition::kReady, "False", "NameConflict",
-       std::string(kind) + " " + name + " belongs to " + controller.kind + " " + controller.name + " (uid " +
-         controller.uid + "); delete it, or give this SmtpRelay another name"}
-    );
+    const auto conflict =
+      is_wanted ? conflict_of(kind, resources::child_name(world.relay), *child, world.relay) : std::nullopt;
+    if (conflict) findings.push_back({condition::kReady, "False", "NameConflict", *conflict});
   }
   return findings;
 }
 
-using Check = Findings (*)(const World&);
+using Check = Findings (*)(const World&, const Loaded&);
 constexpr Check kChecks[] = {
   references_are_readable,                  // or we can tell nothing about them
   references_exist,                         // Secrets and ConfigMaps
@@ -220,10 +206,27 @@ constexpr Check kChecks[] = {
 
 }  // namespace
 
-Findings findings_of(const World& world) {
+std::optional<std::string> conflict_of(
+  std::string_view kind, const std::string& name, const std::optional<Json>& live, const api::SmtpRelay& relay
+) {
+  if (!live) return std::nullopt;
+  const auto controller = kube::controller_of(*live);
+  if (controller.uid == relay.uid) return std::nullopt;
+  const auto child = std::string(kind) + " " + name;
+  if (!controller.uid.empty())
+    return child + " belongs to " + controller.kind + " " + controller.name + " (uid " + controller.uid +
+           "); delete it, or give this SmtpRelay another name";
+  const auto manager = other_manager(*live);
+  if (manager.empty()) return std::nullopt;
+  return child + " is managed by " + manager +
+         ", as its label app.kubernetes.io/managed-by says; delete it, remove the label to hand it over, "
+         "or give this SmtpRelay another name";
+}
+
+Findings findings_of(const World& world, const Loaded& effective) {
   Findings findings;
   for (const auto check : kChecks) {
-    auto found = check(world);
+    auto found = check(world, effective);
     std::move(found.begin(), found.end(), std::back_inserter(findings));
   }
   return findings;

@@ -3,6 +3,7 @@
 #include "operator/relay/pem.hpp"
 #include "operator/resources/names.hpp"
 #include "relay/base/text.hpp"
+#include "relay/sasl/users.hpp"
 
 namespace op::smtp_relay {
 namespace {
@@ -24,12 +25,18 @@ std::optional<std::string> value_of(const Json& data, const std::string& key, bo
   return found->get<std::string>();
 }
 
+bool holds_users(const std::string& text) {
+  const auto users = relay::sasl::Users::parse(text, {});  // no stranger is asked for here
+  return users && (*users)->count() > 0;
+}
+
 std::set<Content> contents_of(const std::string& text, const std::optional<std::string>& certificate) {
   std::set<Content> contents;
   if (holds_certificates(text)) contents.insert(Content::certificates);
   if (is_signing_key(text)) contents.insert(Content::signing_key);
   if (certificate && is_key_of(*certificate, text)) contents.insert(Content::key_of_certificate);
   if (text.size() >= kFewestRedactionOctets) contents.insert(Content::redaction_key);
+  if (holds_users(text)) contents.insert(Content::users);
   return contents;
 }
 
@@ -41,7 +48,7 @@ Referenced digest(api::KeyReference::Kind kind, const Json& object) {
   known.exists = true;
   known.resource_version = kube::resource_version_of(object);
   const auto data = section(object, "data");
-  const auto certificate = value_of(data, "tls.crt", is_secret);
+  const auto certificate = value_of(data, resources::kCertificateKey, is_secret);
   for (const auto& [key, value] : data.items()) {
     known.keys.insert(key);
     const auto text = value_of(data, key, is_secret);

@@ -16,9 +16,9 @@ Json value_at(const Json& object, const Json::json_pointer& pointer) {
   return object.contains(pointer) ? object.at(pointer) : Json();
 }
 
-/// Without what the API server or `kubectl rollout restart` puts into a pod template.
-Json without_marks(Json object) {
-  if (!object.contains(kTemplateMetadata)) return object;
+/// Takes away what the API server or `kubectl rollout restart` puts into a pod template.
+void remove_marks(Json& object) {
+  if (!object.contains(kTemplateMetadata)) return;
   auto& metadata = object.at(kTemplateMetadata);
   if (metadata.contains("creationTimestamp") && metadata["creationTimestamp"].is_null())
     metadata.erase("creationTimestamp");
@@ -26,7 +26,13 @@ Json without_marks(Json object) {
     object.at(kTemplateAnnotations).erase(kRestarted);
     if (object.at(kTemplateAnnotations).empty()) metadata.erase("annotations");
   }
-  return object;
+}
+
+/// Without the copy that Json::value() makes: this is most of what a reconcile does that finds nothing to do.
+const Json& member(const Json& object, const std::string& key) {
+  static const Json kNone;
+  const auto found = object.find(key);
+  return found == object.end() ? kNone : *found;
 }
 
 bool holds_all(const Json& live, const Json& wanted) {
@@ -44,9 +50,9 @@ bool holds_owners(const Json& live, const Json& wanted) {
 
 bool metadata_agrees(const Json& wanted, const Json& live) {
   for (const auto* part : {"labels", "annotations"}) {
-    if (wanted.contains(part) && !holds_all(live.value(part, Json()), wanted[part])) return false;
+    if (wanted.contains(part) && !holds_all(member(live, part), wanted[part])) return false;
   }
-  return holds_owners(live.value("ownerReferences", Json()), wanted.value("ownerReferences", Json::array()));
+  return holds_owners(member(live, "ownerReferences"), member(wanted, "ownerReferences"));
 }
 
 bool is_identity(const std::string& field) {
@@ -67,11 +73,19 @@ Json merged_owners(const Json& live, const Json& wanted) {
 
 }  // namespace
 
+Json digested(const Json& value) {
+  if (value.is_string()) return value;
+  return resources::short_hash(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
 Json exclusive_part(const Child& child, const Json& live) {
-  const auto plain = without_marks(live);
   Json part = Json::object();
   for (const auto& field : child.exclusive) {
-    if (plain.contains(field)) part[field] = plain[field];
+    if (live.contains(field)) part[field] = live[field];
+  }
+  remove_marks(part);
+  if (child.is_digested) {
+    for (auto& value : part) value = digested(value);
   }
   for (const auto& field : child.assigned) {
     if (part.contains("spec")) part["spec"].erase(field);
@@ -80,12 +94,12 @@ Json exclusive_part(const Child& child, const Json& live) {
 }
 
 bool agrees(const Child& child, const Json& live) {
-  if (!metadata_agrees(child.desired.at("metadata"), live.value("metadata", Json::object()))) return false;
+  if (!metadata_agrees(child.desired.at("metadata"), member(live, "metadata"))) return false;
   for (const auto& [field, value] : child.desired.items()) {
     const bool is_exclusive =
       std::find(child.exclusive.begin(), child.exclusive.end(), field) != child.exclusive.end();
     if (is_identity(field) || is_exclusive) continue;
-    if (live.value(field, Json()) != value) return false;
+    if (member(live, field) != value) return false;
   }
   return exclusive_part(child, live) == exclusive_part(child, child.desired);
 }

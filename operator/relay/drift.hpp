@@ -9,8 +9,11 @@ namespace op::smtp_relay {
 /// annotations and owners that others added are theirs to keep; so is the mark of `kubectl rollout restart`.
 [[nodiscard]] bool agrees(const Child& child, const Json& live);
 
+/// The digest of a long value, which is text where the value is none; a digest stays as it is.
+[[nodiscard]] Json digested(const Json& value);
+
 /// The part of `live` in which nobody else may have a say, without what changes by itself: equal before and after means
-/// that nothing of ours changed.
+/// that nothing of ours changed. Of a digested child it is digests.
 [[nodiscard]] Json exclusive_part(const Child& child, const Json& live);
 
 /// `live` with our fields as we want them and everything else of it kept: the body of a replacement.

@@ -1,5 +1,7 @@
 #include "operator/relay/happenings.hpp"
 
+#include <algorithm>
+
 #include "operator/resources/names.hpp"
 
 namespace op::smtp_relay {
@@ -17,7 +19,8 @@ struct Telling {
   enum class When : std::uint8_t {
     turned,          // status or reason is another
     turned_or_said,  // or the message: each fault is named in it
-    mended           // the condition was not True for a reason of its own
+    mended,          // the condition was not True for a reason of its own
+    regained         // the condition was False
   } when;
 };
 using When = Telling::When;
@@ -26,15 +29,25 @@ constexpr Telling kTellings[] = {
   {condition::kReady, "False", "NameConflict", Type::warning, When::turned_or_said},
   {condition::kReady, "False", "Forbidden", Type::warning, When::turned_or_said},
   {condition::kReady, "False", "NoNodes", Type::warning, When::turned},
+  {condition::kProgressing, "True", "Draining", Type::normal, When::turned},
   {condition::kProgressing, "False", "RolloutComplete", Type::normal, When::turned},
   {condition::kProgressing, "False", "RolloutStalled", Type::warning, When::turned},
+  {condition::kDegraded, "True", "PodsNotAvailable", Type::warning, When::turned},
+  {condition::kDegraded, "True", "FailedCreate", Type::warning, When::turned},
   {condition::kConfigValid, "False", "", Type::warning, When::turned_or_said},
   {condition::kConfigValid, "True", "", Type::normal, When::mended},
   {condition::kSecretsResolved, "False", "", Type::warning, When::turned_or_said},
   {condition::kSecretsResolved, "Unknown", "Forbidden", Type::warning, When::turned_or_said},
   {condition::kSecretsResolved, "True", "", Type::normal, When::mended},
+  {condition::kCordonAware, "True", "NodesCordoned", Type::normal, When::turned_or_said},
+  {condition::kCordonAware, "False", "NotTold", Type::warning, When::turned_or_said},
+  {condition::kCordonAware, "Unknown", "Forbidden", Type::warning, When::turned},
   {condition::kPodSecurityAllowed, "False", "", Type::warning, When::turned_or_said},
   {condition::kPodSecurityAllowed, "True", "", Type::normal, When::mended},
+  {condition::kPortAvailable, "False", "", Type::warning, When::turned},
+  {condition::kSourceAddressPreserved, "False", "", Type::warning, When::turned},
+  {condition::kSourceAddressPreserved, "True", "", Type::normal, When::regained},
+  {condition::kPortAvailable, "True", "", Type::normal, When::regained},
 };
 
 bool was_at_fault(const api::Condition* before) {
@@ -45,6 +58,7 @@ bool is_news(const Telling& telling, const api::Condition* before, const api::Co
   if (telling.condition != now.type || telling.status != now.status) return false;
   if (!telling.reason.empty() && telling.reason != now.reason) return false;
   if (telling.when == When::mended) return was_at_fault(before);
+  if (telling.when == When::regained) return before != nullptr && before->status == "False";
   const bool has_turned = before == nullptr || before->status != now.status || before->reason != now.reason;
   return has_turned || (telling.when == When::turned_or_said && before->message != now.message);
 }
@@ -69,16 +83,12 @@ Occurrence about(const api::SmtpRelay& relay, Type type, std::string reason, std
   return occurrence;
 }
 
-/// As many as fit into a note.
-std::string listed(const std::set<std::string>& names) {
-  constexpr std::size_t kMost = 10;
-  std::string text;
-  std::size_t count = 0;
-  for (const auto& name : names) {
-    if (count++ == kMost) return text + " and " + std::to_string(names.size() - kMost) + " more";
-    text += (text.empty() ? "" : ", ") + name;
-  }
-  return text;
+/// Where the mail of its nodes lies.
+std::string place_of(const api::SmtpRelay& relay, const std::string& spool_root) {
+  if (relay.spec.spool_type == "EmptyDir") return "the emptyDir of each pod";
+  if (relay.spec.spool_type == "PersistentVolumeClaim")
+    return "folder " + relay.name + " of the PersistentVolumeClaim " + relay.spec.spool_claim;
+  return spool_root + "/" + relay.name_space + "/" + relay.name;
 }
 
 }  // namespace
@@ -105,30 +115,38 @@ std::vector<Occurrence> news_of(const api::SmtpRelay& relay, const api::Status& 
   return news;
 }
 
+std::vector<Occurrence> losses_of(const api::SmtpRelay& relay, const Plan& plan) {
+  const auto* before = relay.status.find(condition::kProgressing);
+  std::vector<Occurrence> losses;
+  for (const auto& lost : plan.optional.lost) {
+    const bool was_told = before != nullptr && before->message.find(lost) != std::string::npos;
+    if (!was_told) losses.push_back(about(relay, Type::warning, "OptionalChildMissing", lost));
+  }
+  return losses;
+}
+
 Occurrence farewell(
-  const api::SmtpRelay& relay, const std::vector<Json>& pods, const std::string& spool_root
+  const api::SmtpRelay& relay, const SpoolReports& reports, const std::string& spool_root,
+  const std::string& why
 ) {
+  const auto begin = (why.empty() ? "deleted; " : "deleted, not drained: " + why + "; ") + total_of(reports) +
+                     " in " + place_of(relay, spool_root) + ", " + nodes_of(reports);
   if (relay.spec.spool_type == "EmptyDir")
-    return about(
-      relay, Type::warning, "SpoolLost", "deleted; mail that waited in its emptyDir goes with its pods"
-    );
-  const auto again =
-    ": an SmtpRelay " + relay.name + " in namespace " + relay.name_space + " takes it up again and sends it";
-  if (relay.spec.spool_type == "PersistentVolumeClaim")
-    return about(
-      relay, Type::warning, "SpoolRetained",
-      "deleted; mail that waits stays in folder " + relay.name + " of the PersistentVolumeClaim " +
-        relay.spec.spool_claim + again
-    );
-  std::set<std::string> nodes;
-  for (const auto& pod : pods) nodes.insert(kube::text_at(pod, "/spec/nodeName"));
-  nodes.erase("");
-  const auto folder = spool_root + "/" + relay.name_space + "/" + relay.name;
+    return about(relay, Type::warning, "SpoolLost", begin + "; all of it goes with the pods");
   return about(
     relay, Type::warning, "SpoolRetained",
-    "deleted; mail that waits stays in " + folder + " on " +
-      (nodes.empty() ? "the nodes of its pods" : "nodes " + listed(nodes)) + again +
-      "; without one, remove the folders"
+    begin + ": an SmtpRelay " + relay.name + " in namespace " + relay.name_space +
+      " takes it up again and sends it; without one, remove the folders"
+  );
+}
+
+Occurrence drained(const api::SmtpRelay& relay, const SpoolReports& reports, const std::string& spool_root) {
+  const bool has_dead_letters =
+    std::any_of(reports.begin(), reports.end(), [](const SpoolReport& report) { return report.failed > 0; });
+  return about(
+    relay, has_dead_letters ? Type::warning : Type::normal, "Drained",
+    "deleted; " + total_of(reports) + " in " + place_of(relay, spool_root) + ", " + nodes_of(reports) +
+      "; the folders may be removed"
   );
 }
 

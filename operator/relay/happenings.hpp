@@ -3,6 +3,7 @@
 /// list or another operator's term tells nothing again.
 
 #include "operator/relay/plan.hpp"
+#include "operator/relay/spool_report.hpp"
 #include "operator/runtime/event_series.hpp"
 
 namespace op::smtp_relay {
@@ -15,10 +16,20 @@ using runtime::Occurrence;
 /// What a new status says that `relay.status` did not. Reasons are those of conditions (docs/operator.md).
 [[nodiscard]] std::vector<Occurrence> news_of(const api::SmtpRelay& relay, const api::Status& next);
 
+/// Children without which mail flows that there should be and are not, where the status did not say so before.
+[[nodiscard]] std::vector<Occurrence> losses_of(const api::SmtpRelay& relay, const Plan& plan);
+
 /// It is gone, or about to be: what becomes of its mail, and how to get it back.
-/// @param relay  as it was served last; @param pods  of it, as last seen
+/// @param relay    as it was served last
+/// @param reports  what its nodes hold, by node
+/// @param why      it was not drained, though that was wanted; empty: it was not
 [[nodiscard]] Occurrence farewell(
-  const api::SmtpRelay& relay, const std::vector<Json>& pods, const std::string& spool_root
+  const api::SmtpRelay& relay, const SpoolReports& reports, const std::string& spool_root,
+  const std::string& why
+);
+/// It goes, and no mail of it waits any more. Dead letters may be left: then that is a warning.
+[[nodiscard]] Occurrence drained(
+  const api::SmtpRelay& relay, const SpoolReports& reports, const std::string& spool_root
 );
 
 /// A child was written or removed. @param what, why  as Applier::OnWrite has them

@@ -1,6 +1,9 @@
 #include "operator/relay/plan.hpp"
 
 #include "operator/relay/effective.hpp"
+#include "operator/relay/flush_time.hpp"
+#include "operator/relay/node_list.hpp"
+#include "operator/relay/optional_children.hpp"
 #include "operator/relay/rollout.hpp"
 #include "operator/resources/config_map.hpp"
 #include "operator/resources/daemon_set.hpp"
@@ -58,9 +61,9 @@ Json former_settings(const World& world, const std::string& key) {
 }
 
 std::vector<Child> children(
-  const World& world, const Plan& plan, const Defaults& defaults, const std::string& settings, Json former
+  const World& world, const Plan& plan, const Defaults& defaults, const std::string& settings,
+  const relay::config::Settings& effective, Json former
 ) {
-  const auto effective = effective_settings(world).settings;
   const resources::Blueprint blueprint{
     world.relay,
     plan.image,
@@ -70,6 +73,9 @@ std::vector<Child> children(
     anchors_in(world),
     // The environment wins, as over all that the resource says.
     environment_of(world).contains("SMTP_RELAY_HOSTNAME") ? "" : resources::host_name(world.relay.spec),
+    plan.ports->exclusions,
+    flush_time(world, effective, plan.image),
+    reads_node_list(world, plan.image),
   };
   Child account{kube::kServiceAccounts, resources::service_account(world.relay), {}};
   Child config_map{
@@ -96,12 +102,22 @@ std::vector<Child> children(
   return all;
 }
 
+/// A relay that drains says no more than that it is not ready.
+std::vector<Trouble> explained(std::vector<Trouble> troubles, const Cordons& cordons) {
+  for (auto& trouble : troubles) {
+    const auto cordon = cordons.nodes.find(trouble.node);
+    if (cordon == cordons.nodes.end() || trouble.reason != kNotReady) continue;
+    trouble.reason = kCordoned;
+    trouble.message = "its node is: " + cordon->second;
+  }
+  return troubles;
+}
+
 /// What we made for a former spec. What others made is theirs.
 std::vector<Removal> removals(const World& world) {
   std::vector<Removal> all;
   const auto remove = [&](const kube::Resource& resource, const std::optional<Json>& live) {
-    const bool is_ours = live && kube::controller_of(*live).uid == world.relay.uid;
-    if (is_ours && !kube::is_being_deleted(*live)) all.push_back({resource, *live});
+    if (live && is_removable(*live, world.relay)) all.push_back({resource, *live});
   };
   if (!resources::wants_service(world.relay.spec)) remove(kube::kServices, world.service);
   if (!resources::wants_service_account(world.relay)) remove(kube::kServiceAccounts, world.service_account);
@@ -110,24 +126,36 @@ std::vector<Removal> removals(const World& world) {
 
 }  // namespace
 
+bool is_removable(const Json& live, const api::SmtpRelay& relay) {
+  return kube::controller_of(live).uid == relay.uid && !kube::is_being_deleted(live);
+}
+
 Plan make_plan(const World& world, const Defaults& defaults) {
   Plan plan;
-  plan.findings = findings_of(world);
+  const auto effective = effective_settings(world);
+  plan.findings = findings_of(world, effective);
   const auto settings = resources::relay_settings(world.relay, anchors_in(world));
-  plan.image = world.relay.spec.image.empty() ? defaults.relay_image : world.relay.spec.image;
+  plan.image = wanted_image(world.relay, defaults.relay_image);
   plan.config_hash = resources::short_hash(settings);
   plan.reload = reload_stamp(world, settings);
   plan.settings_key = resources::settings_key(world.relay.spec, anchors_in(world));
   plan.secrets = observed_secrets(world);
+  plan.cordons = cordons_of(world);
+  plan.sources = source_sight_of(world);
   if (world.daemon_set)
-    plan.troubles = troubles_of(world.pods, kube::text_at(*world.daemon_set, "/metadata/uid"));
+    plan.troubles =
+      explained(troubles_of(world.pods, kube::text_at(*world.daemon_set, "/metadata/uid")), plan.cordons);
   plan.pod_security = world.pod_security;
+  plan.ports = ports_of(world);
+  if (plan.ports->are_too_many)
+    plan.findings.push_back({api::condition::kPortAvailable, "False", std::string(kPortTaken), ""});
   auto former = former_settings(world, plan.settings_key);
   plan.keeps_former_settings = !former.empty();
   plan.is_paused = world.relay.spec.management_state == "Paused";
   if (!plan.findings.empty() || plan.is_paused) return plan;
-  plan.apply = children(world, plan, defaults, settings, std::move(former));
+  plan.apply = children(world, plan, defaults, settings, effective.settings, std::move(former));
   plan.remove = removals(world);
+  plan.optional = plan_optional(world, defaults, effective.settings);
   return plan;
 }
 

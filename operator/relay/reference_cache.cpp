@@ -12,16 +12,14 @@ class ReferenceCache::Feed : public runtime::Sink {
   Feed(ReferenceCache& cache, Kind kind, std::string name_space)
       : cache_(cache), kind_(kind), name_space_(std::move(name_space)) {}
 
-  void replace(std::vector<Json> items) override {
-    std::map<Reference, std::string> versions;
-    for (const auto& item : items) versions[{kind_, kube::key_of(item)}] = kube::resource_version_of(item);
-    for (const auto& reference : cache_.in_use(kind_, name_space_))
-      cache_.saw(reference, versions[reference]);
-  }
   void upsert(Json object) override {
     cache_.saw({kind_, kube::key_of(object)}, kube::resource_version_of(object));
   }
   void erase(const Json& object) override { cache_.saw({kind_, kube::key_of(object)}, ""); }
+  void keep_only(const std::set<Key>& present) override {
+    for (const auto& reference : cache_.in_use(kind_, name_space_))
+      if (!present.contains(reference.key)) cache_.saw(reference, "");
+  }
   bool wants(const Json& object) const override { return cache_.is_in_use({kind_, kube::key_of(object)}); }
 
  private:

@@ -17,11 +17,22 @@ struct Row {
 };
 
 constexpr std::string_view kNothing = "no relay is served";
+constexpr std::string_view kCordons =
+  "relays on cordoned nodes are not told to drain, relays do not know the addresses of other nodes, and "
+  "PortAvailable stays "
+  "Unknown";
+constexpr std::string_view kMonitoring = "monitoring.coreos.com";
 constexpr std::string_view kLease = "nobody leads, and nothing is written";
+
+/// Of a child that mail can do without: what of it is lost is the same whichever verb is missing.
+std::vector<std::string_view> all() {
+  return {"get", "list", "watch", "create", "patch", "update", "delete"};
+}
 
 const std::vector<Row>& rows() {
   static const std::vector<Row> kRows{
-    {api::kGroup, api::kPlural, "", {"list", "watch"}, true, kNothing},
+    {api::kGroup, api::kPlural, "", {"get", "list", "watch"}, true, kNothing},
+    {api::kGroup, api::kPlural, "", {"patch"}, false, "no deletion waits for the mail (spool.onDelete)"},
     {api::kGroup, api::kPlural, "status", {"patch"}, true, "no status is published, and no relay is made"},
     {api::kGroup,
      api::kPlural,
@@ -33,17 +44,24 @@ const std::vector<Row>& rows() {
     {"apps", "daemonsets", "", {"update"}, true, "what others add to a DaemonSet stays"},
     {"", "configmaps", "", {"get", "list", "watch", "create", "patch"}, true, kNothing},
     {"", "configmaps", "", {"update"}, true, "what others add to a ConfigMap stays"},
+    {"", "configmaps", "", {"delete"}, false, "a dashboard that a relay no longer wants stays"},
     {"", "serviceaccounts", "", {"get", "list", "watch", "create", "patch"}, true, kNothing},
     {"", "serviceaccounts", "", {"delete"}, false, "one that a relay no longer uses stays"},
     {"", "services", "", {"get", "list", "watch", "create", "patch"}, true, kNothing},
     {"", "services", "", {"update"}, true, "what others add to a Service stays"},
     {"", "services", "", {"delete"}, true, "a Service that is no longer wanted stays"},
+    {kMonitoring, "podmonitors", "", all(), false, "no PodMonitors: Prometheus finds relays by annotations"},
+    {kMonitoring, "prometheusrules", "", all(), false,
+     "no PrometheusRules: nobody is told of a relay's trouble"},
+    {"networking.k8s.io", "networkpolicies", "", all(), false,
+     "networkPolicy: Managed restricts nothing, or stays"},
     {"", "secrets", "", {"list", "watch"}, true, kNothing},
     {"", "secrets", "", {"get"}, true, "relays that name a Secret are not made"},
     {"", "pods", "", {"list", "watch"}, true, kNothing},
     {"", "pods", "", {"patch"}, false, "running pods read changed files a minute or so later"},
     {"", "namespaces", "", {"get"}, false, "PodSecurityAllowed stays Unknown"},
     {"events.k8s.io", "events", "", {"create", "patch"}, false, "no Events"},
+    {"events.k8s.io", "events", "", {"list"}, false, "nothing tells why the API server refuses pods"},
   };
   return kRows;
 }
@@ -69,6 +87,8 @@ std::vector<Right> rights_used(const Realm& realm) {
   for (const auto& name_space : realm.namespaces) {
     for (const auto& row : rows()) add(name_space, row, "");
   }
+  // Of the cluster, whichever namespaces are served.
+  add("", {"", "nodes", "", {"list", "watch"}, false, kCordons}, "");
   if (realm.lease.empty()) return rights;
   add(realm.own_namespace, {"coordination.k8s.io", "leases", "", {"create"}, true, kLease}, "");
   add(

@@ -18,8 +18,13 @@ Rollout rollout_of(const std::optional<Json>& daemon_set) {
     at("/status/numberAvailable"),
     at("/status/numberMisscheduled"),
     at("/metadata/generation"),
+    at("/status/currentNumberScheduled"),
     daemon_set->value(kSettings, ""),
   };
+}
+
+std::string of_nodes(std::int64_t count, std::int64_t total) {
+  return std::to_string(count) + " of " + std::to_string(total) + (total == 1 ? " node" : " nodes");
 }
 
 }  // namespace op::smtp_relay

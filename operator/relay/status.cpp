@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
+#include "operator/relay/degraded.hpp"
+#include "operator/relay/failed_creates.hpp"
 #include "operator/relay/pod_security.hpp"
 #include "operator/relay/rollout.hpp"
+#include "operator/relay/wording.hpp"
 #include "operator/resources/names.hpp"
 
 namespace op::smtp_relay {
@@ -14,10 +17,6 @@ namespace condition = api::condition;
 /// A message that grew without end would not be accepted; who reads 4,000 characters has enough to mend.
 constexpr std::size_t kLongestMessage = 4000;
 
-std::string of_nodes(std::int64_t count, std::int64_t total) {
-  return std::to_string(count) + " of " + std::to_string(total) + (total == 1 ? " node" : " nodes");
-}
-
 /// status.degradedNodes holds no more.
 constexpr std::size_t kMostDegradedNodes = 10;
 
@@ -27,6 +26,12 @@ struct Verdict {
   std::string message;
 };
 
+void cut(std::string& message) {
+  if (message.size() <= kLongestMessage) return;
+  message.resize(kLongestMessage);
+  message += " ...";
+}
+
 /// All findings against one condition as one verdict: the first gives the reason, all give their messages.
 std::optional<Verdict> judged(const Plan& plan, std::string_view type) {
   std::optional<Verdict> verdict;
@@ -35,10 +40,7 @@ std::optional<Verdict> judged(const Plan& plan, std::string_view type) {
     if (!verdict) verdict = Verdict{finding.status, finding.reason, finding.message};
     else verdict->message += "; " + finding.message;
   }
-  if (verdict && verdict->message.size() > kLongestMessage) {
-    verdict->message.resize(kLongestMessage);
-    verdict->message += " ...";
-  }
+  if (verdict) cut(verdict->message);
   return verdict;
 }
 
@@ -52,6 +54,12 @@ std::string blocking(const Plan& plan) {
   return names;
 }
 
+/// Behind a count of nodes: what keeps others from taking mail, as far as anybody says.
+std::string in_the_way(const Plan& plan) {
+  if (!plan.refused_pods.empty()) return "; the API server refuses pods: " + plan.refused_pods;
+  return plan.troubles.empty() ? "" : "; " + to_text(plan.troubles);
+}
+
 Verdict ready(const Plan& plan, const Rollout& rollout, std::uint16_t port) {
   if (const auto found = judged(plan, condition::kReady)) return *found;
   const auto held_by = blocking(plan);
@@ -62,28 +70,31 @@ Verdict ready(const Plan& plan, const Rollout& rollout, std::uint16_t port) {
                            : Verdict{"False", "Blocked", "nothing runs yet; see " + held_by};
   if (!rollout.is_observed)
     return {"False", "RolloutInProgress", "the DaemonSet controller has not taken up the present state yet"};
+  if (rollout.desired == 0 && plan.ports && plan.ports->exclusions.all)
+    return {
+      "False", std::string(kPortTaken),
+      "every node that it selects is left to another SmtpRelay: nothing takes mail; see PortAvailable"
+    };
   if (rollout.desired == 0)
     return {
       "False", "NoNodes", "no node matches nodeSelector, nodeAffinity and tolerations: nothing takes mail"
     };
   const auto counts = of_nodes(rollout.available, rollout.desired);
   if (rollout.available < rollout.desired)
-    return {"False", "PodsNotAvailable", counts + " take mail on port " + std::to_string(port)};
+    return {
+      "False", "PodsNotAvailable", counts + " take mail on port " + std::to_string(port) + in_the_way(plan)
+    };
   const auto answer = counts + " take mail on port " + std::to_string(port);
   if (!held_by.empty())
     return {"True", "LastGoodConfiguration", answer + ", as last applied; see " + held_by};
   return {"True", "AllNodesAvailable", answer};
 }
 
-/// `node2: ImagePullBackOff (Back-off pulling image "x"), and 3 more`
-std::string first_trouble(const std::vector<Trouble>& troubles) {
-  if (troubles.empty())
-    return "no pod says why; kubectl describe daemonset tells what its controller was refused";
-  const auto& first = troubles.front();
-  auto text = (first.node.empty() ? "a pod" : first.node) + ": " + first.reason;
-  if (!first.message.empty()) text += " (" + first.message + ")";
-  if (troubles.size() > 1) text += ", and " + std::to_string(troubles.size() - 1) + " more";
-  return text;
+/// What holds up a rollout, as far as anybody says.
+std::string hold_up(const Plan& plan) {
+  if (!plan.refused_pods.empty()) return "the API server refuses pods: " + plan.refused_pods;
+  if (!plan.troubles.empty()) return to_text(plan.troubles);
+  return "no pod says why; kubectl describe daemonset tells what its controller was refused";
 }
 
 Verdict stalled(const Plan& plan, const api::SmtpRelay& relay, const Rollout& rollout) {
@@ -92,7 +103,7 @@ Verdict stalled(const Plan& plan, const api::SmtpRelay& relay, const Rollout& ro
                                          : "the DaemonSet controller has not taken up the present state";
   return {
     "False", std::string(kStalled),
-    state + ", and no progress for " + relay.spec.stall_after + "; " + first_trouble(plan.troubles)
+    state + ", and no progress for " + relay.spec.stall_after + "; " + hold_up(plan)
   };
 }
 
@@ -102,7 +113,7 @@ Verdict rollout_progress(const Plan& plan, const api::SmtpRelay& relay, const Ro
     return {"False", "Blocked", "nothing is applied until what other conditions say is mended"};
   if (plan.is_stalled) return stalled(plan, relay, rollout);
   if (!rollout.exists || !rollout.is_observed) return {"True", "RolloutInProgress", "the rollout begins"};
-  if (rollout.is_complete())
+  if (has_rolled_out(rollout, plan.cordons))
     return {"False", "RolloutComplete", of_nodes(rollout.updated, rollout.desired) + " up to date"};
   auto message = of_nodes(rollout.updated, rollout.desired) + " up to date, " +
                  std::to_string(rollout.available) + " available";
@@ -117,6 +128,10 @@ Verdict progressing(const Plan& plan, const api::SmtpRelay& relay, const Rollout
     verdict.message +=
       "; running pods could not be told to read their files again, which takes them a minute or so: " +
       plan.not_stamped;
+  if (!plan.not_held.empty())
+    verdict.message += "; a deletion will not wait for the mail (spool.onDelete): " + plan.not_held;
+  for (const auto& lost : plan.optional.lost) verdict.message += "; " + lost;
+  cut(verdict.message);
   return verdict;
 }
 
@@ -154,6 +169,40 @@ Verdict paused(const Plan& plan) {
   return {"False", "Managed", "the operator keeps the relay as the resource says"};
 }
 
+/// `node1 (unschedulable), node2 (karpenter.sh/disrupted) and 3 more`
+std::string named(const std::map<std::string, std::string>& cordoned) {
+  constexpr std::size_t kMost = 10;
+  std::vector<std::string> names;
+  for (const auto& [node, why] : cordoned) names.push_back(node + " (" + why + ")");
+  return listed(names, kMost);
+}
+
+Verdict cordon_aware(const Plan& plan) {
+  const auto& cordons = plan.cordons;
+  if (plan.is_paused) return {"False", "Paused", "nobody is told while managementState is Paused"};
+  if (!cordons.untold.empty())
+    return {"False", "NotTold", "pods could not be told whether their node is cordoned: " + cordons.untold};
+  switch (cordons.sight) {
+    case Cordons::Sight::pending: return {"Unknown", "Pending", "nobody has looked at the nodes yet"};
+    case Cordons::Sight::forbidden:
+      return {
+        "Unknown", "Forbidden",
+        "the operator may not see nodes, so relays on cordoned ones do not drain: grant list and watch on "
+        "nodes "
+        "(chart: rbac.nodes), or set drain.cordonAware to false"
+      };
+    case Cordons::Sight::off: return {"False", "Off", "drain.cordonAware is false: a cordon changes nothing"};
+    case Cordons::Sight::clear: break;
+  }
+  if (cordons.nodes.empty()) return {"True", "NoNodeCordoned", "no node with a relay is cordoned"};
+  return {"True", "NodesCordoned", "relays drain on cordoned nodes: " + named(cordons.nodes)};
+}
+
+std::string line_that_admits_pods_to(const std::string& name_space) {
+  return "run: kubectl label namespace " + name_space +
+         " pod-security.kubernetes.io/enforce=privileged --overwrite";
+}
+
 Verdict pod_security_allowed(const Plan& plan, const std::string& name_space) {
   if (!plan.pod_security) return {"Unknown", "Pending", "the resource can't be read; see ConfigValid"};
   const auto& security = *plan.pod_security;
@@ -167,12 +216,48 @@ Verdict pod_security_allowed(const Plan& plan, const std::string& name_space) {
     return {
       "False", "LevelTooStrict",
       "namespace " + name_space + " enforces Pod Security level '" + security.level +
-        "', which refuses host ports and host paths; run: kubectl label namespace " + name_space +
-        " pod-security.kubernetes.io/enforce=privileged --overwrite"
+        "', which refuses host ports and host paths; " + line_that_admits_pods_to(name_space)
+    };
+  // The cluster's default can be read nowhere, but what it refuses says its name.
+  const auto by_default = security.level.empty() ? level_in(plan.refused_pods) : "";
+  if (!by_default.empty())
+    return {
+      "False", "LevelTooStrict",
+      "namespace " + name_space +
+        " enforces no level of Pod Security of its own, and the cluster's default, '" + by_default +
+        "', refuses host ports and host paths; " + line_that_admits_pods_to(name_space)
     };
   if (security.level.empty())
     return {"True", "NoLevel", "namespace " + name_space + " enforces no level of Pod Security of its own"};
   return {"True", "Privileged", "namespace " + name_space + " enforces Pod Security level 'privileged'"};
+}
+
+Verdict port_verdict(const Plan& plan, const api::Spec& spec) {
+  if (!plan.ports) return {"Unknown", "Pending", "the resource can't be read; see ConfigValid"};
+  auto answer = port_available(spec, *plan.ports, plan.troubles);
+  return {answer.status, std::move(answer.reason), std::move(answer.message)};
+}
+
+Verdict source_verdict(const Plan& plan, const api::Condition* standing) {
+  if (!plan.sources) return {"Unknown", "Pending", "the resource can't be read; see ConfigValid"};
+  // An operator that has just begun has not heard its relays yet: that is no news of theirs.
+  const bool will_hear = plan.sources->is_asked && !plan.sources->has_answer;
+  if (will_hear && standing != nullptr && standing->reason != "Pending")
+    return {standing->status, standing->reason, standing->message};
+  auto answer = source_address_preserved(*plan.sources);
+  cut(answer.message);
+  return {answer.status, std::string(answer.reason), std::move(answer.message)};
+}
+
+/// By what the other conditions of `next` say.
+Verdict degraded(
+  const api::SmtpRelay& relay, const api::Status& next, const Plan& plan, const Rollout& rollout
+) {
+  auto found = degradation_of(relay, next, plan, rollout);
+  if (!found)
+    return {"False", "AsExpected", "nothing is known that keeps the relay from working as it should"};
+  cut(found->message);
+  return {"True", std::move(found->reason), std::move(found->message)};
 }
 
 }  // namespace
@@ -203,7 +288,14 @@ api::Status next_status(
   set(condition::kConfigValid, config_valid(plan));
   set(condition::kSecretsResolved, secrets_resolved(plan));
   set(condition::kPodSecurityAllowed, pod_security_allowed(plan, relay.name_space));
+  set(condition::kPortAvailable, port_verdict(plan, relay.spec));
+  set(
+    condition::kSourceAddressPreserved,
+    source_verdict(plan, relay.status.find(condition::kSourceAddressPreserved))
+  );
+  set(condition::kCordonAware, cordon_aware(plan));
   set(condition::kPaused, paused(plan));
+  set(condition::kDegraded, degraded(relay, status, plan, rollout));
   status.observed_generation = relay.generation;
   status.desired_nodes = rollout.desired;
   status.updated_nodes = rollout.updated;

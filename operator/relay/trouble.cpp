@@ -1,5 +1,6 @@
 #include "operator/relay/trouble.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "relay/base/text.hpp"
@@ -14,6 +15,11 @@ using kube::text_at;
 /// The last lines of a relay that ended are in a message; who wants more reads its log.
 constexpr std::size_t kLongestMessage = 300;
 constexpr std::string_view kTerminating = "Terminating";
+/// In what summarize() leaves: the node is the one that the pod is for, and none has it yet.
+constexpr const char* kUnbound = "unbound";
+/// No field of a pod: what is in `status` of a summary is its trouble.
+constexpr const char* kAddress = "address";
+constexpr std::string_view kPending = "Pending";
 
 Json list_at(const Json& object, const char* pointer) {
   const Json::json_pointer at(pointer);
@@ -88,8 +94,9 @@ std::optional<Cause> cause_of_pod(const Json& pod) {
   if (text_at(scheduled, "/status") == "False")
     return Cause{text_at(scheduled, "/reason"), text_at(scheduled, "/message")};
   if (auto cause = cause_in_containers(pod)) return cause;
-  if (text_at(pod, "/status/phase") == "Running") return Cause{"NotReady", text_at(ready, "/message")};
-  return Cause{"Pending", ""};
+  if (text_at(pod, "/status/phase") == "Running")
+    return Cause{std::string(kNotReady), text_at(ready, "/message")};
+  return Cause{std::string(kPending), ""};
 }
 
 }  // namespace
@@ -105,11 +112,22 @@ std::optional<Trouble> trouble_of(const Json& pod) {
 
 void summarize(Json& pod) {
   const auto trouble = trouble_of(pod);
+  const bool is_bound = !text_at(pod, "/spec/nodeName").empty();
   pod["spec"] = {{"nodeName", trouble ? trouble->node : text_at(pod, "/spec/nodeName")}};
+  if (!is_bound) pod["spec"][kUnbound] = true;
+  pod[kAddress] = text_at(pod, "/status/podIP");
   pod.erase("status");
   if (!trouble) return;
   pod["status"] = {{"reason", trouble->reason}, {"message", trouble->message}};
 }
+
+std::string bound_to(const Json& pod) {
+  const auto spec = pod.find("spec");
+  if (spec == pod.end() || spec->contains(kUnbound)) return {};
+  return text_at(pod, "/spec/nodeName");
+}
+
+std::string address_of(const Json& pod) { return pod.value(kAddress, ""); }
 
 std::vector<Trouble> troubles_of(const std::vector<Json>& pods, const std::string& daemon_set_uid) {
   std::map<std::string, Trouble> by_node;
@@ -124,6 +142,21 @@ std::vector<Trouble> troubles_of(const std::vector<Json>& pods, const std::strin
   std::vector<Trouble> troubles;
   for (auto& [node, trouble] : by_node) troubles.push_back(std::move(trouble));
   return troubles;
+}
+
+std::string to_text(const std::vector<Trouble>& troubles) {
+  if (troubles.empty()) return {};
+  const auto& first = troubles.front();
+  auto text = (first.node.empty() ? "a pod" : first.node) + ": " + first.reason;
+  if (!first.message.empty()) text += " (" + first.message + ")";
+  if (troubles.size() > 1) text += ", and " + std::to_string(troubles.size() - 1) + " more";
+  return text;
+}
+
+bool may_pass(const Trouble& trouble) {
+  constexpr std::string_view kPassing[] = {kTerminating, kNotReady, kPending, kCordoned};
+  return is_beginning(trouble.reason) ||
+         std::find(std::begin(kPassing), std::end(kPassing), trouble.reason) != std::end(kPassing);
 }
 
 }  // namespace op::smtp_relay

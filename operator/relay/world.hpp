@@ -16,6 +16,9 @@
 
 #include "operator/api/smtp_relay.hpp"
 #include "operator/kube/object.hpp"
+#include "operator/relay/port_claims.hpp"
+#include "operator/relay/source_report.hpp"
+#include "operator/resources/optional.hpp"
 #include "operator/resources/references.hpp"
 
 /// Not op::relay, which would hide ::relay from all of op.
@@ -50,6 +53,23 @@ struct PodSecurity {
   std::string unreadable;  ///< why we may not read it; empty: we may
 };
 
+/// Whether the cluster has a kind, for us.
+enum class Presence : std::uint8_t {
+  unknown,
+  absent,
+  forbidden,  ///< it may have it, and the operator has no right to it: as good as absent
+  served
+};
+
+/// A child without which mail flows all the same.
+struct OptionalState {
+  Presence presence = Presence::unknown;
+  std::optional<Json> live;  ///< of a digested child: perhaps with digests for its long fields
+  std::string failure;  ///< why it can't be looked at, or could not be made lately; empty: it can be tried
+  std::optional<relay::milliseconds> look_in{};  ///< when that is tried again; none: an event will tell
+  bool is_watched = false;                       ///< `live` is from a cache: an event tells of its changes
+};
+
 /// All that a reconcile looks at, at one moment.
 struct World {
   api::SmtpRelay relay;
@@ -58,9 +78,13 @@ struct World {
   std::optional<Json> service;
   std::optional<Json> config_map;
   std::optional<Json> daemon_set;
+  std::map<resources::Optional, OptionalState> optional;
   std::vector<Json>
     pods;  ///< metadata and node of the relay's pods, and what is wrong with them (summarize())
   PodSecurity pod_security;
+  PortVerdict ports;             ///< says something while the nodes are known
+  SourceReports source_reports;  ///< of the pods that have an address
+  std::shared_ptr<const Nodes> nodes = std::make_shared<const Nodes>();  ///< of the whole cluster; never null
 };
 
 /// The Secrets and ConfigMaps that a resource names.

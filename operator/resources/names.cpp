@@ -36,6 +36,13 @@ Json metadata(const api::SmtpRelay& relay) {
   };
 }
 
+Json with_labels(Json metadata, const Json& more) {
+  auto all = more;
+  all.update(metadata["labels"]);
+  metadata["labels"] = std::move(all);
+  return metadata;
+}
+
 std::string folder_of(api::KeyReference::Kind kind, const std::string& name) {
   return (kind == api::KeyReference::Kind::secret ? "secret-" : "configmap-") + name;
 }

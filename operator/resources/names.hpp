@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "operator/api/smtp_relay.hpp"
+#include "operator/resources/placing.hpp"
 
 namespace op::resources {
 
@@ -31,12 +32,22 @@ struct Blueprint {
   TrustAnchors trust_anchors{};
   std::string host_name{
   };  ///< what host_name() gave; empty: the relay's own choice, or that of its environment
+  Exclusions exclusions{};  ///< nodes that are left to another relay
+  std::optional<std::chrono::milliseconds> flush_time{
+  };  ///< behind drain_time; nothing: not a word of it in the pod
+  bool reads_node_list = true;  ///< the pod has the list of nodes
 };
 
 /// Names that users, dashboards and the relay rely on.
 inline constexpr std::string_view kReloadAnnotation = "smtp.buildinglink.com/reload";
+/// Of a pod: why its node is cordoned, for the relay to read.
+inline constexpr std::string_view kCordonedAnnotation = "smtp.buildinglink.com/cordoned";
+/// Of a pod: its relay takes nothing new and sends what it can, for it is about to go for good.
+inline constexpr std::string_view kRetireAnnotation = "smtp.buildinglink.com/retire";
 inline constexpr std::string_view kEnvironmentAnnotation = "smtp.buildinglink.com/environment-hash";
 inline constexpr std::string_view kSettingsAnnotation = "smtp.buildinglink.com/settings";
+/// How much of a pod's grace period is for the flush. Templates without it were made when relays had none.
+inline constexpr std::string_view kFlushAnnotation = "smtp.buildinglink.com/flush-timeout";
 /// Of an SmtpRelay: which operator it is for (--controller-id); none: the one without an id.
 inline constexpr std::string_view kControllerLabel = "smtp.buildinglink.com/controller-id";
 inline constexpr std::string_view kRestartedAnnotation = "kubectl.kubernetes.io/restartedAt";
@@ -58,6 +69,7 @@ inline constexpr std::string_view kPodInfoFolder = "/etc/smtp-relay/podinfo";
 inline constexpr std::string_view kSpoolFolder = "/var/spool/smtp-relay";
 
 inline constexpr std::string_view kSmtpPortName = "tcp-smtp";
+inline constexpr std::string_view kMetricsPortName = "http-metrics";
 inline constexpr int kSmtpPort = 2525;
 inline constexpr int kHealthPort = 8025;
 inline constexpr int kMetricsPort = 9090;
@@ -73,6 +85,8 @@ inline constexpr int kUser = 2525;
 [[nodiscard]] Json selector_labels(const api::SmtpRelay& relay);
 /// metadata of a child: name, namespace, labels, and the SmtpRelay as its owner.
 [[nodiscard]] Json metadata(const api::SmtpRelay& relay);
+/// The same with more labels; those that it has stay as they are.
+[[nodiscard]] Json with_labels(Json metadata, const Json& more);
 
 /// The folder of a Secret or ConfigMap below kReferencesFolder: `secret-<name>` or `configmap-<name>`.
 [[nodiscard]] std::string folder_of(api::KeyReference::Kind kind, const std::string& name);

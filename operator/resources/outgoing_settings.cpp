@@ -32,8 +32,8 @@ void put_tls(OrderedJson& object, const api::SmarthostTls& tls) {
   put(object, "server_name", tls.server_name);
   if (tls.ca) object["ca"] = path_of(*tls.ca);
   if (tls.client_certificate.empty()) return;
-  put_file(object, "client_certificate", tls.client_certificate, "tls.crt");
-  put_file(object, "client_key", tls.client_certificate, "tls.key");
+  put_file(object, "client_certificate", tls.client_certificate, kCertificateKey);
+  put_file(object, "client_key", tls.client_certificate, kPrivateKeyKey);
 }
 
 void put_auth(OrderedJson& object, const api::Auth& auth) {

@@ -2,6 +2,7 @@
 
 #include "operator/resources/service_account.hpp"
 #include "operator/resources/volumes.hpp"
+#include "relay/base/units.hpp"
 
 namespace op::resources {
 namespace {
@@ -35,14 +36,6 @@ Json port(std::string_view name, int number, const api::Spec& spec, std::optiona
   made["hostPort"] = *of_node;
   if (!spec.host_ip.empty()) made["hostIP"] = spec.host_ip;
   return made;
-}
-
-Json ports(const api::Spec& spec) {
-  return Json::array({
-    port(kSmtpPortName, kSmtpPort, spec, spec.port),
-    port("http-health", kHealthPort, spec, spec.health_host_port),
-    port("http-metrics", kMetricsPort, spec, std::nullopt),
-  });
 }
 
 struct Pace {
@@ -86,7 +79,7 @@ Json relay_container(const Blueprint& blueprint) {
     {"imagePullPolicy", spec.image_pull_policy},
     {"args", Json::array({"--config", std::string(kConfigFolder) + "/" + std::string(kConfigFile)})},
     {"env", identity(blueprint.host_name)},
-    {"ports", ports(spec)},
+    {"ports", container_ports(spec)},
     {"startupProbe", probe("/livez", kStartup)},
     {"livenessProbe", probe("/livez", kLiveness)},
     {"readinessProbe", probe("/readyz", kReadiness)},
@@ -131,14 +124,6 @@ Json spool_owner_container(const Blueprint& blueprint) {
   return container;
 }
 
-void place(const api::Spec& spec, Json& pod) {
-  if (!spec.node_selector.empty()) pod["nodeSelector"] = spec.node_selector;
-  if (!spec.tolerations.empty()) pod["tolerations"] = spec.tolerations;
-  if (!spec.node_affinity.empty()) pod["affinity"] = {{"nodeAffinity", spec.node_affinity}};
-  if (!spec.priority_class_name.empty()) pod["priorityClassName"] = spec.priority_class_name;
-  if (!spec.runtime_class_name.empty()) pod["runtimeClassName"] = spec.runtime_class_name;
-}
-
 Json pod_spec(const Blueprint& blueprint) {
   const auto& spec = blueprint.relay.spec;
   const auto account = service_account_name(blueprint.relay);
@@ -147,7 +132,8 @@ Json pod_spec(const Blueprint& blueprint) {
     {"volumes", volumes(blueprint)},
     {"restartPolicy", "Always"},
     {"schedulerName", "default-scheduler"},
-    {"terminationGracePeriodSeconds", grace_period(blueprint.drain_time)},
+    {"terminationGracePeriodSeconds",
+     grace_period(blueprint.drain_time + blueprint.flush_time.value_or(std::chrono::milliseconds{0}))},
     // The node's resolver: mail must not depend on the cluster's DNS, nor look names up in cluster domains first.
     {"dnsPolicy", "Default"},
     // A Service named smtp-relay would put SMTP_RELAY_PORT into the environment, which the relay refuses to know.
@@ -165,11 +151,19 @@ Json pod_spec(const Blueprint& blueprint) {
   };
   if (spec.spool_type != "EmptyDir") pod["initContainers"] = Json::array({spool_owner_container(blueprint)});
   if (!spec.image_pull_secrets.empty()) pod["imagePullSecrets"] = spec.image_pull_secrets;
-  place(spec, pod);
+  place(spec, blueprint.exclusions, pod);
   return pod;
 }
 
 }  // namespace
+
+Json container_ports(const api::Spec& spec) {
+  return Json::array({
+    port(kSmtpPortName, kSmtpPort, spec, spec.port),
+    port("http-health", kHealthPort, spec, spec.health_host_port),
+    port(kMetricsPortName, kMetricsPort, spec, std::nullopt),
+  });
+}
 
 std::string host_name(const api::Spec& spec) {
   if (spec.helo_from == "Static") return spec.helo_name;
@@ -191,6 +185,7 @@ Json pod_template(const Blueprint& blueprint) {
     {kSettingsAnnotation, settings_key(spec, blueprint.trust_anchors)},
   });
   if (!blueprint.environment_hash.empty()) annotations[kEnvironmentAnnotation] = blueprint.environment_hash;
+  if (blueprint.flush_time) annotations[kFlushAnnotation] = relay::to_text(*blueprint.flush_time);
   auto all_labels = spec.pod_labels;
   all_labels.update(labels(blueprint.relay));
   return {

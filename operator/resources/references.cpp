@@ -5,15 +5,18 @@ namespace {
 
 using Kind = api::KeyReference::Kind;
 
+/// A Secret of the type kubernetes.io/tls; one without a name is none.
+void add_certificate(const std::string& secret, const std::string& field, std::vector<Mounted>& keys) {
+  if (secret.empty()) return;
+  keys.push_back({{Kind::secret, secret, kCertificateKey}, Content::certificates, field});
+  keys.push_back({{Kind::secret, secret, kPrivateKeyKey}, Content::key_of_certificate, field});
+}
+
 void add_smarthost(const api::Smarthost& smarthost, std::vector<Mounted>& keys) {
   const auto field = "spec.smarthosts[" + smarthost.name + "]";
   const auto& tls = smarthost.tls;
   if (tls.ca) keys.push_back({*tls.ca, Content::certificates, field + ".tls.caRef"});
-  if (!tls.client_certificate.empty()) {
-    const auto where = field + ".tls.clientCertificateSecretRef";
-    keys.push_back({{Kind::secret, tls.client_certificate, "tls.crt"}, Content::certificates, where});
-    keys.push_back({{Kind::secret, tls.client_certificate, "tls.key"}, Content::key_of_certificate, where});
-  }
+  add_certificate(tls.client_certificate, field + ".tls.clientCertificateSecretRef", keys);
   if (!smarthost.auth) return;
   const auto& auth = *smarthost.auth;
   const auto add = [&](const std::string& key, const char* where) {
@@ -33,6 +36,8 @@ void add_smarthost(const api::Smarthost& smarthost, std::vector<Mounted>& keys) 
 
 std::vector<Mounted> mounted_keys(const api::Spec& spec) {
   std::vector<Mounted> keys;
+  add_certificate(spec.tls_certificate, "spec.tls.secretRef", keys);
+  if (spec.auth_users) keys.push_back({*spec.auth_users, Content::users, "spec.auth.secretRef"});
   for (const auto& smarthost : spec.smarthosts) add_smarthost(smarthost, keys);
   if (spec.delivery.ca) keys.push_back({*spec.delivery.ca, Content::certificates, "spec.delivery.caRef"});
   for (const auto& dkim : spec.dkim) {

@@ -15,7 +15,12 @@ enum class Content : std::uint8_t {
   key_of_certificate,  ///< a private key in PEM that belongs to the certificate under `tls.crt` beside it
   signing_key,         ///< a private key in PEM, RSA or Ed25519, for DKIM
   redaction_key,       ///< 16 octets or more
+  users,               ///< a users file that the relay takes, with one user or more
 };
+
+/// The keys of a Secret of the type kubernetes.io/tls.
+inline constexpr const char* kCertificateKey = "tls.crt";
+inline constexpr const char* kPrivateKeyKey = "tls.key";
 
 /// A key that the relay reads as a file.
 struct Mounted {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "operator/resources/outgoing_settings.hpp"
+#include "operator/resources/policy_settings.hpp"
 #include "relay/base/text.hpp"
 
 namespace op::resources {
@@ -12,6 +13,16 @@ namespace {
 using api::Bounces;
 using api::Delivery;
 using api::Spec;
+
+std::string snake_case(std::string_view words) {
+  std::string text;
+  for (const char c : words) {
+    const char small = relay::ascii_lower(c);
+    if (small != c && !text.empty()) text += '_';
+    text += small;
+  }
+  return text;
+}
 
 std::string path(std::string_view folder, std::string_view file) {
   return std::string(folder) + "/" + std::string(file);
@@ -29,11 +40,33 @@ OrderedJson pod_annotations(const Spec&) { return path(kPodInfoFolder, "annotati
 OrderedJson file(const std::optional<api::KeyReference>& key) {
   return key ? OrderedJson(path_of(*key)) : OrderedJson();
 }
+OrderedJson tls_mode(const Spec& spec) {
+  static const Spec usual;
+  return spec.tls_mode == usual.tls_mode ? OrderedJson() : OrderedJson(relay::lower(spec.tls_mode));
+}
+OrderedJson tls_file(const Spec& spec, const char* key) {
+  if (spec.tls_certificate.empty()) return {};
+  return path_of({api::KeyReference::Kind::secret, spec.tls_certificate, key});
+}
+OrderedJson tls_certificate_file(const Spec& spec) { return tls_file(spec, kCertificateKey); }
+OrderedJson tls_key_file(const Spec& spec) { return tls_file(spec, kPrivateKeyKey); }
+OrderedJson auth_users_file(const Spec& spec) { return file(spec.auth_users); }
+OrderedJson auth_requires_tls(const Spec& spec) {
+  return spec.auth_requires_tls ? OrderedJson() : OrderedJson("off");
+}
 OrderedJson mx_tls(const Spec& spec) { return relay::lower(spec.delivery.mx_tls); }
 OrderedJson mx_ca(const Spec& spec) { return file(spec.delivery.ca); }
 OrderedJson log_addresses(const Spec& spec) { return spec.redacts_addresses ? "redacted" : "plain"; }
 OrderedJson log_redaction_key(const Spec& spec) { return file(spec.redaction_key); }
+/// `SmarthostDown` is `smarthost_down` there.
+OrderedJson health_fail_on(const Spec& spec) {
+  auto faults = OrderedJson::array();
+  for (const auto& fault : spec.health_fail_on) faults.push_back(snake_case(fault));
+  return faults.empty() ? OrderedJson() : faults;
+}
 OrderedJson filled_in_later(const Spec&) { return {}; }
+/// Relays of older images do not know it, and those that do look where the pod has it.
+OrderedJson its_default(const Spec&) { return {}; }
 
 OrderedJson unless_empty(const std::string& text) { return text.empty() ? OrderedJson() : OrderedJson(text); }
 OrderedJson bounce_from(const Spec& spec) { return unless_empty(spec.bounces.from); }
@@ -42,6 +75,13 @@ OrderedJson tls_report_from(const Spec& spec) { return unless_empty(spec.tls_rep
 template <auto Member>
 OrderedJson field(const Spec& spec) {
   return spec.*Member;
+}
+/// For settings that relays of older images don't know, and refuse: who does not use them may keep such an image. The
+/// relay's default is the same.
+template <auto Member>
+OrderedJson unless_default(const Spec& spec) {
+  static const Spec usual;
+  return spec.*Member == usual.*Member ? OrderedJson() : OrderedJson(spec.*Member);
 }
 template <auto Member>
 OrderedJson of_delivery(const Spec& spec) {
@@ -72,6 +112,14 @@ constexpr std::array kRows{
   Row{"allowed_networks", "spec.access.allowedNetworks", field<&Spec::allowed_networks>},
   Row{"proxy_trusted", "spec.network.proxyProtocol.trustedNetworks", field<&Spec::proxy_trusted>},
   Row{"hidden_sources", "spec.access.hiddenSources", field<&Spec::hidden_sources>},
+  Row{"policies", "spec.policies", policies},
+  Row{"hidden_sources_file", "", its_default},
+  Row{"tls_mode", "spec.tls.mode", tls_mode},
+  Row{"tls_certificate_file", "spec.tls.secretRef", tls_certificate_file, kMount},
+  Row{"tls_key_file", "spec.tls.secretRef", tls_key_file, kMount},
+  Row{"tls_min_version", "spec.tls.minVersion", unless_default<&Spec::tls_min_version>},
+  Row{"auth_users_file", "spec.auth.secretRef", auth_users_file, kMount},
+  Row{"auth_requires_tls", "spec.auth.requireTls", auth_requires_tls},
   Row{"smarthosts", "spec.smarthosts", smarthosts},
   Row{"passwd_client", "", passwd_client},
   Row{"mx_tls", "spec.delivery.mxTls", mx_tls},
@@ -92,19 +140,24 @@ constexpr std::array kRows{
   Row{"bounce_rate", "spec.bounces.ratePerSender", of_bounces<&Bounces::rate_per_sender>},
   Row{"dead_letter_max_age", "spec.bounces.deadLetterMaxAge", of_bounces<&Bounces::dead_letter_max_age>},
   Row{"tls_report_from", "spec.tlsReports.from", tls_report_from},
+  Row{"log_level", "spec.logging.level", unless_default<&Spec::log_level>},
   Row{"log_addresses", "spec.logging.redactAddresses", log_addresses},
   Row{"log_redaction_key", "spec.logging.keySecretRef", log_redaction_key, kMount},
   Row{"max_message_size", "spec.limits.maxMessageSize", field<&Spec::max_message_size>},
   Row{"max_recipients", "spec.limits.maxRecipients", field<&Spec::max_recipients>},
   Row{"max_connections", "spec.limits.maxConnections", field<&Spec::max_connections>},
+  Row{"max_connections_per_client", "spec.limits.maxConnectionsPerClient", unless_default<&Spec::max_connections_per_client>},
   Row{"session_idle_timeout", "spec.limits.sessionTimeout", field<&Spec::session_idle_timeout>},
   Row{"retry_initial_delay", "spec.retry.initialDelay", field<&Spec::retry_initial_delay>},
   Row{"retry_max_delay", "spec.retry.maxDelay", field<&Spec::retry_max_delay>},
+  Row{"retry_multiplier", "spec.retry.multiplier", unless_default<&Spec::retry_multiplier>},
   Row{"retry_max_age", "spec.retry.maxAge", field<&Spec::retry_max_age>},
   Row{"retry_warn_after", "spec.retry.warnAfter", field<&Spec::retry_warn_after>},
   Row{"mx_retry_initial_delay", "spec.retry.mxInitialDelay", field<&Spec::retry_mx_initial_delay>},
+  Row{"health_fail_on", "spec.health.failOn", health_fail_on},
   Row{"lame_duck", "spec.drain.lameDuck", field<&Spec::lame_duck>},
   Row{"session_drain_timeout", "spec.drain.sessionTimeout", field<&Spec::session_timeout>},
+  Row{"flush_timeout", "spec.drain.flushTimeout", unless_default<&Spec::flush_timeout>},
   Row{"pod_annotations", "", pod_annotations},
 };
 
@@ -119,6 +172,9 @@ constexpr std::array kLeftAlone{
   LeftAlone{"smarthost_tls", "`smarthosts[].tls`"},
   LeftAlone{"smarthost_ca", "`smarthosts[].tls.caRef`"},
   LeftAlone{"bare_line_endings", "for clients that need it, through `envFrom`"},
+  LeftAlone{
+    "auth_failures_per_client", "its default lets people mistype and nobody guess; through `envFrom`"
+  },
   LeftAlone{"delivery_connections", "`smarthosts[].limits.maxConnections`; it is for `smarthost`"},
   LeftAlone{"messages_per_connection", "`smarthosts[].limits`; for delivery by MX through `envFrom`"},
   LeftAlone{"connect_timeout", "`smarthosts[].limits`; for delivery by MX through `envFrom`"},

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "operator/resources/node_list.hpp"
 #include "operator/resources/references.hpp"
 
 namespace op::resources {
@@ -117,6 +118,7 @@ Json volumes(const Blueprint& blueprint) {
   auto all = Json::array({config_volume(blueprint), podinfo_volume(), spool_volume(blueprint)});
   for (auto& volume : referenced_volumes(blueprint.relay.spec, blueprint.trust_anchors))
     all.push_back(std::move(volume));
+  if (blueprint.reads_node_list) all.push_back(node_list_volume(blueprint.relay));
   return all;
 }
 
@@ -131,6 +133,8 @@ Json volume_mounts(const Blueprint& blueprint) {
     const auto place = std::string(kReferencesFolder) + "/" + folder_of(folder.kind, folder.name);
     all.push_back(read_only(volume_name(folder), place));
   }
+  if (blueprint.reads_node_list)
+    all.push_back(read_only(std::string(kNodeListVolume), std::string(kNodeListFolder)));
   return all;
 }
 

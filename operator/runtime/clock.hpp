@@ -2,7 +2,8 @@
 /// NAME      runtime -- what a controller needs around its reconcile: caches, queue, election, metrics, probes
 /// USES      kube; cpprestsdk for the HTTP endpoints (endpoints.cpp)
 /// INVARIANT knows no resource of ours; what decides is a machine without I/O (reflector, work_queue, token_bucket,
-///           leader_election), what waits is a thin driver around it (informer, controller, elector)
+///           leader_election), what waits is a thin driver around it (informer, controller, elector); platform wires
+///           them all, process is the main around it
 /// FAILURES  a failing API server is waited for, without end; a lost lease makes a standby of the process; only a
 ///           write that can't be stopped before the lease expires ends it (watchdog)
 /// LIMITS    one thread a watch, one a worker

@@ -28,9 +28,19 @@ void Controller::start() {
 
 void Controller::add(const Key& key) {
   const std::lock_guard lock(mutex_);
-  queue_.add(key, clock_.steady());
-  metrics_.queued();
+  enqueue(key, term_ ? Priority::prompt : Priority::background);
   announce();
+}
+
+void Controller::add_all(const std::vector<Key>& keys) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& key : keys) enqueue(key, Priority::background);
+  announce();
+}
+
+void Controller::enqueue(const Key& key, Priority priority) {
+  queue_.add(key, clock_.steady(), priority);
+  metrics_.queued();
 }
 
 void Controller::lead(std::stop_token term) {

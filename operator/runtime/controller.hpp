@@ -41,7 +41,10 @@ class Controller {
   /// Tells the reconciles under way to end, takes no other key, and returns when all threads have ended.
   void stop();
 
+  /// Something happened to it. What happened before we lead is of no more urgency than all else that is looked at then.
   void add(const Key& key);
+  /// All of these are looked at, when nothing that happens is more urgent.
+  void add_all(const std::vector<Key>& keys);
   /// @param term  requested when work must end
   void lead(std::stop_token term);
   void pause();
@@ -58,7 +61,8 @@ class Controller {
   void conclude(const Key& key, const kube::Answer<Outcome>& answer, SteadyTime began);
   [[nodiscard]] ReconcileResult judge(const Key& key, const kube::Answer<Outcome>& answer, SteadyTime now);
   void report(const Key& key, const kube::Failure& failure);
-  void announce();  // under the lock
+  void enqueue(const Key& key, Priority priority);  // under the lock
+  void announce();                                  // likewise
 
   Reconciler& reconciler_;
   unsigned workers_;

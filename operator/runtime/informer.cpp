@@ -1,6 +1,6 @@
 #include "operator/runtime/informer.hpp"
 
-#include <malloc.h>
+#include "operator/runtime/memory.hpp"
 
 namespace op::runtime {
 
@@ -16,46 +16,92 @@ void Informer::run(const std::stop_token& stop) {
 
 ReflectorEvent Informer::take(const reflector_step::List& list, const std::stop_token& stop) {
   expect_within(seconds{60});
-  auto answer = context_.lists.list(what_, list.resource_version, stop);
-  context_.metrics.cache_operation(CacheOperation::list, std::string(kind()), !answer);
+  auto answer = list_from(list.resource_version, stop);
+  const bool is_failed = !answer && !is_done_without(answer.error());
+  context_.metrics.cache_operation(CacheOperation::list, std::string(kind()), is_failed);
   if (!answer) {
     report("list_failed", answer.error());
     return reflector_event::ListFailed{answer.error()};
   }
-  has_all(std::move(answer->items));
+  present_.clear();
+  sink_.list_begins();
+  for (auto& item : answer->items) has(std::move(item));
+  answer->items.clear();
+  has_all();
   return reflector_event::Listed{answer->resource_version};
 }
 
-void Informer::has_all(std::vector<Json> items) {
-  is_failing_ = false;
-  context_.log.write(log::info("listed")
-                       .with("resource", kind())
-                       .with("namespace", what_.name_space)
-                       .with("objects", items.size()));
-  sink_.replace(std::move(items));
-  // A long list takes many times what is kept of it.
-  malloc_trim(0);
-  is_synced_ = true;
+/// Refusals look like a fault to those who count them, or read the server's audit: after the first it is asked before. Only
+/// what is answered then is believed: a server that has just begun refuses everything, this question too.
+kube::Answer<void> Informer::may_look(const std::stop_token& stop) {
+  if (!is_in_doubt_) return {};
+  const auto& [group, version, plural, kind] = what_.resource;
+  for (const auto* verb : {"list", "watch"}) {
+    const kube::AccessQuestion question{what_.name_space,    verb, std::string(group),
+                                        std::string(plural), "",   ""};
+    const auto answer = context_.lists.may_we(question, stop);
+    if (!answer && answer.error().kind != kube::Kind::forbidden) return tl::unexpected(answer.error());
+    if (!answer || *answer) continue;
+    const auto why = "no right to " + std::string(verb) + " " + std::string(plural);
+    if (refusal_.empty()) sink_.refused(why);
+    refusal_ = why;
+    return tl::unexpected(
+      kube::Failure{kube::Kind::forbidden, {relay::Errc::not_permitted, relay::Fate::transient, why}}
+    );
+  }
+  return {};
 }
 
-ReflectorEvent Informer::take(const reflector_step::Watch& watch, const std::stop_token& stop) {
-  expect_within(watch.timeout + seconds{30});
-  gathered_.clear();
+kube::Answer<kube::List> Informer::list_from(const std::string& version, const std::stop_token& stop) {
+  if (const auto may = may_look(stop); !may) return tl::unexpected(may.error());
+  return context_.lists.list(what_, version, stop);
+}
+
+kube::Answer<void> Informer::watch_from(const reflector_step::Watch& watch, const std::stop_token& stop) {
+  if (auto may = may_look(stop); !may) return may;
+  if (watch.with_objects) sink_.list_begins();
   const auto on_event = [&](kube::WatchEvent& event) {
     is_failing_ = false;
     const bool was_gathering = reflector_.is_gathering();
+    if (!was_gathering) was_let();
     reflector_.saw(event);
     if (was_gathering) gather(event);
     else hand_over(event);
     return true;
   };
-  const auto answer =
-    watch.with_objects
-      ? context_.watches.list_and_watch(what_, watch.resource_version, watch.timeout, on_event, stop)
-      : context_.watches.watch(what_, watch.resource_version, watch.timeout, on_event, stop);
-  if (reflector_.is_gathering())
-    context_.metrics.cache_operation(CacheOperation::list, std::string(kind()), true);
-  else context_.metrics.cache_operation(CacheOperation::watch, std::string(kind()), !answer);
+  return watch.with_objects
+           ? context_.watches.list_and_watch(what_, watch.resource_version, watch.timeout, on_event, stop)
+           : context_.watches.watch(what_, watch.resource_version, watch.timeout, on_event, stop);
+}
+
+/// Of what there is: handed on at once, since all of it parsed would take many times what is kept of it.
+void Informer::has(Json object) {
+  if (!sink_.wants(object)) return;
+  present_.insert(kube::key_of(object));
+  sink_.upsert(std::move(object));
+}
+
+void Informer::has_all() {
+  is_failing_ = false;
+  context_.log.write(log::info("listed")
+                       .with("resource", kind())
+                       .with("namespace", what_.name_space)
+                       .with("objects", present_.size()));
+  sink_.keep_only(present_);
+  present_.clear();
+  was_let();
+  give_back_memory();
+  is_synced_ = true;
+}
+
+ReflectorEvent Informer::take(const reflector_step::Watch& watch, const std::stop_token& stop) {
+  expect_within(watch.timeout + seconds{30});
+  present_.clear();
+  const auto answer = watch_from(watch, stop);
+  // A beginning that ends before all has come is a list that failed, whatever ended it.
+  const bool is_failed = answer ? reflector_.is_gathering() : !is_done_without(answer.error());
+  const auto operation = reflector_.is_gathering() ? CacheOperation::list : CacheOperation::watch;
+  context_.metrics.cache_operation(operation, std::string(kind()), is_failed);
   if (answer) return reflector_event::WatchEnded{};
   report("watch_failed", answer.error());
   return reflector_event::WatchEnded{answer.error()};
@@ -70,17 +116,14 @@ ReflectorEvent Informer::take(const reflector_step::Wait& wait, const std::stop_
 /// What there is, until all of it has come: what is missing then is gone.
 void Informer::gather(kube::WatchEvent& event) {
   using Type = kube::WatchEvent::Type;
-  if (event.type == Type::deleted) gathered_.erase(kube::key_of(event.object));
-  const bool is_there = event.type == Type::added || event.type == Type::modified;
-  if (is_there && sink_.wants(event.object))
-    gathered_.insert_or_assign(kube::key_of(event.object), std::move(event.object));
+  if (event.type == Type::deleted) {
+    present_.erase(kube::key_of(event.object));
+    sink_.erase(event.object);
+  }
+  if (event.type == Type::added || event.type == Type::modified) has(std::move(event.object));
   if (reflector_.is_gathering()) return;
   context_.metrics.cache_operation(CacheOperation::list, std::string(kind()), false);
-  std::vector<Json> items;
-  items.reserve(gathered_.size());
-  for (auto& [key, object] : gathered_) items.push_back(std::move(object));
-  gathered_.clear();
-  has_all(std::move(items));
+  has_all();
 }
 
 void Informer::hand_over(kube::WatchEvent& event) {
@@ -95,6 +138,20 @@ void Informer::hand_over(kube::WatchEvent& event) {
 
 void Informer::expect_within(milliseconds time) {
   stuck_at_ = context_.clock.steady() + 2 * time + seconds{10};
+}
+
+void Informer::was_let() {
+  is_in_doubt_ = false;
+  if (refusal_.empty()) return;
+  refusal_.clear();
+  sink_.refused("");
+}
+
+bool Informer::is_done_without(const kube::Failure& failure) {
+  if (need_ == Need::required || failure.kind != kube::Kind::forbidden) return false;
+  is_in_doubt_ = true;
+  is_done_without_ = true;
+  return !refusal_.empty();
 }
 
 void Informer::report(std::string_view event, const kube::Failure& failure) {

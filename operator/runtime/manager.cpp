@@ -1,11 +1,16 @@
 #include "operator/runtime/manager.hpp"
 
+#include <algorithm>
+
+#include "operator/runtime/memory.hpp"
 #include "operator/runtime/wait.hpp"
 
 namespace op::runtime {
 namespace {
 
 constexpr milliseconds kSyncPoll{20};
+/// What a burst of changes has left behind is given back this often.
+constexpr milliseconds kTidyUp = seconds{60};
 
 }  // namespace
 
@@ -37,12 +42,21 @@ void Manager::run(Elector* elector, const std::stop_token& stop) {
     }
   }
   while (!stop.stop_requested()) {
-    wait_for(options_.resync, stop);
+    rest(options_.resync, stop);
     if (!stop.stop_requested()) options_.enqueue_all();
   }
   controller_.stop();
   if (elector != nullptr) elector->stop();
   for (const auto& informer : informers_) informer->stop();
+}
+
+void Manager::rest(milliseconds time, const std::stop_token& stop) {
+  while (time > milliseconds{0} && !stop.stop_requested()) {
+    const auto some = std::min(time, kTidyUp);
+    wait_for(some, stop);
+    time -= some;
+    give_back_memory();
+  }
 }
 
 void Manager::wait_until_synced(const std::stop_token& stop) const {

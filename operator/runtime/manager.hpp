@@ -44,6 +44,7 @@ class Manager {
 
  private:
   void wait_until_synced(const std::stop_token& stop) const;
+  static void rest(milliseconds time, const std::stop_token& stop);
 
   Options options_;
   std::vector<std::unique_ptr<Informer>> informers_;

@@ -3,6 +3,7 @@
 #include <array>
 #include <ctime>
 #include <fstream>
+#include <map>
 #include <mutex>
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
@@ -51,11 +52,14 @@ double now_in_seconds() {
 }  // namespace
 
 struct Metrics::Series {
-  Series(const std::string& controller, unsigned workers, std::string server)
-      : of_controller{{"controller", controller}},
-        of_queue{{"name", controller}, {"controller", controller}},
+  Series(const Names& names, unsigned workers, std::string server)
+      : of_controller{{"controller", names.controller}},
+        of_queue{{"name", names.controller}, {"controller", names.controller}},
+        of_lease{{"name", names.lease}},
+        prefix(names.prefix),
         host(std::move(server)) {
-    for (const auto* result : kResults) reconcile_total.Add({{"controller", controller}, {"result", result}});
+    for (const auto* result : kResults)
+      reconcile_total.Add({{"controller", names.controller}, {"result", result}});
     gauge("controller_runtime_max_concurrent_reconciles", "Workers").Add(of_controller).Set(workers);
     // No reconcile has a time limit of its own; dashboards expect the series.
     counter("controller_runtime_reconcile_timeouts_total", "Reconciles that took too long")
@@ -71,10 +75,10 @@ struct Metrics::Series {
     cpu.Increment(static_cast<double>(std::clock()) / CLOCKS_PER_SEC - cpu.Value());
   }
 
-  Family<Counter>& counter(const char* name, const char* help) {
+  Family<Counter>& counter(const std::string& name, const char* help) {
     return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
   }
-  Family<Gauge>& gauge(const char* name, const char* help) {
+  Family<Gauge>& gauge(const std::string& name, const char* help) {
     return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
   }
   Family<Histogram>& histogram(const char* name, const char* help) {
@@ -84,6 +88,8 @@ struct Metrics::Series {
   prometheus::Registry registry;
   Labels of_controller;
   Labels of_queue;
+  Labels of_lease;
+  std::string prefix;
   std::string host;
 
   Family<Counter>& reconcile_total = counter("controller_runtime_reconcile_total", "Reconciles, by result");
@@ -110,10 +116,9 @@ struct Metrics::Series {
   Gauge& longest_running =
     gauge("workqueue_longest_running_processor_seconds", "The longest work in progress").Add(of_queue);
 
-  Gauge& master = gauge("leader_election_master_status", "1 while this process leads")
-                    .Add({{"name", "smtp-relay-operator"}});
-  Counter& slow_path = counter("leader_election_slowpath_total", "Renewals that had to read the lease first")
-                         .Add({{"name", "smtp-relay-operator"}});
+  Gauge& master = gauge("leader_election_master_status", "1 while this process leads").Add(of_lease);
+  Counter& slow_path =
+    counter("leader_election_slowpath_total", "Renewals that had to read the lease first").Add(of_lease);
 
   Family<Counter>& requests = counter("rest_client_requests_total", "Requests to the API server");
   Family<Histogram>& request_duration =
@@ -122,19 +127,23 @@ struct Metrics::Series {
     histogram("rest_client_rate_limiter_duration_seconds", "Wait for the writes' token bucket")
       .Add({{"verb", "write"}, {"host", host}}, kRequestBuckets);
 
-  Family<Counter>& lists = counter("smtp_relay_operator_list_operations_total", "Lists by the caches");
-  Family<Counter>& lists_failed = counter("smtp_relay_operator_list_operations_failed_total", "Failed lists");
-  Family<Counter>& watches = counter("smtp_relay_operator_watch_operations_total", "Watches by the caches");
-  Family<Counter>& watches_failed =
-    counter("smtp_relay_operator_watch_operations_failed_total", "Failed watches");
+  Family<Counter>& lists = counter(prefix + "_list_operations_total", "Lists by the caches");
+  Family<Counter>& lists_failed = counter(prefix + "_list_operations_failed_total", "Failed lists");
+  Family<Counter>& watches = counter(prefix + "_watch_operations_total", "Watches by the caches");
+  Family<Counter>& watches_failed = counter(prefix + "_watch_operations_failed_total", "Failed watches");
+
+  Family<Gauge>& degraded =
+    gauge(prefix + "_degraded", "1 for each resource that works with less than it should");
+  std::map<std::string, Gauge*> degraded_now;  // by object
+  std::mutex degraded_mutex;                   // of both
 
   Gauge& memory = gauge("process_resident_memory_bytes", "Memory in use").Add({});
   Counter& cpu = counter("process_cpu_seconds_total", "Processor time used").Add({});
   std::mutex cpu_mutex;  // of what is counted and what is yet to be
 };
 
-Metrics::Metrics(const std::string& controller, unsigned workers, const std::string& host)
-    : series_(std::make_unique<Series>(controller, workers, host)) {}
+Metrics::Metrics(const Names& names, unsigned workers, const std::string& host)
+    : series_(std::make_unique<Series>(names, workers, host)) {}
 
 Metrics::~Metrics() = default;
 
@@ -170,6 +179,18 @@ void Metrics::cache_operation(CacheOperation operation, const std::string& resou
   const bool is_list = operation == CacheOperation::list;
   (is_list ? series_->lists : series_->watches).Add(labels).Increment();
   (is_list ? series_->lists_failed : series_->watches_failed).Add(labels).Increment(has_failed ? 1 : 0);
+}
+
+void Metrics::degraded(const std::string& object, const std::string& reason) {
+  const std::lock_guard lock(series_->degraded_mutex);
+  if (const auto known = series_->degraded_now.find(object); known != series_->degraded_now.end()) {
+    series_->degraded.Remove(known->second);
+    series_->degraded_now.erase(known);
+  }
+  if (reason.empty()) return;
+  auto& gauge = series_->degraded.Add({{"object", object}, {"reason", reason}});
+  gauge.Set(1);
+  series_->degraded_now.emplace(object, &gauge);
 }
 
 std::string Metrics::to_text(const QueueState& queue) const {

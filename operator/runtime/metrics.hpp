@@ -22,11 +22,18 @@ struct QueueState {
 /// What a watch thread does.
 enum class CacheOperation : std::uint8_t { list, watch };
 
-/// All series exist from the start, at 0, save those of requests, lists and watches, which begin with the first. Safe from any thread.
+/// All series exist from the start, at 0, save those of requests, lists and watches, which begin with the first,
+/// and those of degraded resources, which last as long. Safe from any thread.
 class Metrics {
  public:
-  /// @param controller  its name; @param workers  how many; @param host  of the API server
-  Metrics(const std::string& controller, unsigned workers, const std::string& host);
+  struct Names {
+    std::string controller;  ///< the label of controller-runtime's and the work queue's series
+    std::string lease;       ///< the label of those of the election
+    std::string
+      prefix;  ///< of the names of the series that no other project has, `x` for `x_list_operations_total`
+  };
+  /// @param workers  how many; @param host  of the API server
+  Metrics(const Names& names, unsigned workers, const std::string& host);
   ~Metrics();
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
@@ -45,6 +52,9 @@ class Metrics {
   void write_waited(Duration waited);
   void leads(bool is_leading);
   void election_was_slow();
+  /// An object of the controller's, `namespace/name`, works with less than it should, for this reason; empty: it works as it
+  /// should, or is gone.
+  void degraded(const std::string& object, const std::string& reason);
   void cache_operation(CacheOperation operation, const std::string& resource, bool has_failed);
 
   /// The exposition format of Prometheus.

@@ -68,7 +68,8 @@ ReflectorStep Reflector::begin_failed(const std::optional<kube::Failure>& failur
     return list(list_from_);
   }
   if (failure && failure->kind == kube::Kind::gone && !list_from_.empty()) return list("");
-  ++failed_streams_;
+  // What is forbidden is forbidden as a list too.
+  if (!failure || failure->kind != kube::Kind::forbidden) ++failed_streams_;
   return wait(Next::list, failure ? failure->retry_after : std::nullopt);
 }
 
@@ -81,6 +82,8 @@ ReflectorStep Reflector::apply(const reflector_event::WatchEnded& ended) {
     return watch();
   }
   if (ended.failure->kind == kube::Kind::gone) return list_anew();
+  // It was served for a while, if only with silence: what was listed last was good.
+  if (now_ - watch_began_ >= kShortWatch) is_fresh_list_ = false;
   return wait(Next::watch, ended.failure->retry_after);
 }
 

@@ -58,7 +58,8 @@ class RetryDelay {
 /// version is gone (410) is everything taken anew, at once, from the newest state ("").
 ///
 /// What there is comes as the beginning of a watch (KEP-3157), object by object; versions count from its end on. A
-/// server that can't (422) is asked for lists from then on; three such beginnings that failed are followed by a list.
+/// server that can't (422) is asked for lists from then on; three such beginnings that failed are followed by a list; one that
+/// was forbidden is none of them.
 ///
 /// Thread: one at a time. Semantics of client-go's reflector.
 class Reflector {

@@ -9,9 +9,9 @@ class Store::Feed : public Sink {
  public:
   Feed(Store& store, std::string name_space) : store_(store), name_space_(std::move(name_space)) {}
 
-  void replace(std::vector<Json> items) override { store_.replace(name_space_, std::move(items)); }
   void upsert(Json object) override { store_.upsert(std::move(object)); }
   void erase(const Json& object) override { store_.erase(object); }
+  void keep_only(const std::set<Key>& present) override { store_.keep_only(name_space_, present); }
 
  private:
   Store& store_;
@@ -20,17 +20,6 @@ class Store::Feed : public Sink {
 
 std::unique_ptr<Sink> Store::feed(std::string name_space) {
   return std::make_unique<Feed>(*this, std::move(name_space));
-}
-
-void Store::replace(const std::string& name_space, std::vector<Json> items) {
-  std::set<Key> present;
-  for (const auto& item : items) present.insert(kube::key_of(item));
-  for (const auto& key : keys_in(name_space)) {
-    if (present.contains(key)) continue;
-    const auto before = take(key);
-    if (before) options_.on_change({&*before, nullptr});
-  }
-  for (auto& item : items) upsert(std::move(item));
 }
 
 void Store::upsert(Json object) {
@@ -52,8 +41,18 @@ void Store::erase(const Json& object) {
   if (before) options_.on_change({&*before, nullptr});
 }
 
+void Store::keep_only(const std::string& name_space, const std::set<Key>& present) {
+  for (const auto& key : keys_in(name_space)) {
+    if (present.contains(key)) continue;
+    const auto before = take(key);
+    if (before) options_.on_change({&*before, nullptr});
+  }
+}
+
 std::optional<Json> Store::put(const Key& key, const Json& object) {
   Entry entry{kube::resource_version_of(object), options_.group_of(object), Json::to_cbor(object)};
+  // It has grown octet by octet, to twice its size at worst.
+  entry.cbor.shrink_to_fit();
   const std::lock_guard lock(mutex_);
   auto before = take_locked(key);
   if (!entry.group.empty()) groups_[{key.name_space, entry.group}].insert(key.name);

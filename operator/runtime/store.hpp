@@ -20,12 +20,17 @@ using kube::Key;
 class Sink {
  public:
   virtual ~Sink() = default;
-  /// All there is in the informer's namespace: what is not among `items` is gone.
-  virtual void replace(std::vector<Json> items) = 0;
+  /// What comes until keep_only() is all that there is. Called again, without a keep_only(), when a list broke off.
+  virtual void list_begins() {}
   virtual void upsert(Json object) = 0;
   virtual void erase(const Json& object) = 0;
-  /// False: the informer need not keep it until the list is whole; replace() may leave it out.
+  /// All that there is in the informer's namespace has come by now: what is not among `present` is gone.
+  virtual void keep_only(const std::set<Key>& present) = 0;
+  /// False: it makes no difference whether it is there. It need not be handed over, nor be `present` then.
   [[nodiscard]] virtual bool wants(const Json&) const { return true; }
+  /// The server forbids to look (`why`), so that what was seen may be outdated; or does so no longer (empty). Told when
+  /// that changes.
+  virtual void refused(const std::string& /*why*/) {}
 };
 
 /// One object before and after; null where it was or is not there. Valid during the call only.
@@ -66,9 +71,9 @@ class Store {
     std::string group;
     std::vector<std::uint8_t> cbor;
   };
-  void replace(const std::string& name_space, std::vector<Json> items);
   void upsert(Json object);
   void erase(const Json& object);
+  void keep_only(const std::string& name_space, const std::set<Key>& present);
   [[nodiscard]] std::vector<Key> keys_in(const std::string& name_space) const;
   std::optional<Json> put(const Key& key, const Json& object);  // the one before
   std::optional<Json> take(const Key& key);

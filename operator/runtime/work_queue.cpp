@@ -7,6 +7,8 @@ namespace {
 
 constexpr milliseconds kFirstDelay{5};
 constexpr milliseconds kLongestDelay = seconds{1000};
+/// What comes back behind as much belongs to what happened: a second step of it, or somebody else was faster.
+constexpr milliseconds kLongestPromptDelay = seconds{1};
 
 }  // namespace
 
@@ -16,21 +18,33 @@ milliseconds failure_delay(unsigned failures) {
   return std::min(kFirstDelay * (1U << doublings), kLongestDelay);
 }
 
-void WorkQueue::add(const Key& key, SteadyTime now) {
-  if (!waiting_.emplace(key, now).second) return;
-  if (!active_.contains(key)) ready_.push_back(key);
+void WorkQueue::add(const Key& key, SteadyTime now, Priority priority) {
+  const Turn turn{priority, turns_++};
+  const auto [found, is_new] = waiting_.try_emplace(key, Waiting{now, turn});
+  auto& waiting = found->second;
+  if (!is_new) {
+    if (waiting.turn.first <= priority) return;
+    ready_.erase(waiting.turn);
+    waiting.turn = turn;
+  }
+  if (!active_.contains(key)) ready_.emplace(turn, key);
 }
 
 void WorkQueue::add_after(const Key& key, milliseconds delay, SteadyTime now) {
   if (delay <= milliseconds{0}) return add(key, now);
   const auto due = now + delay;
+  const auto priority = delay <= kLongestPromptDelay ? Priority::prompt : Priority::background;
   const auto found = delayed_.find(key);
   if (found != delayed_.end()) {
-    if (found->second <= due) return;
-    delays_.erase({found->second, key});
+    auto& [until, urgency] = found->second;
+    if (until <= due) {
+      urgency = std::min(urgency, priority);
+      return;
+    }
+    delays_.erase({found->second.due, key});
     delayed_.erase(found);
   }
-  delayed_.emplace(key, due);
+  delayed_.emplace(key, Delayed{due, priority});
   delays_.emplace(due, key);
 }
 
@@ -42,19 +56,21 @@ void WorkQueue::ripen(SteadyTime now) {
   while (!delays_.empty() && delays_.begin()->first <= now) {
     const auto [due, key] = *delays_.begin();
     delays_.erase(delays_.begin());
-    delayed_.erase(key);
-    add(key, due);
+    const auto delayed = delayed_.find(key);
+    const auto priority = delayed->second.priority;
+    delayed_.erase(delayed);
+    add(key, due, priority);
   }
 }
 
 std::optional<WorkQueue::Taken> WorkQueue::take(SteadyTime now) {
   ripen(now);
   if (ready_.empty()) return std::nullopt;
-  auto key = std::move(ready_.front());
-  ready_.pop_front();
-  const auto since = waiting_.find(key);
-  const auto waited = std::chrono::duration_cast<milliseconds>(now - since->second);
-  waiting_.erase(since);
+  auto key = std::move(ready_.begin()->second);
+  ready_.erase(ready_.begin());
+  const auto waiting = waiting_.find(key);
+  const auto waited = std::chrono::duration_cast<milliseconds>(now - waiting->second.since);
+  waiting_.erase(waiting);
   active_.insert(key);
   return Taken{std::move(key), waited};
 }
@@ -63,12 +79,13 @@ void WorkQueue::done(const Key& key, SteadyTime now) {
   active_.erase(key);
   const auto again = waiting_.find(key);
   if (again == waiting_.end()) return;
-  again->second = now;
-  ready_.push_back(key);
+  again->second.since = now;
+  again->second.turn.second = turns_++;
+  ready_.emplace(again->second.turn, key);
 }
 
 std::optional<SteadyTime> WorkQueue::wake_at() const {
-  if (!ready_.empty()) return waiting_.at(ready_.front());
+  if (!ready_.empty()) return waiting_.at(ready_.begin()->second).since;
   if (delays_.empty()) return std::nullopt;
   return delays_.begin()->first;
 }

@@ -1,7 +1,6 @@
 #pragma once
 /// Which key is worked on next.
 
-#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -13,15 +12,26 @@ namespace op::runtime {
 
 using kube::Key;
 
+enum class Priority : std::uint8_t {
+  prompt,      ///< something happened to it
+  background,  ///< it is looked at as all others are
+};
+
 /// A key is in the queue once at most, however often it is added, and is never with two workers: what is added while a
 /// worker has it comes again when that worker is done. Delayed keys come when their time has; of two delays of one key
 /// the shorter counts. A failing key waits 5 ms, doubling to 1000 s, and no less than its turn in a bucket that all
 /// failing keys share (10 a second, 100 at once). Semantics of client-go's workqueue.
 ///
+/// Keys are taken in the order in which they came, but for those of Priority::background, which wait until there is no
+/// other: an edit does not wait for a thousand objects that are looked at because the process has just begun to lead, nor
+/// for those that come back behind more than a second.
+///
 /// Thread: one at a time.
 class WorkQueue {
  public:
-  void add(const Key& key, SteadyTime now);
+  /// A key that is there with the other priority has the more urgent of both, and then comes behind those before it.
+  void add(const Key& key, SteadyTime now, Priority priority = Priority::prompt);
+  /// Comes with Priority::background behind more than a second, whatever happens to the key meanwhile.
   void add_after(const Key& key, milliseconds delay, SteadyTime now);
   /// Adds a key that failed, behind its back-off.
   void retry(const Key& key, SteadyTime now);
@@ -42,13 +52,22 @@ class WorkQueue {
   [[nodiscard]] std::size_t depth() const { return ready_.size(); }
 
  private:
+  using Turn = std::pair<Priority, std::uint64_t>;  // and in the order in which they came
+  struct Waiting {
+    SteadyTime since;
+    Turn turn;
+  };
   void ripen(SteadyTime now);
 
-  std::deque<Key> ready_;
-  std::map<Key, SteadyTime>
-    waiting_;             // in the queue, or to be put into it when its worker is done; since when
+  std::map<Turn, Key> ready_;
+  std::map<Key, Waiting> waiting_;  // in the queue, or to be put into it when its worker is done
+  std::uint64_t turns_ = 0;
   std::set<Key> active_;  // with a worker
-  std::map<Key, SteadyTime> delayed_;
+  struct Delayed {
+    SteadyTime due;
+    Priority priority;
+  };
+  std::map<Key, Delayed> delayed_;
   std::set<std::pair<SteadyTime, Key>> delays_;  // the same, in order of time
   std::map<Key, unsigned> failures_;
   TokenBucket retries_{10, 100};

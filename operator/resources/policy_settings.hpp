@@ -1,0 +1,11 @@
+#pragma once
+/// `policies` of relay.json, by the fields of relay/config's table. What the resource does not say is left out. Null where
+/// there are none: not written.
+
+#include "operator/resources/outgoing_settings.hpp"
+
+namespace op::resources {
+
+[[nodiscard]] OrderedJson policies(const api::Spec& spec);
+
+}  // namespace op::resources
