@@ -43,6 +43,13 @@ app.kubernetes.io/instance: {{ include "operator.name" . }}
 smtp-relay-operator{{ with .Values.controllerId }}-{{ . }}{{ end }}
 {{- end -}}
 
+{{/* Labels as a flag has them: key=value,key=value */}}
+{{- define "operator.pairs" -}}
+{{- $pairs := list -}}
+{{- range $key, $value := . }}{{ $pairs = append $pairs (printf "%s=%s" $key $value) }}{{ end -}}
+{{- join "," $pairs -}}
+{{- end -}}
+
 {{/* A reference: (dict "image" .Values.image "root" $). */}}
 {{- define "operator.reference" -}}
 {{- if .image.digest -}}
