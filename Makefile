@@ -3,7 +3,7 @@
 # `su` leaves out the folders of root's programs.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 .NOTPARALLEL:
-.PHONY: help demo test fuzz bench build check lint fmt docs image deploy undeploy cluster-up cluster-down clean
+.PHONY: help demo test torture fuzz bench bench-micro bench-operator bench-scale soak build check lint fmt docs image deploy undeploy cluster-up cluster-down clean
 
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,8 +13,13 @@ demo: ## The relay's main job, shown on a three-node Kubernetes that it starts o
 	@hack/demo/run
 
 test: ## All tests, with a summary; hack/test --list shows the stages, hack/test STAGE runs one
-	@hack/install-deps build lint test fuzz image cluster
+	@hack/install-deps build lint test fuzz micro clients image cluster
 	@hack/test
+
+torture: ## A thousand kills and every fault we can make, judged by a checker: hack/torture --help, docs/durability.md
+	@hack/install-deps build test cluster
+	@hack/build programs
+	@hack/torture
 
 fuzz: ## A minute of libFuzzer for each target under tests/fuzz; hack/fuzz SECONDS TARGET... runs some for longer
 	@hack/fuzz
@@ -24,6 +29,29 @@ bench: ## The relay beside Postfix and Exim, in one table: hack/bench/run --help
 	@hack/build programs
 	@hack/peers/unpack
 	@hack/bench/run --write
+
+bench-micro: ## The hot paths one by one, timed; hack/micro --instructions counts instructions and compares: docs/benchmarks
+	@hack/micro
+
+bench-operator: ## What the operator costs with 1, 1,000 and 5,000 SmtpRelays, against a real API server: docs/benchmarks
+	@hack/install-deps build test
+	@hack/build programs
+	@hack/tools/build
+	@hack/bench/operator --write
+
+bench-scale: ## The relay with 10,000 connections, a million messages, a slow destination, large messages: docs/benchmarks
+	@hack/install-deps build test
+	@hack/build programs
+	@hack/peers/unpack
+	@hack/bench/scale --write
+
+DURATION ?= 10m
+REST ?= 10m
+soak: ## Changes and faults for DURATION=10m, then REST=10m of nothing: does anything grow, or write at rest?
+	@hack/install-deps build test
+	@hack/build programs
+	@hack/tools/build
+	@hack/soak $(DURATION) --rest $(REST)
 
 build: ## smtp-relay, smtp-relay-operator and relayctl, in build/bin
 	@hack/build programs
@@ -59,4 +87,4 @@ cluster-down: ## Stop it; hack/cluster/down clean forgets its state as well
 	@hack/cluster/down
 
 clean: ## Forget the build, but not a cluster's state, nor the programs it consists of
-	@rm -rf build/release build/dev build/asan build/tsan build/fuzz build/tidy build/bin build/test
+	@rm -rf build/release build/dev build/asan build/tsan build/fuzz build/tidy build/bin build/test build/previous

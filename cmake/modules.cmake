@@ -47,7 +47,9 @@ endif()
 #
 # PURE        no Asio, no files, no threads, no clock: checked by hack/check-layers
 # LIBRARIES   what its headers or sources need besides the standard library
-# PRECOMPILE  headers worth precompiling: the heavy ones that most of its sources include
+# PRECOMPILE  headers of libraries worth precompiling: the heavy ones that most of its sources include. None of
+#             ours: ccache takes a header that differs in comments alone for the same, the compiler does not,
+#             and reads it twice.
 function(module directory)
   cmake_parse_arguments(arg "PURE" "" "DEPENDS;LIBRARIES;PRECOMPILE" ${ARGN})
   string(REPLACE "/" "_" target ${directory})

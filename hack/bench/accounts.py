@@ -7,6 +7,8 @@ import signal
 import threading
 import time
 
+from programs import wait_until
+
 SAMPLE_EVERY = 0.25  # seconds; reading memory costs the machine time as well
 
 
@@ -72,4 +74,9 @@ class Account:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"processes {self.processes()} do not end")
             time.sleep(0.05)
+        wait_until(self._is_removed, 20, f"{self.folder} can be removed")
+
+    def _is_removed(self):
+        """The last process is in it for a moment after it has left the list."""
         self.folder.rmdir()
+        return True

@@ -16,6 +16,7 @@ class Sample:
     user: float  # microseconds of CPU time a message
     system: float
     peak: float  # MiB
+    resumed: float = None  # share of TLS sessions; None without TLS
 
 
 COLUMNS = (("accepted", "accepted a second"), ("delivered", "delivered a second"), ("user", "user µs a message"),
@@ -30,7 +31,20 @@ def spread(samples, field):
     return f"{statistics.median(values):,.0f} ({min(values):,.0f}-{max(values):,.0f})"
 
 
-def tables(results):
+def resumption(by_contestant):
+    """The line below a table that tells how many TLS sessions were resumed; empty without TLS."""
+    shares = []
+    for contestant, samples in by_contestant.items():
+        resumed = [sample.resumed for sample in samples if sample.resumed is not None]
+        if resumed:
+            why = f" ({contestant.fresh_sessions})" if contestant.fresh_sessions else ""
+            shares.append(f"{contestant.name} {statistics.median(resumed):.1%}{why}")
+    return f"TLS sessions resumed: {', '.join(shares)}." if shares else ""
+
+
+def tables(results, lacking):
+    """`results`: {workload: {contestant: [Sample]}}; `lacking`: {(workload, contestant): what it would need}, of those with
+    no sample."""
     lines = []
     for workload, by_contestant in results.items():
         lines += [f"### {workload.name}: {workload.meaning}", "",
@@ -39,24 +53,28 @@ def tables(results):
         direct = [statistics.median(sample.delivered for sample in samples)
                   for contestant, samples in by_contestant.items() if contestant.name == "direct"]
         for contestant, samples in by_contestant.items():
+            if not samples:
+                lines.append(f"| {contestant.name} | {lacking[workload, contestant]} " + "| - " * len(COLUMNS) + "|")
+                continue
             delivered = statistics.median(sample.delivered for sample in samples)
             share = f"{delivered / direct[0]:.0%}" if direct else "-"
             lines.append(f"| {contestant.name} | " + " | ".join(spread(samples, field) for field, _ in COLUMNS) +
                          f" | {share} |")
         lines.append("")
+        if told := resumption(by_contestant):
+            lines += [told, ""]
     return "\n".join(lines)
 
 
-def machine():
-    """What the figures were taken on."""
+def machine(shared="source, sink and relay share them"):
+    """What the figures were taken on, and who shares its cores."""
     def output(*command):
         return subprocess.run(command, capture_output=True, text=True).stdout.strip()
     processor = next((line.split(":")[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
                       if line.startswith("model name")), "unknown")
     memory = int(pathlib.Path("/proc/meminfo").read_text().split()[1]) / 1024 / 1024
     disk = output("findmnt", "--noheadings", "--output", "FSTYPE", "--target", ".")
-    return (f"{output('nproc')} cores of {processor}, {memory:.0f} GiB, {disk}, Linux {output('uname', '-r')}; "
-            "source, sink and relay share them")
+    return (f"{output('nproc')} cores of {processor}, {memory:.0f} GiB, {disk}, Linux {output('uname', '-r')}; {shared}")
 
 
 def write(path, text, contestants, given):
