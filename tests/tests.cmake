@@ -70,3 +70,9 @@ set_tests_properties(transcript PROPERTIES LABELS "transcript;threaded" TIMEOUT 
 if(SANITIZE STREQUAL "fuzzer")
   include(tests/fuzz/targets.cmake)
 endif()
+include(tests/micro/targets.cmake)
+
+# The example of docs/operator-runtime.md; tests/system/operator runs it.
+add_executable(greeter tests/system/operator/example/greeter.cpp)
+target_link_libraries(greeter PRIVATE operator_runtime)
+set_target_properties(greeter PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${EXECUTABLES_DIR})

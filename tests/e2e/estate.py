@@ -38,6 +38,8 @@ TO_SMARTHOST = {"name": "primary", "host": SMARTHOST, "port": 587,
 # as many messages as it may have, also when the smarthost is back.
 TO_STANDBY = {"name": "standby", "host": f"sink.{cluster.DOMAIN}", "port": 587, "priority": 20, "limits": {"messagesPerConnection": 2},
               "tls": {"mode": "Required", "caRef": {"configMap": "smarthost-ca"}}}
+# The disk of the machine that tests may be as full as it likes.
+SPOOL = {"minFreePercent": 0}
 # With the authorities that it does not need: a volume less would be another pod template, and new pods.
 TO_SINK = {"name": "primary", "host": f"sink.{cluster.DOMAIN}", "port": 25,
            "tls": {"mode": "None", "caRef": {"configMap": "smarthost-ca"}}}
@@ -55,6 +57,7 @@ def spec(**changes):
         "bounces": {"from": f"postmaster@{signing.DOMAIN}"},
         # The load balancer's probe notices within two seconds.
         "drain": {"lameDuck": "5s", "sessionTimeout": "10s"},
+        "spool": SPOOL,
         **changes,
     }
 
@@ -107,7 +110,7 @@ def readings():
     """{uid: (settings, reloads)} of the pods that answer; one that does not is new, and will read what there is."""
     found = {}
     for pod in pods().values():
-        with contextlib.suppress(OSError, cluster.Failed):
+        with contextlib.suppress(OSError, LookupError, cluster.Failed):
             found[uid_of(pod)] = (settings_file(pod), reloads(pod))
     return found
 
@@ -165,6 +168,13 @@ def wait_until_ready(seconds=120):
     wait_until(ready, seconds, "every relay is ready and behind the load balancer", every=0.5)
 
 
+def told(reason, text):
+    """The notes of the resource's Events with this reason that hold the text."""
+    found = get("events.events.k8s.io", "-n", NAMESPACE)
+    return [event["note"] for event in found if event["reason"] == reason and text in event["note"]
+            and event["regarding"].get("name") == NAME]
+
+
 # ---- pods ----
 
 def pods():
@@ -217,9 +227,11 @@ def everything_that_is_told():
     for node, pod in pods().items():
         yield f"the log of {node}", logs(pod)
         yield f"the metrics of {node}", metrics(pod)
+        yield f"what relayctl says on {node}", ctl(pod, "status", "--json") + ctl(pod, "queue", "--json")
     yield "the operator's log", kubectl("-n", NAMESPACE, "logs", f"deployment/{OPERATOR}")
     yield "the operator's metrics", metrics(operator_pod())
-    yield "the resource", kubectl("-n", NAMESPACE, "get", "smr,daemonset,configmap", "-o", "yaml")
+    yield "the resource and what was made of it", kubectl(
+        "-n", NAMESPACE, "get", "smr,daemonset,pod,configmap,service,serviceaccount,lease", "-o", "yaml")
     yield "the events", kubectl("-n", NAMESPACE, "get", "events", "-o", "yaml")
 
 
@@ -256,6 +268,12 @@ def operator_pod():
     found = cluster.pods(NAMESPACE, f"app.kubernetes.io/name={OPERATOR}")
     assert len(found) == 1, found
     return found[0]
+
+
+def operator_has_looked():
+    """Whether it has reconciled a relay since it started."""
+    series = 'controller_runtime_reconcile_total{{controller="smtprelay",result="{}"}}'
+    return any(metric(operator_pod(), series.format(result)) >= 1 for result in ("success", "requeue_after"))
 
 
 def operator_writes(since):

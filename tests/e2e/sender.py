@@ -2,15 +2,18 @@
 """Sends numbered messages, one a connection, and repeats each until it is answered with 250: after a refused or
 lost connection and after a 4yz, as a mail client does. A 5yz ends it with an error.
 
-  sender.py HOST PORT COUNT PREFIX [--every SECONDS] [--connections N]
+  sender.py HOST PORT COUNT PREFIX [--every SECONDS] [--connections N] [--ca FILE]
 
-Message i has the subject PREFIX-i. A line on standard output tells of each that was taken: its subject, the number
-of attempts, and the queue id.
+Message i has the subject PREFIX-i. With --ca each goes by STARTTLS, to a certificate that the authorities in the file
+signed for HOST. A line on standard output tells of each that was taken: its subject, the number
+of attempts, and the queue id. After SIGTERM no other begins, and it ends when those that had begun are taken.
 """
 
 import argparse
 import concurrent.futures
+import signal
 import smtplib
+import ssl
 import sys
 import threading
 import time
@@ -21,6 +24,8 @@ RETRY = 0.5
 
 def attempt(options, subject):
     with smtplib.SMTP(options.host, options.port, local_hostname="client.mail.test", timeout=30) as smtp:
+        if options.ca:
+            smtp.starttls(context=ssl.create_default_context(cafile=options.ca))
         smtp.ehlo_or_helo_if_needed()
         for code, text in (smtp.mail("sender@example.com"), smtp.rcpt(f"{subject}@example.net")):
             if code != 250:
@@ -57,13 +62,16 @@ def main():
     parser.add_argument("prefix")
     parser.add_argument("--every", type=float, default=0, help="seconds between the beginnings of two messages")
     parser.add_argument("--connections", type=int, default=10)
+    parser.add_argument("--ca", help="PEM file of the authorities that sign the relay's certificate; without it in clear")
     options = parser.parse_args()
-    output = threading.Lock()
+    output, stopped = threading.Lock(), threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     with concurrent.futures.ThreadPoolExecutor(options.connections) as pool:
         sent = []
         for number in range(options.count):
             sent.append(pool.submit(send, options, number, output))
-            time.sleep(options.every)
+            if stopped.wait(options.every):
+                break
     failures = [each.exception() for each in sent if each.exception()]
     for failure in failures[:5]:
         print(f"sender: {failure!r}", file=sys.stderr)

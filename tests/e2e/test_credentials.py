@@ -19,8 +19,9 @@ def test_mail_waits_for_the_new_password_and_then_flows_without_a_restart():
     with Traffic(BALANCER, 9, "waiting") as traffic:
         traffic.finish(60)
     wait_until(lambda: estate.waiting() == 9, 60, "all of them wait")
-    refused = [pod for pod in estate.pods().values() if estate.metric(pod, "smtp_relay_credentials_refused") == 1]
-    assert refused, "a metric says that the credentials are refused"
+    refused = wait_until(
+        lambda: [pod for pod in estate.pods().values() if estate.metric(pod, "smtp_relay_credentials_refused") == 1], 10,
+        "a metric says that the credentials are refused")
     record = estate.records(refused[0], "credentials_refused")[-1]
     assert SMARTHOST in str(record), record
     assert estate.subjects() == []

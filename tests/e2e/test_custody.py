@@ -56,6 +56,7 @@ def test_a_deleted_relay_leaves_its_mail_to_the_next_of_its_name():
     wait_until(lambda: not cluster.get("pods", "-n", NAMESPACE, "-l", estate.SELECTOR), 90, "no pods")
     spool = cluster.disk_of("node2") / "lib/smtp-relay" / NAMESPACE / estate.NAME
     assert (spool / "CURRENT").exists(), "the spool stays on the node"
+    assert estate.told("SpoolRetained", f"20 messages wait in /var/lib/smtp-relay/{NAMESPACE}/{estate.NAME}, nodes node2 (20), ")
     estate.apply()
     cluster.peer("start", "smarthost")
     wait_until(lambda: len(estate.subjects()) >= 20, 120, "the mail of before in the mailbox")

@@ -53,6 +53,7 @@ def test_a_relay_pod_has_no_token_and_can_write_nowhere_but_to_its_spool():
     assert shell("id -u").strip() == "2525"
     assert "Read-only file system" in shell("touch /etc/x 2>&1")
     assert shell("grep CapEff /proc/1/status").split()[1].strip("0") == "", "no capability"
+    assert shell("stat -c %u /proc/1/environ").strip() == "0", "no other process of its user sees into the relay"
     assert shell("stat -Lc %a /etc/exim4/passwd.client").strip() == "440"
     assert shell("stat -c %a /var/spool/smtp-relay").strip() == "700"
     assert shell("stat -c %a /var/spool/smtp-relay/admin.token").strip() == "600"

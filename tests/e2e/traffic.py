@@ -32,11 +32,20 @@ class Traffic:
 
     def finish(self, seconds):
         """Waits for the end; fails unless every message was accepted."""
+        accepted = self._end(seconds)
+        assert accepted == self.subjects, self.subjects - accepted
+
+    def stop(self, seconds):
+        """Begins no other message, and waits until those that had begun are accepted: they are `subjects` from then on."""
+        assert self.is_running(), "there were enough messages"
+        self._process.terminate()
+        self.subjects = self._end(seconds)
+
+    def _end(self, seconds):
         code = self._process.wait(seconds)
         self._errors.seek(0)
         assert code == 0, self._errors.read()
-        accepted = {subject for subject, _, _ in self.accepted()}
-        assert accepted == self.subjects, self.subjects - accepted
+        return {subject for subject, _, _ in self.accepted()}
 
     def __enter__(self):
         return self

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import json
 import os
 import random
 import subprocess
@@ -56,11 +57,52 @@ def test_mail_is_refused_before_the_disk_is_full(tmp_path, sink):
         status, reason = relay.get("/health")
         assert (status, "below spool_min_free_percent 60" in reason) == (503, True), reason
         assert relay.get("/livez")[0] == 200
+        facts = json.loads(relay.get("/node")[1])
+        assert (facts["ready"], "below spool_min_free_percent 60" in facts["reason"]) == (False, True), facts
+        record, = patiently(lambda: relay.records("unhealthy"), 5, "the log says so too")
+        assert "below spool_min_free_percent 60" in record["reason"]
+        assert (record["level"], record["ready"]) == ("warning", False)
         sink.faults.clear()
         arrive(sink, relay, acknowledged)
         patiently(lambda: relay.get("/health")[0] == 200, 30, "/health is 200 once space is back")
         with Client(relay.smtp_port) as client:
             client.send()
+        assert "reason" not in json.loads(relay.get("/node")[1])
+        assert patiently(lambda: relay.records("healthy"), 30, "the log says that it is over")[0]["lasted"]
+
+
+def test_a_relay_that_starts_on_a_disk_that_is_too_full_says_so_at_once(tmp_path, sink):
+    with Disk(tmp_path, 256) as disk:
+        disk.fill(percent=50)
+        relay = relay_on(disk, tmp_path, sink, spool_min_free_percent="90").start(wait=False)
+        try:
+            record, = patiently(lambda: relay.records("unhealthy"), 20, "the log says so")
+            assert "% free, below spool_min_free_percent 90" in record["reason"], record
+            words = json.loads(relay.get("/node")[1])["reason"]
+            assert relay.get("/readyz") == (503, words + "\n")
+            # Numbers that change are no news, for a minute.
+            disk.fill(percent=70)
+            patiently(lambda: json.loads(relay.get("/node")[1])["reason"] != words, 10, "other numbers")
+            assert len(relay.records("unhealthy")) == 1
+            assert relay.stop() == 0
+            assert not relay.records("healthy")
+        finally:
+            relay.stop()
+
+
+def test_a_drained_relay_tells_of_a_full_disk_and_not_twice_of_its_drain(tmp_path, sink):
+    with Disk(tmp_path, 256) as disk, relay_on(disk, tmp_path, sink, spool_min_free_percent="60") as relay:
+        relay.ctl("drain")
+        patiently(lambda: relay.records("drain"), 10, "it drains")
+        disk.fill(percent=50)
+        record, = patiently(lambda: relay.records("unhealthy"), 10, "the disk is told of")
+        assert "spool_min_free_percent" in record["reason"]
+
+
+def test_what_is_reserved_for_root_counts_neither_as_free_nor_as_used(tmp_path, sink):
+    with Disk(tmp_path, 256, reserved_percent=50) as disk, relay_on(disk, tmp_path, sink, spool_min_free_percent="60") as relay:
+        patiently(lambda: relay.metric("spool_free_bytes") > 0, 5, "space has been measured")
+        assert relay.get("/health")[0] == 200, relay.get("/health")[1]
 
 
 def test_a_spool_that_has_reached_its_size_refuses_mail(tmp_path, sink):

@@ -43,14 +43,17 @@ def lost_by_a_power_cut(tmp_path, **settings):
     """Acknowledged messages that did not arrive once power was back, and (messages, syncs) before the cut."""
     with Disk(tmp_path, 256) as disk, RawSink(tmp_path / "sink") as sink:
         relay = Relay(tmp_path, spool_path=disk.path / "spool", smarthost="127.0.0.1:1",
-                      max_connections="1000", retry_initial_delay="10s", retry_max_delay="10s", **settings)
+                      max_connections="1000", max_connections_per_client="1000", retry_initial_delay="10s",
+                      retry_max_delay="10s", **settings)
         relay.start()
         with Load(relay) as load:
             patiently(lambda: len(load.acknowledged) >= MESSAGES, 60, f"{MESSAGES} messages")
             counts = relay.metric("messages_received_total"), relay.metric("spool_syncs_total")
+            # Not those of the cut itself: a sync that is under way while Linux aborts the journal can return 0 with
+            # nothing written (jbd2_complete_transaction finds its transaction gone), which no power cut does.
+            acknowledged = set(load.acknowledged)
             disk.cut_power()
             relay.kill()
-        acknowledged = set(load.acknowledged)
         disk.restore_power()
         relay.settings |= {"smarthost": f"127.0.0.1:{sink.port}", "retry_initial_delay": "200ms",
                            "retry_max_delay": "1s"}

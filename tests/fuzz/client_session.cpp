@@ -53,7 +53,7 @@ void check_text(std::string_view text, const std::vector<std::string>& secrets) 
 
 void check(const MessageOutcome& outcome, const std::vector<std::string>& secrets) {
   require(outcome.recipients.size() == message().recipients.size(), "every recipient has an outcome");
-  for (const auto& [disposition, stage, reply, dsn_was_passed_on] : outcome.recipients) {
+  for (const auto& [disposition, stage, reply, dsn_was_passed_on, is_of_this_host] : outcome.recipients) {
     check_text(reply.to_line(), secrets);
     require(disposition != Disposition::delivered || reply.is_positive(), "delivered is what was taken");
     require(

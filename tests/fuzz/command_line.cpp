@@ -31,7 +31,8 @@ void check(const mail::Address& address, Charset charset) {
 
 bool is_same(const MailArguments& a, const MailArguments& b) {
   return a.reverse_path == b.reverse_path && a.declared_size == b.declared_size && a.body == b.body &&
-         a.charset == b.charset && a.ret == b.ret && a.envelope_id == b.envelope_id;
+         a.charset == b.charset && a.ret == b.ret && a.envelope_id == b.envelope_id &&
+         a.requires_tls == b.requires_tls;
 }
 
 std::string to_argument(const MailArguments& read) {
@@ -40,6 +41,7 @@ std::string to_argument(const MailArguments& read) {
   if (read.body == mail::Body::seven_bit) text += " BODY=7BIT";
   if (read.body == mail::Body::eight_bit_mime) text += " BODY=8BITMIME";
   if (read.charset == Charset::utf8) text += " SMTPUTF8";
+  if (read.requires_tls) text += " REQUIRETLS";
   if (read.ret != mail::Ret::unset) text += " RET=" + std::string(mail::to_text(read.ret));
   if (!read.envelope_id.empty()) text += " ENVID=" + read.envelope_id;
   return text;

@@ -14,6 +14,7 @@ endfunction()
 
 add_custom_target(fuzz)
 
+fuzz_target(chunk_decoder DEPENDS relay/smtp)
 fuzz_target(client_session DEPENDS relay/smtp)
 fuzz_target(command_line DEPENDS relay/smtp)
 fuzz_target(data_decoder DEPENDS relay/smtp)
@@ -22,12 +23,17 @@ fuzz_target(dns_answers DEPENDS relay/base SOURCES relay/net/dns_rdata.cpp relay
 fuzz_target(dsn_report DEPENDS relay/dsn)
 fuzz_target(dsn_text DEPENDS relay/mail)
 fuzz_target(passwd_client DEPENDS relay/sasl SOURCES relay/route/passwd_client.cpp)
+fuzz_target(pod_page DEPENDS relay/base LIBRARIES nlohmann_json::nlohmann_json
+  SOURCES operator/kube/object.cpp operator/relay/spool_report.cpp operator/relay/wording.cpp
+    operator/runtime/page_fetcher.cpp)
+fuzz_target(policy_rules DEPENDS relay/policy)
 fuzz_target(proxy_header DEPENDS relay/smtp)
 fuzz_target(reply_parser DEPENDS relay/smtp)
+fuzz_target(sasl_server DEPENDS relay/smtp)
 fuzz_target(server_session DEPENDS relay/smtp)
-fuzz_target(settings DEPENDS relay/smtp LIBRARIES nlohmann_json::nlohmann_json
-  SOURCES relay/config/load.cpp relay/config/object_tables.cpp relay/config/objects.cpp relay/config/reference.cpp
-    relay/config/values.cpp)
+fuzz_target(settings DEPENDS relay/smtp relay/policy LIBRARIES nlohmann_json::nlohmann_json
+  SOURCES relay/config/load.cpp relay/config/object_tables.cpp relay/config/objects.cpp relay/config/policy_rules.cpp
+    relay/config/reference.cpp relay/config/values.cpp)
 fuzz_target(spool_record DEPENDS relay/mail LIBRARIES nlohmann_json::nlohmann_json PkgConfig::XXHASH
-  SOURCES relay/spool/keys.cpp relay/spool/record.cpp)
+  SOURCES relay/spool/cbor.cpp relay/spool/keys.cpp relay/spool/record.cpp relay/spool/waiting_record.cpp)
 fuzz_target(sts_policy DEPENDS relay/sts relay/mail SOURCES relay/tlsrpt/record.cpp)

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import struct
 import subprocess
 import tarfile
 from pathlib import Path
@@ -11,7 +12,23 @@ from pathlib import Path
 import pytest
 
 SBOM = Path(__file__).resolve().parents[2] / "hack/image/sbom"
-ELF = b"\x7fELF\x02"
+
+
+def elf(*libraries):
+    """An ELF file that is linked to these, and does nothing."""
+    names = b"\0" + b"".join(name.encode() + b"\0" for name in libraries)
+    starts = [1 + sum(len(name) + 1 for name in libraries[:number]) for number in range(len(libraries))]
+    begin, address = 64 + 2 * 56, 0x1000
+    entries = [(1, start) for start in starts] + [(5, address + begin + 16 * (len(libraries) + 2)), (0, 0)]
+    dynamic = b"".join(struct.pack("<qQ", *entry) for entry in entries)
+    size = begin + len(dynamic) + len(names)
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 3, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+    load = struct.pack("<IIQQQQQQ", 1, 4, 0, address, address, size, size, 4096)
+    return header + load + struct.pack("<IIQQQQQQ", 2, 4, begin, address + begin, 0, len(dynamic), len(dynamic), 8) + dynamic + names
+
+
+ELF = elf()
+RELAY = elf("libx.so.1", "libc.so.6") + b"the relay"
 OS = {"usr/lib/os-release": b'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\nVERSION_ID="12"\n'}
 
 
@@ -62,13 +79,13 @@ def sbom(archive, *options, programs=("relay",)):
     return done, json.loads(out.read_text()) if out.exists() else None
 
 
-BASE = layer({**OS, **dpkg(paragraph("bash", "5.2-1"), libc6=[]), "usr/bin/bash": ELF, "tmp/old": ELF})
+BASE = layer({**OS, **dpkg(paragraph("bash", "5.2-1"), libc6=["/lib/x86_64-linux-gnu/libc.so.6"]), "usr/bin/bash": ELF, "tmp/old": ELF})
 ABOVE = layer({
-    **dpkg(paragraph("bash", "5.2-1"), paragraph("libx1", "1:2.0+b1~rc1-1", Source="libx (1:2.0~rc1-1)"),
+    **dpkg(paragraph("bash", "5.2-1"), paragraph("libc6", "2.36-9"), paragraph("libx1", "1:2.0+b1~rc1-1", Source="libx (1:2.0~rc1-1)"),
            paragraph("removed", "1", state="deinstall ok config-files"),
            bash=["/.", "/bin", "/bin/bash"], libx1=["/lib/x86_64-linux-gnu/libx.so.1"]),
     "lib/x86_64-linux-gnu/libx.so.1": ELF, "tmp/.wh.old": b""})
-PROGRAM = layer({"usr/bin/relay": ELF + b"the relay"})
+PROGRAM = layer({"usr/bin/relay": RELAY})
 
 
 def test_packages_and_programs_of_all_layers_are_listed(tmp_path):
@@ -78,11 +95,34 @@ def test_packages_and_programs_of_all_layers_are_listed(tmp_path):
     image_itself, *parts = found["packages"]
     assert (image_itself["name"], image_itself["versionInfo"]) == ("registry.example.net/mail/smtp", "1.2.3-abc")
     assert [(part["name"], part["versionInfo"]) for part in parts] == [
-        ("bash", "5.2-1"), ("libx1", "1:2.0+b1~rc1-1"), ("relay", "1.2.3")]
-    assert [part["externalRefs"][0]["referenceLocator"] for part in parts[:2]] == [
+        ("bash", "5.2-1"), ("libc6", "2.36-9"), ("libx1", "1:2.0+b1~rc1-1"), ("relay", "1.2.3")]
+    assert [part["externalRefs"][0]["referenceLocator"] for part in parts[:3]] == [
         "pkg:deb/debian/bash@5.2-1?arch=amd64&distro=debian-12&upstream=bash",
+        "pkg:deb/debian/libc6@2.36-9?arch=amd64&distro=debian-12&upstream=libc6",
         "pkg:deb/debian/libx1@1%3A2.0%2Bb1~rc1-1?arch=amd64&distro=debian-12&upstream=libx%401%3A2.0~rc1-1"]
-    assert parts[2]["checksums"] == [{"algorithm": "SHA256", "checksumValue": hashlib.sha256(ELF + b"the relay").hexdigest()}]
+    assert parts[3]["checksums"] == [{"algorithm": "SHA256", "checksumValue": hashlib.sha256(RELAY).hexdigest()}]
+
+
+def related(found, kind):
+    return [(each["spdxElementId"], each["relatedSpdxElement"]) for each in found["relationships"] if each["relationshipType"] == kind]
+
+
+def test_each_program_names_the_packages_of_its_libraries(tmp_path):
+    _, found = sbom(image(tmp_path, BASE, ABOVE, PROGRAM)[0])
+    assert related(found, "DYNAMIC_LINK") == [("SPDXRef-program-usr-bin-relay", "SPDXRef-deb-libc6-amd64"),
+                                              ("SPDXRef-program-usr-bin-relay", "SPDXRef-deb-libx1-amd64")]
+
+
+def test_what_is_compiled_in_is_listed_though_the_image_does_not_have_it(tmp_path):
+    status = tmp_path / "status"
+    status.write_text(paragraph("libheaders-dev", "3.11-2", Source="headers") + paragraph("gone", "1", state="deinstall ok config-files"))
+    _, found = sbom(image(tmp_path, BASE, ABOVE, PROGRAM)[0], "--compiled-in", status)
+    listed = {part["SPDXID"]: part["externalRefs"][0]["referenceLocator"] for part in found["packages"] if "externalRefs" in part}
+    assert listed["SPDXRef-deb-libheaders-dev-amd64"] == (
+        "pkg:deb/debian/libheaders-dev@3.11-2?arch=amd64&distro=debian-12&upstream=headers")
+    assert related(found, "STATIC_LINK") == [("SPDXRef-program-usr-bin-relay", "SPDXRef-deb-libheaders-dev-amd64")]
+    assert "SPDXRef-deb-libheaders-dev-amd64" not in [part for _, part in related(found, "CONTAINS")]
+    assert "gone" not in str(found["packages"])
 
 
 def test_it_is_a_document_of_spdx_that_holds_together(tmp_path):
@@ -91,9 +131,10 @@ def test_it_is_a_document_of_spdx_that_holds_together(tmp_path):
     assert found["creationInfo"]["created"] == "2026-11-25T14:18:43Z"
     identifiers = [part["SPDXID"] for part in found["packages"]]
     assert len(set(identifiers)) == len(identifiers)
-    described, *contained = found["relationships"]
-    assert (described["spdxElementId"], described["relatedSpdxElement"]) == ("SPDXRef-DOCUMENT", identifiers[0])
-    assert [each["relatedSpdxElement"] for each in contained] == identifiers[1:]
+    assert related(found, "DESCRIBES") == [("SPDXRef-DOCUMENT", identifiers[0])]
+    assert related(found, "CONTAINS") == [(identifiers[0], part) for part in identifiers[1:]]
+    assert {part for each in found["relationships"] for part in (each["spdxElementId"], each["relatedSpdxElement"])} == {
+        "SPDXRef-DOCUMENT", *identifiers}
 
 
 def test_the_same_image_has_the_same_list_compressed_or_not(tmp_path):
@@ -107,6 +148,9 @@ def test_the_same_image_has_the_same_list_compressed_or_not(tmp_path):
     ({}, ("relay", "relayctl"), "usr/bin/relay; expected: relay relayctl"),
     ({"usr/bin/.wh.relay": b""}, ("relay",), "none; expected: relay"),
     ({"var/lib/dpkg/.wh.status": b""}, ("relay",), "the image has no /var/lib/dpkg/status"),
+    ({"usr/bin/relay": elf("libstray.so.7", "libx.so.1")}, ("relay",),
+     "usr/bin/relay is linked to libstray.so.7, which no package of the image brought"),
+    ({"usr/bin/relay": RELAY[:100]}, ("relay",), "cannot read which libraries usr/bin/relay is linked to"),
 ])
 def test_what_no_list_would_tell_of_is_an_error(tmp_path, more, programs, words):
     done, found = sbom(image(tmp_path, BASE, ABOVE, PROGRAM, layer(more))[0], programs=programs)

@@ -1,5 +1,6 @@
 """Alerts: each has a runbook, uses what is exposed, fires when it should, and keeps silent when all is well."""
 
+import json
 import re
 import subprocess
 
@@ -93,6 +94,33 @@ def test_it_fires(name, tmp_path):
 @pytest.mark.parametrize("name", CASES)
 def test_it_keeps_silent(name, tmp_path):
     promtool.check(tmp_path, CASES[name]["quiet"], firing(name), None, [RULES[name]])
+
+
+def narrowed(name):
+    """The alerts that the operator makes for the relay of a golden resource: {name: rule}."""
+    spec = yaml.safe_load((ROOT / f"tests/golden/{name}.prometheus-rule.yaml").read_text())["spec"]
+    return {rule["alert"]: rule for group in spec["groups"] for rule in group["rules"]}
+
+
+EDGE, SCRATCH = narrowed("minimal"), narrowed("empty-dir")
+
+
+def test_promtool_accepts_the_rules_of_one_relay(tmp_path):
+    file = tmp_path / "rules.yaml"
+    file.write_text(json.dumps({"groups": [{"name": "edge", "rules": list(EDGE.values())}]}))
+    done = subprocess.run([monitoring.PROGRAMS / "promtool", "check", "rules", file], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and f"{len(EDGE)} rules found" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", EDGE)
+def test_of_one_relay_it_fires_as_of_all(name, tmp_path):
+    promtool.check(tmp_path, CASES[name]["fires"], firing(name), 1, [EDGE[name]])
+    promtool.check(tmp_path, CASES[name]["quiet"], firing(name), None, [EDGE[name]])
+
+
+@pytest.mark.parametrize("name", SCRATCH)
+def test_of_one_relay_it_is_silent_about_another(name, tmp_path):
+    promtool.check(tmp_path, CASES[name]["fires"], "count(ALERTS)", None, [SCRATCH[name]])
 
 
 HEALTHY = {

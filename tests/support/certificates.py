@@ -21,13 +21,12 @@ class Authority:
                 "-keyout", self.folder / f"{self.name}.key", "-out", self.certificate)
 
     def issue(self, host, expired=False, also=()):
-        """(certificate, key) for a DNS name or an IP address; `also`: more DNS names that it has."""
+        """(certificate, key) for a DNS name or an IP address; `also`: more of them that it has."""
         stem = self.folder / (host.replace(":", "_") + ("-expired" if expired else ""))
         key, request, certificate = (stem.with_name(stem.name + end) for end in (".key", ".csr", ".crt"))
         openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={host}", "-keyout", key, "-out", request)
-        kind = "IP" if host.replace(".", "").isdigit() else "DNS"
         extensions = stem.with_name(stem.name + ".ext")
-        names = ",".join([f"{kind}:{host}", *(f"DNS:{name}" for name in also)])
+        names = ",".join(f"{'IP' if name.replace('.', '').isdigit() else 'DNS'}:{name}" for name in (host, *also))
         extensions.write_text(f"subjectAltName={names}\nbasicConstraints=CA:FALSE\n")
         # A negative number of days ends it before it begins to be used.
         openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey",

@@ -39,6 +39,12 @@ class Conversation {
   Result<void> storing{};
   std::optional<Error> commit_error;
   bool is_deaf = false;  // the peer reads nothing: writes fail
+  std::optional<mail::TlsUse> tls =
+    mail::TlsUse{"TLSv1.3", "TLS_AES_256_GCM_SHA384"};  // nothing: handshakes fail
+  std::optional<mail::Reply> auth_refusal;              // of AUTH, before anything is tried
+  std::optional<mail::Reply> check_refusal;             // of each password: it can't be checked
+  std::shared_ptr<const sasl::Users> users;             // set where limits.has_auth is
+  std::string nonce = "3rfcNHYJY1ZVvWVs7j";
 
   /// Gives the session these octets and returns what it says until it wants more.
   std::string send(std::string_view octets, milliseconds waited = {}) {
@@ -76,6 +82,10 @@ class Conversation {
   [[nodiscard]] std::size_t largest_chunk() const { return largest_chunk_; }
   [[nodiscard]] bool has_unfinished_message() const { return is_begun_; }
   [[nodiscard]] const std::vector<std::string>& asked_recipients() const { return asked_recipients_; }
+  /// Each AUTH that came to an end: `PLAIN user yes`.
+  [[nodiscard]] const std::vector<std::string>& logins() const { return logins_; }
+  [[nodiscard]] unsigned handshakes() const { return handshakes_; }
+  [[nodiscard]] bool was_injected() const { return was_injected_; }
   smtp::ServerSession& session() { return session_; }
 
  private:
@@ -114,8 +124,26 @@ class Conversation {
       is_begun_ = false;
       content_.clear();
       return event_::Discarded{};
+    } else if (const auto* secure = std::get_if<step_::StartTls>(&step)) {
+      timeout_ = secure->timeout;
+      ++handshakes_;
+      return event_::TlsStarted{tls};
+    } else if (std::holds_alternative<step_::BeginAuth>(step)) {
+      if (auth_refusal) return event_::AuthBegun{auth_refusal};
+      return event_::AuthBegun{std::nullopt, users, nonce};
+    } else if (const auto* password = std::get_if<step_::CheckPassword>(&step)) {
+      if (check_refusal) return event_::PasswordChecked{false, check_refusal};
+      return event_::PasswordChecked{users->check(password->user, password->password)};
+    } else if (const auto* proof = std::get_if<step_::CheckProof>(&step)) {
+      return event_::PasswordChecked{proof->is_right, check_refusal};
+    } else if (const auto* login = std::get_if<step_::EndAuth>(&step)) {
+      logins_.push_back(
+        std::string(sasl::to_text(login->mechanism)) + " " + login->user + (login->is_right ? " yes" : " no")
+      );
+      return event_::AuthEnded{};
     } else {
       close_reason_ = std::get<step_::Close>(step).why;
+      was_injected_ = std::get<step_::Close>(step).is_injection;
     }
     return std::nullopt;
   }
@@ -123,12 +151,15 @@ class Conversation {
   smtp::ServerSession session_;
   std::string output_;
   std::string close_reason_;
+  bool was_injected_ = false;
+  unsigned handshakes_ = 0;
   std::string content_;
   bool is_begun_ = false;
   milliseconds timeout_{};
   std::size_t largest_chunk_ = 0;
   std::vector<StoredMessage> messages_;
   std::vector<std::string> asked_recipients_;
+  std::vector<std::string> logins_;
 };
 
 }  // namespace relay::test

@@ -1,9 +1,12 @@
 """A small disk of a test's own: an ext4 image on a loop device, which can fill up, turn read-only and lose power."""
 
 import contextlib
+import errno
 import fcntl
+import itertools
 import os
 import pathlib
+import shutil
 import struct
 import subprocess
 
@@ -13,17 +16,19 @@ NO_LOG_FLUSH = struct.pack("I", 2)
 
 
 class Disk:
-    def __init__(self, folder, megabytes=64):
+    def __init__(self, folder, megabytes=64, reserved_percent=0, inodes=None, options="defaults"):
+        """`inodes`: for so many files, about; `options`: of each mount."""
+        self.options = options
         self.image = pathlib.Path(folder) / "disk.img"
         self.path = pathlib.Path(folder) / "disk"
         self.path.mkdir()
         with self.image.open("wb") as file:
             file.truncate(megabytes << 20)
-        run("mkfs.ext4", "-q", "-F", "-m", "0", self.image)
+        run("mkfs.ext4", "-q", "-F", "-m", str(reserved_percent), *(["-N", str(inodes)] if inodes else []), self.image)
         self.mount()
 
     def mount(self):
-        run("mount", "-o", "loop", self.image, self.path)
+        run("mount", "-o", f"loop,{self.options}", self.image, self.path)
 
     def unmount(self):
         run("umount", self.path)
@@ -40,8 +45,15 @@ class Disk:
         self.unmount()
         self.mount()
 
-    def fill(self):
-        """Takes all space that is left."""
+    def fill(self, percent=100):
+        """Takes all space that is left, or so much that this share of the disk is taken."""
+        if percent < 100:
+            space = os.statvfs(self.path)
+            used = space.f_blocks - space.f_bfree
+            more = (used + space.f_bavail) * percent // 100 - used
+            with (self.path / "filler").open("ab") as filler:
+                os.posix_fallocate(filler.fileno(), filler.tell(), more * space.f_frsize)
+            return
         filler = os.open(self.path / "filler", os.O_WRONLY | os.O_CREAT)
         try:
             for size in (1 << 20, 1 << 12):
@@ -54,8 +66,40 @@ class Disk:
     def empty(self):
         (self.path / "filler").unlink()
 
-    def remount(self, options):
-        run("mount", "-o", "remount," + options, self.path)
+    def fill_inodes(self):
+        """Takes all that are left, by empty files."""
+        folder = self.path / "fillers"
+        folder.mkdir()
+        with contextlib.suppress(OSError):
+            for number in itertools.count():
+                (folder / str(number)).touch()
+        assert os.statvfs(self.path).f_ffree == 0
+
+    def empty_inodes(self):
+        shutil.rmtree(self.path / "fillers")
+
+    def fail(self):
+        """An error of the file system itself, which it answers as its mount option `errors` says."""
+        (self._kernel() / "trigger_fs_error").write_text("made by a test\n")
+
+    def is_read_only(self):
+        """As writers see it; what mounts are listed with does not tell of an error's consequence."""
+        try:
+            (self.path / "probe").touch()
+        except OSError as error:
+            return error.errno == errno.EROFS
+        return False
+
+    def mend(self):
+        """What an administrator does behind an error: unmount, check, mount."""
+        self.unmount()
+        subprocess.run(["e2fsck", "-fy", str(self.image)], capture_output=True, timeout=60)
+        self.mount()
+
+    def _kernel(self):
+        device, = [line.split()[0] for line in pathlib.Path("/proc/self/mounts").read_text().splitlines()
+                   if line.split()[1] == str(self.path)]
+        return pathlib.Path("/sys/fs/ext4") / pathlib.Path(device).name
 
     def __enter__(self):
         return self

@@ -15,8 +15,11 @@ namespace relay::test {
 
 class LiveSession : public session::RulesSource, public session::RecipientGate, public session::MessageSink {
  public:
-  explicit LiveSession(session::Rules rules = allowing_loopback())
-      : rules_(std::make_shared<session::Rules>(std::move(rules))) {
+  /// @param derive  as PasswordChecks has it
+  explicit LiveSession(
+    session::Rules rules = allowing_loopback(), session::PasswordChecks::Derive derive = {}
+  )
+      : passwords(std::move(derive)), rules_(std::make_shared<session::Rules>(std::move(rules))) {
     listener_ = std::move(*net::Listener::open(loop.thread.context(), {{"127.0.0.1", 0}}));
     net::ask(loop.thread, [this] {
       listener_->start([this](net::Stream stream) { tasks_->spawn(serve_one(std::move(stream))); });
@@ -46,6 +49,11 @@ class LiveSession : public session::RulesSource, public session::RecipientGate, 
   std::size_t sessions() {
     return net::ask(loop.thread, [this] { return tasks_->count(); });
   }
+  /// In force for what asks from now on.
+  void change(session::Rules rules) {
+    const std::scoped_lock lock(mutex_);
+    rules_ = std::make_shared<session::Rules>(std::move(rules));
+  }
   void stop() {
     net::ask(loop.thread, [this] { tasks_->interrupt_all(); });
   }
@@ -53,9 +61,20 @@ class LiveSession : public session::RulesSource, public session::RecipientGate, 
   std::optional<mail::Reply> refusal;  ///< of the gate; set before clients come
   QuietLog log;
   metrics::Registry metrics{1};
+  session::ClientCounts clients;
+  session::RefusalLog refusals{log};
+  session::SourceSightings sightings;
+  session::FailedLogins failed_logins;
   Loop loop;
+  session::PasswordChecks passwords;
+  session::TurnedAway turned_away{loop.thread.executor(), [](const std::string& what) {
+                                    ADD_FAILURE() << "a refusal threw " << what;
+                                  }};
 
-  std::shared_ptr<const session::Rules> rules() const override { return rules_; }
+  std::shared_ptr<const session::Rules> rules() const override {
+    const std::scoped_lock lock(mutex_);
+    return rules_;
+  }
   std::optional<mail::Reply> refuse_message() override { return refusal; }
   std::unique_ptr<session::IncomingMessage> begin() override { return std::make_unique<Incoming>(*this); }
 
@@ -81,7 +100,8 @@ class LiveSession : public session::RulesSource, public session::RecipientGate, 
 
   net::Awaitable<void> serve_one(net::Stream stream) {
     const net::TaskGroup::Membership membership(*tasks_, stream.handle());
-    const session::Services services{*this, *this, log, metrics.shard(0)};
+    const session::Services services{*this,    *this,       log,       metrics.shard(0), clients,
+                                     refusals, turned_away, sightings, passwords,        failed_logins};
     co_await session::serve(std::move(stream), *this, services);
   }
 
@@ -90,7 +110,7 @@ class LiveSession : public session::RulesSource, public session::RecipientGate, 
     loop.thread.executor(), [](const std::string& what) { ADD_FAILURE() << "a session threw " << what; }
   );
   std::unique_ptr<net::Listener> listener_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<StoredMessage> messages_;
 };
 

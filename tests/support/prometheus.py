@@ -8,12 +8,12 @@ import http.client
 import json
 import math
 import os
-import socket
 import subprocess
 import urllib.parse
 
 import monitoring
 import yaml
+from ports import free_port
 from waiting import wait_until
 
 # Some Prometheus stays behind while a machine is busy.
@@ -36,9 +36,7 @@ class Prometheus:
     """with Prometheus(folder, [pod(...), ...]) as prometheus: ... It scrapes every second. `rules`: files of rules."""
 
     def __init__(self, folder, pods=(), rules=monitoring.ALERTS):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.folder, self.log = folder, folder / "prometheus.log"
         self.process = None
         config = yaml.safe_load((monitoring.ROOT / "docs/prometheus.yaml").read_text())

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 
+from ports import free_ports
 from waiting import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -19,17 +20,6 @@ PATIENCE = float(os.environ.get("PATIENCE", "1"))
 
 QUICK_TEST = (b"HELO 1\nMAIL FROM: marc@buildinglink.com\nRCPT TO: codemarc@gmail.com\nDATA\n"
               b"Subject: A Test\nThis is just a test\n.\nQUIT\n")
-
-
-def free_ports(count):
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def patiently(predicate, seconds, what):
@@ -51,10 +41,11 @@ def arrived(sink, count, seconds=20, to=None):
 
 
 class Relay:
-    """A relay on loopback. Settings are given as in the table: Relay(folder, smarthost="127.0.0.1:25")."""
+    """A relay on loopback. Settings are given as in the table: Relay(folder, smarthost="127.0.0.1:25"). `programs`: the
+    folder with smtp-relay and relayctl."""
 
-    def __init__(self, folder, prefix=(), **settings):
-        self.folder = pathlib.Path(folder)
+    def __init__(self, folder, prefix=(), programs=BIN, **settings):
+        self.folder, self.programs = pathlib.Path(folder), programs
         self.smtp_port, self.http_port, self.admin_port = free_ports(3)
         self.settings = {
             "listen": f"127.0.0.1:{self.smtp_port}",
@@ -68,6 +59,7 @@ class Relay:
             "spool_min_free_percent": "0",
             "lame_duck": "0s",
             "session_drain_timeout": "5s",
+            "flush_timeout": "0s",
             "retry_initial_delay": "200ms",
             "retry_max_delay": "1s",
             **settings,
@@ -81,7 +73,7 @@ class Relay:
         return {name: value for name, value in os.environ.items() if not name.startswith("SMTP_RELAY_")} | mine
 
     def start(self, wait=True, arguments=()):
-        command = [*self.prefix, str(BIN / "smtp-relay"), *arguments]
+        command = [*self.prefix, str(self.programs / "smtp-relay"), *arguments]
         with self.log_file.open("ab") as output:
             self.process = subprocess.Popen(command, env=self.environment(), stdout=output, stderr=output,
                                             stdin=subprocess.DEVNULL)
@@ -111,14 +103,26 @@ class Relay:
     def is_empty(self):
         return self.metric("queue_messages") == 0
 
+    def has_written_its_log(self):
+        """Whether what the relay has said is in its log: the thread that gathers lines for a moment, and writes them, waits
+        for the next one."""
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").glob("*"):
+            try:
+                if (task / "comm").read_text() == "log\n":
+                    return (task / "wchan").read_text().startswith("futex")
+            except OSError:  # it has ended
+                continue
+        return True
+
     def records(self, event=None):
         """The log's records; everything that it writes is one JSON object a line."""
+        patiently(self.has_written_its_log, 5, "the log is written")
         lines = self.log_file.read_text().splitlines()
         records = [json.loads(line) for line in lines]
         return [record for record in records if event is None or record["event"] == event]
 
     def ctl(self, *arguments):
-        command = [BIN / "relayctl", "--spool", self.settings["spool_path"], "--admin",
+        command = [self.programs / "relayctl", "--spool", self.settings["spool_path"], "--admin",
                    f"127.0.0.1:{self.admin_port}", *arguments]
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=30)
         assert done.returncode == 0, done.stderr + done.stdout
@@ -146,7 +150,9 @@ class Relay:
             raise AssertionError(f"the relay did not end within {seconds} s:\n{self.log_file.read_text()[-3000:]}")
 
     def __enter__(self):
-        return self.start()
+        """Starts it, unless it has been started, with arguments say."""
+        is_running = self.process is not None and self.process.poll() is None
+        return self if is_running else self.start()
 
     def __exit__(self, *_):
         self.stop()
@@ -155,8 +161,10 @@ class Relay:
 class Client:
     """An SMTP client that says what it is told, one step at a time."""
 
-    def __init__(self, port, greet="EHLO client.test"):
-        self.connection = socket.create_connection(("127.0.0.1", port), timeout=20 * PATIENCE)
+    def __init__(self, port, greet="EHLO client.test", source=None, host="127.0.0.1"):
+        """`source`: an address of this machine that it comes from, such as 127.0.0.2."""
+        come_from = (source, 0) if source else None
+        self.connection = socket.create_connection((host, port), timeout=20 * PATIENCE, source_address=come_from)
         self.reader = self.connection.makefile("rb")
         self.banner = self.reply()
         if greet:

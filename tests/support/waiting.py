@@ -30,6 +30,15 @@ def stays_true(predicate, seconds, what, every=0.5):
         time.sleep(every)
 
 
+def stays_empty(observe, seconds, what, every=0.5):
+    """Fails as soon as something is observed, and shows it."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = observe()
+        assert not found, f"no longer true: {what}: {found}"
+        time.sleep(every)
+
+
 def described(error):
     output = getattr(error, "stderr", None)
     return f"{error} {output.strip()}" if output else repr(error)

@@ -18,6 +18,7 @@ inline json scalar_to_json(const YAML::Node& node) {
   if (text == "true" || text == "false") return text == "true";
   if (text == "null" || text == "~" || text.empty()) return nullptr;
   if (std::regex_match(text, std::regex("-?[0-9]+"))) return std::stoll(text);
+  if (std::regex_match(text, std::regex("-?[0-9]+\\.[0-9]+"))) return std::stod(text);
   return text;
 }
 

@@ -5,6 +5,8 @@
 ///   backslash)
 ///   C< text      the same without a line end
 ///   S: pattern   a line of the relay; * stands for anything
+///   T:           the client begins TLS, and the rest goes over it; STARTTLS is offered where a transcript names it,
+///                and so is AUTH, to the user `test` with the password `1234`
 ///   X:           the relay closes the connection
 ///   M: a -> b c  a message was committed, from a to b and c ...
 ///   M| text      ... with this line of content
@@ -15,8 +17,12 @@
 #include <fstream>
 #include <gtest/gtest.h>
 
+#include "tests/support/certificates.hpp"
 #include "tests/support/conversation.hpp"
+#include "tests/support/folder.hpp"
 #include "tests/support/live_session.hpp"
+#include "tests/support/secure_peer.hpp"
+#include "tests/support/users.hpp"
 
 namespace relay {
 namespace {
@@ -66,11 +72,18 @@ bool matches(std::string_view text, std::string_view pattern) {
   return false;
 }
 
+/// What a transcript needs besides.
+struct Needs {
+  bool tls = false;
+  bool auth = false;
+};
+
 /// What a transcript is played against.
 class Stage {
  public:
   virtual ~Stage() = default;
   virtual void send(const std::string& octets) = 0;
+  virtual void start_tls() = 0;
   virtual std::string line() = 0;
   virtual std::string rest() = 0;
   virtual std::vector<test::StoredMessage> messages() = 0;
@@ -78,8 +91,12 @@ class Stage {
 
 class PureStage : public Stage {
  public:
-  PureStage() { replies_ = talk_.said(); }
+  explicit PureStage(Needs needs) : talk_(test::allowed_client(), limits(needs)) {
+    talk_.users = test::users(test::user_line("test", "1234"));
+    replies_ = talk_.said();
+  }
   void send(const std::string& octets) override { replies_ += talk_.send(octets); }
+  void start_tls() override { EXPECT_EQ(talk_.handshakes(), 1U) << "the session asks for it"; }
   std::string line() override {
     const auto end = replies_.find("\r\n");
     if (end == std::string::npos) return "(nothing) " + std::exchange(replies_, {});
@@ -93,20 +110,46 @@ class PureStage : public Stage {
   std::vector<test::StoredMessage> messages() override { return talk_.messages(); }
 
  private:
+  static smtp::ServerLimits limits(Needs needs) {
+    smtp::ServerLimits limits;
+    limits.has_tls = needs.tls;
+    limits.has_auth = needs.auth;
+    return limits;
+  }
+
   test::Conversation talk_;
   std::string replies_;
 };
 
 class LiveStage : public Stage {
  public:
-  void send(const std::string& octets) override { client_.send(octets); }
-  std::string line() override { return client_.line(); }
-  std::string rest() override { return client_.rest(); }
+  explicit LiveStage(Needs needs) : relay_(rules(needs)) {}
+  void send(const std::string& octets) override { secured_ ? secured_->send(octets) : client_.send(octets); }
+  void start_tls() override {
+    secured_.emplace(std::move(client_));
+    EXPECT_TRUE(secured_->is_ready());
+  }
+  std::string line() override { return secured_ ? secured_->line() : client_.line(); }
+  std::string rest() override { return secured_ ? secured_->rest() : client_.rest(); }
   std::vector<test::StoredMessage> messages() override { return relay_.messages(); }
 
  private:
+  static session::Rules rules(Needs needs) {
+    auto rules = test::LiveSession::allowing_loopback();
+    if (needs.auth) rules.users = test::users(test::user_line("test", "1234"));
+    rules.wants_users = needs.auth;
+    if (!needs.tls) return rules;
+    const test::Folder folder;
+    const auto certificate = test::make_certificate({});
+    test::write_text(folder.path("tls.crt"), test::pem(certificate));
+    test::write_text(folder.path("tls.key"), test::key_pem(certificate));
+    rules.tls = *net::TlsServer::make({folder.path("tls.crt"), folder.path("tls.key"), {}});
+    return rules;
+  }
+
   test::LiveSession relay_;
   test::Peer client_ = relay_.client();
+  std::optional<test::SecurePeer> secured_;
 };
 
 std::string envelope_text(const mail::Envelope& envelope) {
@@ -130,6 +173,7 @@ void play(const std::vector<Line>& lines, Stage& stage) {
         EXPECT_TRUE(matches(said, line.text)) << "expected: " << line.text << "\n     got: " << said;
         break;
       }
+      case 'T': stage.start_tls(); break;
       case 'X':
         flush();
         EXPECT_EQ(stage.rest(), "");
@@ -158,14 +202,25 @@ std::vector<std::filesystem::path> transcripts() {
 
 class Transcript : public ::testing::TestWithParam<std::filesystem::path> {};
 
+Needs needs_of(const std::vector<Line>& lines) {
+  const auto names = [&](std::string_view word) {
+    return std::any_of(lines.begin(), lines.end(), [word](const Line& line) {
+      return line.text.find(word) != std::string::npos;
+    });
+  };
+  return {names("STARTTLS"), names("AUTH ")};
+}
+
 TEST_P(Transcript, HoldsForThePureSession) {
-  PureStage stage;
-  play(read_transcript(GetParam()), stage);
+  const auto lines = read_transcript(GetParam());
+  PureStage stage(needs_of(lines));
+  play(lines, stage);
 }
 
 TEST_P(Transcript, HoldsOverASocket) {
-  LiveStage stage;
-  play(read_transcript(GetParam()), stage);
+  const auto lines = read_transcript(GetParam());
+  LiveStage stage(needs_of(lines));
+  play(lines, stage);
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, Transcript, ::testing::ValuesIn(transcripts()), [](const auto& path) {

@@ -7,6 +7,7 @@ import pytest
 NOTHING_TO_SHOW = {
     "Watches, by resource": "a watch is counted when it ends, which takes minutes",
     "Watches and lists that failed": "as above, for the first of its two questions",
+    "Degraded": "no relay is degraded",
 }
 # {selector of an alert: why there is no such series here}
 NO_SERIES = {
@@ -14,6 +15,7 @@ NO_SERIES = {
     'smtp_relay_destination_messages{destination!~"smarthost/.+"}': "the relay has a smarthost",
     "smtp_relay_operator_watch_operations_total": "a watch is counted when it ends, which takes minutes",
     "smtp_relay_operator_watch_operations_failed_total": "a watch is counted when it ends, which takes minutes",
+    "smtp_relay_operator_degraded": "no relay is degraded",
     'rest_client_requests_total{code=~"401|403"}': "nothing was forbidden",
     'rest_client_requests_total{code=~"5..|429|<error>"}': "the API server answers",
 }

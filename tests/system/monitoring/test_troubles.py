@@ -13,7 +13,8 @@ from certificates import Authority
 from conftest import pod_of
 from prometheus import Prometheus
 from raw_sink import RawSink
-from relay import Client, Relay, free_ports, patiently, send_octets
+from ports import free_ports
+from relay import Client, Relay, patiently, send_octets
 from waiting import wait_until
 
 RULES = monitoring.rules()

@@ -5,11 +5,12 @@ import http.client
 import json
 import pathlib
 import shutil
-import socket
 import ssl
 import subprocess
+import time
 import urllib.parse
 
+from ports import free_port
 from processes import Process
 from waiting import wait_until
 
@@ -38,12 +39,6 @@ class ApiError(AssertionError):
         super().__init__(f"{code} {body.get('message')}")
         self.code, self.reason, self.message = code, body.get("reason"), body.get("message", "")
         self.causes = body.get("details", {}).get("causes", [])
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Pki:
@@ -76,12 +71,12 @@ class Pki:
 
 
 class ControlPlane:
-    def __init__(self, folder):
+    def __init__(self, folder, audit_policy=AUDIT_POLICY):
         self.folder = folder
         self.pki = Pki(folder / "pki")
         self.etcd_port, self.api_port = free_port(), free_port()
         self.audit_log = folder / "audit.log"
-        (folder / "audit-policy.yaml").write_text(AUDIT_POLICY)
+        (folder / "audit-policy.yaml").write_text(audit_policy)
         (folder / "tokens.csv").write_text('operator-b-token,operator-b,operator-b,""\n')
         self.etcd = Process("etcd", self._etcd_command(), folder)
         self.apiserver = Process("apiserver", self._apiserver_command(), folder)
@@ -159,6 +154,7 @@ class ControlPlane:
         peer = f"http://127.0.0.1:{free_port()}"
         client = f"http://127.0.0.1:{self.etcd_port}"
         return [TOOLS / "etcd", "--data-dir", self.folder / "etcd", "--unsafe-no-fsync", "--log-level", "error",
+                "--quota-backend-bytes=8589934592",  # benchmarks put thousands of large objects into it
                 "--listen-client-urls", client, "--advertise-client-urls", client,
                 "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"]
 
@@ -171,9 +167,10 @@ class ControlPlane:
                 "--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount",
                 f"--service-account-key-file={pki}/accounts.key",
                 f"--service-account-signing-key-file={pki}/accounts.key",
-                "--service-account-issuer=https://test", "--service-cluster-ip-range=10.0.0.0/24",
+                "--service-account-issuer=https://test", "--service-cluster-ip-range=10.0.0.0/16",
                 "--etcd-compaction-interval=0", f"--cert-dir={self.folder}/apiserver", "--allow-privileged=true",
                 f"--audit-policy-file={self.folder}/audit-policy.yaml", f"--audit-log-path={self.audit_log}",
+                "--audit-log-maxsize=4000", "--audit-log-maxbackup=1",  # MB: it is read as one file
                 "--shutdown-delay-duration=0s", "--v=1"]
 
 
@@ -198,7 +195,15 @@ class Api:
         return answer
 
     def get(self, path):
-        return self.request("GET", path)
+        """Waits while the server says that it is busy, as it does where a definition has just changed."""
+        end = time.monotonic() + 20
+        while True:
+            try:
+                return self.request("GET", path)
+            except ApiError as error:
+                if error.code != 429 or time.monotonic() > end:
+                    raise
+            time.sleep(0.2)
 
     def find(self, path):
         """The object, or None where there is none."""

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 
+from ports import free_ports
 from waiting import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -61,19 +62,13 @@ class Process:
             self.process = None
 
 
-def _port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Operator(Process):
     """smtp-relay-operator against a control plane."""
 
-    def __init__(self, name, kubeconfig, folder, *flags):
-        self.health_port, self.metrics_port = _port(), _port()
+    def __init__(self, name, kubeconfig, folder, *flags, program=PROGRAM):
+        self.health_port, self.metrics_port = free_ports(2)
         super().__init__(name, [
-            PROGRAM, "--kubeconfig", kubeconfig, "--health-addr", f"127.0.0.1:{self.health_port}",
+            program, "--kubeconfig", kubeconfig, "--health-addr", f"127.0.0.1:{self.health_port}",
             "--metrics-addr", f"127.0.0.1:{self.metrics_port}", "--relay-image", "relay:test", *flags], folder)
 
     def start(self, ready=True):

@@ -27,7 +27,7 @@ def settled(mail):
 
 def test_nothing_is_written_at_rest(settled):
     versions, writes = settled.versions(), len(settled.writes("operator-a", told=True))
-    stays_true(lambda: settled.versions() == versions, 20, "no resourceVersion moves", every=2)
+    stays_true(lambda: settled.versions() == versions, 60, "no resourceVersion moves", every=2)
     assert len(settled.writes("operator-a", told=True)) == writes
     assert len(settled.plane.lease_writes("operator-a")) > 3, "only the Lease"
 
@@ -84,6 +84,8 @@ def test_a_version_that_is_gone_costs_one_list_and_only_the_writes_that_are_due(
         mail.plane.restart_apiserver()
         wait_until(lambda: not operator.is_leading(), 20, "it stands by: its lease could not be renewed")
         assert operator.http(operator.health_port, "/healthz")[0] == 200, "an outage is no reason to be restarted"
+        # One that is not ready refuses what it does not know the rights for yet, and the status would tell of it.
+        wait_until(lambda: mail.plane.kubectl("get", "--raw", "/readyz", check=False) == "ok", 30, "the server is ready")
         proxy.mend()
 
         wait_until(lambda: "7Mi" in mail.settings(), 60, "the change is applied")
@@ -95,9 +97,10 @@ def test_a_version_that_is_gone_costs_one_list_and_only_the_writes_that_are_due(
         after = mail.versions()
         moved = {path for path in versions if after[path] != versions[path]}
         assert moved == {f"{RELAYS}/edge", CHILDREN["ConfigMap"], CHILDREN["ServiceAccount"]}
-        # A status made from what a watch has overtaken is refused (409), and changes nothing.
+        # Only what was taken: a status made from what a watch has overtaken is refused (409), and a server that has just
+        # started knows no rights for a moment, or is busy.
         uris = [write["requestURI"].split("?")[0] for write in mail.writes("operator-a")[writes:]
-                if write["responseStatus"]["code"] != 409]
+                if write["responseStatus"]["code"] < 300]
         assert sorted(uris) == sorted([CHILDREN["ConfigMap"], CHILDREN["ServiceAccount"], f"{RELAYS}/edge/status"])
     finally:
         proxy.close()

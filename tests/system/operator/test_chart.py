@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 
+import previous
 import pytest
 import yaml
 from charts import CHART, DEFINITION, RELEASE, SAMPLES, VALUES, copy_of_chart, helm, name_of, only, refusal, render
@@ -53,8 +54,10 @@ def at(path):
 
 
 def test_every_value_has_a_default_and_a_schema():
-    # Helm adds `global`; claims are in no default, since an empty list of them is not the same as none.
-    assert {path for path, _ in described_values(SCHEMA)} - set(default_values(DEFAULTS)) == {"global", "resources.claims"}
+    # Helm adds `global`; claims are in no default, since an empty list of them is not the same as none; and what is deprecated
+    # is told to those who set it.
+    without = {path for path, _ in described_values(SCHEMA)} - set(default_values(DEFAULTS))
+    assert without == {"global", "resources.claims", "podMonitor.relays"}
     assert set(default_values(DEFAULTS)) <= {path for path, _ in described_values(SCHEMA)}
 
 
@@ -124,6 +127,43 @@ def test_a_wrong_value_is_refused_with_its_place(tmp_path, options, words):
     assert words in said, said
 
 
+def test_values_of_the_previous_version_are_taken(tmp_path):
+    """Its defaults spelled out, as those have them who copied the file, the values that its tests render, and every name."""
+    previous.check_built()
+    files = [previous.CHART / "values.yaml", *sorted(previous.CHART.glob("ci/*-values.yaml"))]
+    assert len(files) > 1
+    for values in files:
+        assert refusal(tmp_path, "-f", values) == "", values
+    names = json.loads((previous.CHART / "values.schema.json").read_text())
+    assert {path for path, _ in described_values(names)} - {path for path, _ in described_values(SCHEMA)} == set()
+
+
+# NOTES.txt as an object: without a server Helm shows what it makes of templates alone.
+NOTES = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: notes}
+data:
+  text: |
+    {{- tpl (.Files.Get "files/notes.txt") . | nindent 4 }}
+"""
+
+
+def notes(chart, folder, *options):
+    return render(folder, *options, chart=chart)[("ConfigMap", "notes")]["data"]["text"]
+
+
+def test_a_deprecated_value_changes_nothing_and_is_told(tmp_path):
+    text = (CHART / "templates/NOTES.txt").read_text()
+    chart = copy_of_chart(tmp_path, **{"files/notes.txt": text, "templates/notes.yaml": NOTES})
+    assert "podMonitor.relays" not in notes(chart, tmp_path)
+    everything = render(tmp_path, "-f", EVERYTHING)
+    for value in ("true", "false"):
+        option = "--set", f"podMonitor.relays={value}"
+        assert render(tmp_path, "-f", EVERYTHING, *option) == everything
+        assert "podMonitor.relays is ignored" in notes(chart, tmp_path, *option)
+    assert "/podMonitor/relays" in refusal(tmp_path, "--set", "podMonitor.relays=3")
+
+
 def test_a_release_whose_name_no_service_can_have_is_told(tmp_path):
     for release in ("1relay", "a.b"):
         said = helm("template", release, CHART, "--kube-version", "1.34.0", folder=tmp_path, check=False)
@@ -145,14 +185,17 @@ def test_values_pass_lint_and_a_strict_dry_run(mail, plane, tmp_path, values):
     assert len(re.findall(r"(created|configured|unchanged) \(server dry run\)", said)) == len(known), said
 
 
-def test_by_default_it_asks_for_nothing_beyond_its_namespace(tmp_path):
+def test_by_default_it_asks_for_nothing_beyond_its_namespace_but_to_see_nodes(tmp_path):
     objects = render(tmp_path)
     assert sorted(objects) == [
-        ("ClusterRole", f"mail:{RELEASE}:smtprelays-edit"), ("ClusterRole", f"mail:{RELEASE}:smtprelays-view"),
+        ("ClusterRole", f"mail:{RELEASE}:nodes"), ("ClusterRole", f"mail:{RELEASE}:smtprelays-edit"),
+        ("ClusterRole", f"mail:{RELEASE}:smtprelays-view"), ("ClusterRoleBinding", f"mail:{RELEASE}:nodes"),
         ("CustomResourceDefinition", DEFINITION), ("Deployment", RELEASE), ("Pod", f"{RELEASE}-test"), ("Role", RELEASE),
         ("Role", f"{RELEASE}-leader-election"), ("RoleBinding", RELEASE), ("RoleBinding", f"{RELEASE}-leader-election"),
         ("Service", RELEASE), ("ServiceAccount", RELEASE)]
-    # The ClusterRoles are for people; nobody is bound to them.
+    assert objects["ClusterRole", f"mail:{RELEASE}:nodes"]["rules"] == [
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]}]
+    # The other ClusterRoles are for people; nobody is bound to them.
     for item in only(objects, "Role") + only(objects, "ClusterRole"):
         assert not [rule for rule in item["rules"] if "*" in rule["verbs"] + rule["resources"] + rule["apiGroups"]]
     assert {item["roleRef"]["kind"] for item in only(objects, "RoleBinding")} == {"Role"}
@@ -171,7 +214,7 @@ def test_the_whole_cluster_is_served_by_a_cluster_role(tmp_path):
     objects = render(tmp_path, "-f", CHART / "ci/whole-cluster-values.yaml")
     rights = objects["ClusterRole", f"mail:{RELEASE}"]["rules"]
     assert rights == objects_of_one_namespace(tmp_path)["Role", RELEASE]["rules"]
-    binding = only(objects, "ClusterRoleBinding")[0]
+    binding = objects["ClusterRoleBinding", f"mail:{RELEASE}"]
     assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": f"mail:{RELEASE}"}
     assert [item["metadata"]["name"] for item in only(objects, "Role")] == [f"{RELEASE}-leader-election"]
     assert {"--namespaces=*", "--controller-id=blue"} <= set(container(objects)["args"])
@@ -188,12 +231,18 @@ def test_rights_account_and_definition_can_be_left_to_others(tmp_path):
     assert kinds == {"Deployment", "Service", "Pod"}
     without_rights = render(tmp_path, "--set", "rbac.create=false")
     assert not {"Role", "RoleBinding", "ClusterRole"} & {kind for kind, _ in without_rights}
-    assert only(without_rights, "ServiceAccount")
+    assert not only(without_rights, "ClusterRoleBinding") and only(without_rights, "ServiceAccount")
     without_account = render(tmp_path, "--set", "serviceAccount.create=false,serviceAccount.name=other")
     assert not only(without_account, "ServiceAccount")
-    for binding in only(without_account, "RoleBinding"):
+    for binding in only(without_account, "RoleBinding") + only(without_account, "ClusterRoleBinding"):
         assert binding["subjects"][0]["name"] == "other"
     assert pod(without_account)["serviceAccountName"] == "other"
+
+
+def test_nodes_can_be_left_out(tmp_path):
+    without_nodes = render(tmp_path, "--set", "rbac.nodes=false")
+    assert not [name for _, name in without_nodes if name.endswith(":nodes")]
+    assert not only(without_nodes, "ClusterRoleBinding") and only(without_nodes, "RoleBinding")
 
 
 @pytest.mark.parametrize("values", VALUES, ids=name_of)
@@ -274,15 +323,17 @@ def test_a_budget_is_there_for_several_replicas(tmp_path, options, expected):
     assert [item["spec"]["maxUnavailable"] for item in found] == ([] if expected is None else [expected])
 
 
-def test_the_network_policy_lets_metrics_in_and_the_api_server_alone_out(tmp_path):
+def test_the_network_policy_lets_metrics_in_and_the_api_server_and_relays_out(tmp_path):
     assert not only(render(tmp_path), "NetworkPolicy")
+    relays = {"ports": [{"port": 8025}], "to": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {
+        "app.kubernetes.io/name": "smtp-relay", "app.kubernetes.io/managed-by": "smtp-relay-operator"}}}]}
     spec = only(render(tmp_path, "--set", "networkPolicy.enabled=true"), "NetworkPolicy")[0]["spec"]
     assert spec["policyTypes"] == ["Ingress", "Egress"]
-    assert spec["egress"] == [{"ports": [{"port": 443}, {"port": 6443}]}]
+    assert spec["egress"] == [{"ports": [{"port": 443}, {"port": 6443}]}, relays]
     assert spec["ingress"][0] == {"ports": [{"port": "http-metrics"}]}
     spec = only(render(tmp_path, "-f", EVERYTHING), "NetworkPolicy")[0]["spec"]
     assert spec["egress"] == [{"ports": [{"port": 6443}], "to": [{"ipBlock": {"cidr": "10.1.40.0/24"}},
-                                                                {"ipBlock": {"cidr": "2001:db8::/64"}}]}]
+                                                                {"ipBlock": {"cidr": "2001:db8::/64"}}]}, relays]
     assert spec["ingress"][0]["from"] == yaml.safe_load(EVERYTHING.read_text())["networkPolicy"]["metricsFrom"]
 
 
@@ -291,28 +342,33 @@ def test_the_pod_monitor_takes_the_place_of_annotations(tmp_path):
     assert not only(objects, "PodMonitor")
     assert only(objects, "Deployment")[0]["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"] == "8080"
     objects = render(tmp_path, "--set", "podMonitor.enabled=true,podMonitor.labels.release=prometheus")
-    monitor, relays = objects["PodMonitor", RELEASE], objects["PodMonitor", f"{RELEASE}-relays"]
+    (monitor,) = only(objects, "PodMonitor")
     assert "http-metrics" in [port["name"] for port in container(objects)["ports"]]
     assert "annotations" not in only(objects, "Deployment")[0]["spec"]["template"]["metadata"]
-    assert {each["metadata"]["labels"]["release"] for each in (monitor, relays)} == {"prometheus"}
-    assert not only(render(tmp_path, "--set", "podMonitor.enabled=true,podMonitor.relays=false"), "PodMonitor")[1:]
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
 
 
-def test_pod_monitors_find_the_pods_and_name_what_alerts_group_by(tmp_path):
+def test_the_pod_monitor_finds_the_pods_and_names_what_alerts_group_by(tmp_path):
     objects = render(tmp_path, "--set", "podMonitor.enabled=true,namespaces={default,mail}")
     template = only(objects, "Deployment")[0]["spec"]["template"]["metadata"]["labels"]
-    golden = yaml.safe_load((ROOT / "tests/golden/minimal.daemon-set.yaml").read_text())["spec"]["template"]
-    for name, labels, ports, targets in (
-            (RELEASE, template, container(objects)["ports"], ["node"]),
-            (f"{RELEASE}-relays", golden["metadata"]["labels"], golden["spec"]["containers"][0]["ports"], ["node", "relay"])):
-        spec = objects["PodMonitor", name]["spec"]
-        (endpoint,) = spec["podMetricsEndpoints"]
-        assert spec["selector"]["matchLabels"].items() <= labels.items()
-        assert spec["jobLabel"] in labels
-        assert endpoint["port"] in [port["name"] for port in ports]
-        assert (endpoint["path"], endpoint["interval"], endpoint["scrapeTimeout"]) == ("/metrics", "30s", "10s")
-        assert [each["targetLabel"] for each in endpoint["relabelings"]] == targets
-    assert objects["PodMonitor", f"{RELEASE}-relays"]["spec"]["namespaceSelector"] == {"matchNames": ["default", "mail"]}
+    spec = objects["PodMonitor", RELEASE]["spec"]
+    (endpoint,) = spec["podMetricsEndpoints"]
+    assert spec["selector"]["matchLabels"].items() <= template.items()
+    assert spec["jobLabel"] in template
+    assert endpoint["port"] in [port["name"] for port in container(objects)["ports"]]
+    assert (endpoint["path"], endpoint["interval"], endpoint["scrapeTimeout"]) == ("/metrics", "30s", "10s")
+    assert [each["targetLabel"] for each in endpoint["relabelings"]] == ["node"]
+
+
+def test_what_the_operator_makes_for_relays_is_not_made_by_the_chart_and_has_its_labels(tmp_path):
+    """Or relays would be read twice, and everybody told twice."""
+    objects = render(tmp_path, "-f", EVERYTHING)
+    assert [item["metadata"]["name"] for item in only(objects, "PodMonitor")] == ["mail-operator"]
+    assert [item["metadata"]["name"] for item in only(objects, "PrometheusRule")] == ["mail-operator-operator"]
+    assert {"--pod-monitor-labels=release=prometheus", "--rule-labels=release=prometheus"} <= set(container(objects)["args"])
+    several = render(tmp_path, "--set", "alerts.labels.a=x,alerts.labels.b=y")
+    assert "--rule-labels=a=x,b=y" in container(several)["args"]
+    assert not [flag for flag in container(render(tmp_path))["args"] if "-labels=" in flag]
 
 
 RULES = """# About operators.
@@ -348,7 +404,8 @@ def test_alerts_and_dashboards_are_taken_as_they_are(tmp_path):
 
 def test_the_charts_own_alerts_and_dashboards_are_all_rendered(tmp_path):
     objects = render(tmp_path, "-f", EVERYTHING)
-    assert len(only(objects, "PrometheusRule")) == len(list(CHART.glob("files/alerts/*.yaml")))
+    # Those of relays are the operator's.
+    assert len(only(objects, "PrometheusRule")) == len(list(CHART.glob("files/alerts/*.yaml"))) - 1
     assert len(only(objects, "ConfigMap")) == len(list(CHART.glob("files/dashboards/*.json")))
     for item in only(objects, "PrometheusRule"):
         assert [group["name"] for group in item["spec"]["groups"]]

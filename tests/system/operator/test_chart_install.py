@@ -10,6 +10,8 @@ import yaml
 from charts import CHART, DEFINITION, RELEASE, SAMPLES, copy_of_chart, helm, only, render
 from control_plane import TOOLS, ControlPlane
 from processes import Operator, Process
+from test_chart_rights import compare
+from test_references import pair
 from waiting import wait_until
 
 NAMESPACE = "email"
@@ -159,6 +161,21 @@ def test_the_accounts_rights_suffice_and_end_at_its_namespaces(cluster):
         assert can_i(cluster, account, *question) == answer, question
 
 
+def test_an_api_server_lists_the_rights_of_the_golden_file_Case143(cluster):
+    cluster.install()
+    cluster.kubectl("create", "serviceaccount", "nobody", "-n", NAMESPACE)
+    for namespace, name in ((NAMESPACE, "served"), ("default", "elsewhere")):
+        everybodys = rights(cluster, "nobody", namespace)
+        compare(f"can-i.{name}.txt", "".join(line + "\n" for line in rights(cluster, RELEASE, namespace) if line not in everybodys))
+
+
+def rights(cluster, account, namespace):
+    """What `kubectl auth can-i --list` says: resources, those of these names alone, verbs."""
+    listed = cluster.kubectl("auth", "can-i", "--list", "--no-headers", "-n", namespace,
+                             f"--as=system:serviceaccount:{NAMESPACE}:{account}")
+    return sorted(" ".join(line.split()) for line in listed.splitlines())
+
+
 def test_the_clusters_roles_include_relays_and_view_no_secret(cluster):
     """With the controller that puts aggregated roles together."""
     cluster.install()
@@ -254,6 +271,10 @@ def test_a_sample_is_accepted_strictly_and_by_the_operator(cluster, estate):
     cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", resources)
     cluster.kubectl("apply", "--validate=strict", "-f", resources)
     cluster.kubectl(*CREDENTIALS)
+    for name, pem in pair().items():
+        (cluster.folder / name).write_text(pem)
+    cluster.kubectl("create", "secret", "tls", "smtp-tls", "-n", NAMESPACE, f"--cert={cluster.folder / 'tls.crt'}",
+                    f"--key={cluster.folder / 'tls.key'}")
     arguments = only(render(cluster.folder, "-f", folder / "values.yaml", namespace=NAMESPACE), "Deployment")
     flags = [flag for flag in arguments[0]["spec"]["template"]["spec"]["containers"][0]["args"]
              if not flag.startswith(("--namespaces", "--relay-image"))]

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from processes import ROOT
+from test_references import pair
 from waiting import stays_true, wait_until
 from world import CHILDREN, CORE, RELAYS
 
@@ -54,7 +55,7 @@ def test_a_first_apply_is_the_only_write_of_a_child(edge):
     assert not [query for path, query in uris if "dryRun" in query]
 
 
-GOLDEN = sorted(path.name for kind in ("service-account", "config-map", "daemon-set", "service")
+GOLDEN = sorted(path.name for kind in ("service-account", "config-map", "daemon-set", "service", "network-policy")
                 for path in (ROOT / "tests/golden").glob(f"*.{kind}.yaml"))
 # Of a Service, what the server fills in and nobody says.
 ASSIGNED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
@@ -300,6 +301,60 @@ def test_other_credentials_never_meet_the_wrong_smarthost(mail):
     mail.roll_out(2, 2)
     wait_until(lambda: list(mail.child("ConfigMap")["data"]) == [mail.settings_key()], 5, "what nobody reads is gone")
     mail.wait_for_condition("Progressing", "False", "RolloutComplete")
+
+
+def test_another_certificate_for_clients_is_told_to_running_pods_and_replaces_none(mail):
+    def tls(**fields):
+        return {"tls": {"secretRef": {"name": "smtp-tls"}, **fields}}
+
+    place = f"{CORE}/secrets/smtp-tls"
+    mail.secret("smtp-tls", "kubernetes.io/tls", **pair())
+    mail.operator()
+    mail.apply(**tls())
+    mail.wait_for_children()
+    mail.pod("edge-1")
+    first = wait_for_stamp(mail, "edge-1", None)
+    template, settings = mail.child("DaemonSet")["metadata"]["generation"], mail.child("ConfigMap")["data"]
+    good = pair()
+    mail.api.patch(place, {"stringData": good})
+    second = wait_for_stamp(mail, "edge-1", first)
+    version = mail.api.get(place)["metadata"]["resourceVersion"]
+    wait_until(lambda: mail.relay()["status"]["observedSecrets"] == [{"name": "smtp-tls", "resourceVersion": version}], 5,
+               "the status has its version")
+    assert mail.child("ConfigMap")["data"] == settings, "the files are where they were"
+
+    mail.apply(**tls(mode="Required", minVersion="1.3"))
+    third = wait_for_stamp(mail, "edge-1", second)
+    read = json.loads(mail.settings())
+    assert (read["tls_mode"], read["tls_min_version"]) == ("required", "1.3")
+
+    mail.api.patch(place, {"stringData": {"tls.key": pair()["tls.key"]}})
+    mail.wait_for_condition("SecretsResolved", "False", "InvalidKey")
+    mail.api.delete(place)
+    mail.wait_for_condition("SecretsResolved", "False", "SecretNotFound")
+    assert stamp(mail, "edge-1") == third, "what is wrong is no news for pods"
+    mail.secret("smtp-tls", "kubernetes.io/tls", **good)
+    wait_for_stamp(mail, "edge-1", third)
+    assert mail.child("DaemonSet")["metadata"]["generation"] == template, "no pod restarts"
+
+
+def test_pods_without_the_mount_of_a_certificate_keep_settings_that_do_not_name_it(mail):
+    mail.secret("smtp-tls", "kubernetes.io/tls", **pair())
+    mail.operator()
+    mail.apply()
+    mail.wait_for_children()
+    mail.roll_out(2, 2)
+    mail.wait_for_condition("Progressing", "False", "RolloutComplete")
+    for tls in ({"secretRef": {"name": "smtp-tls"}}, {}):
+        old_key, old_settings = mail.settings_key(), mail.settings()
+        mail.apply(tls=tls)
+        wait_until(lambda: mail.settings_key() != old_key, 5, "new pods read other settings")
+        assert ("tls_certificate_file" in mail.settings()) == bool(tls)
+        mail.roll_out(1, 2)
+        wait_until(lambda: "keep the settings" in mail.condition("Progressing")[2], 5, "it says so")
+        assert mail.child("ConfigMap")["data"][old_key] == old_settings
+        mail.roll_out(2, 2)
+        wait_until(lambda: list(mail.child("ConfigMap")["data"]) == [mail.settings_key()], 5, "what nobody reads is gone")
 
 
 def stamp(mail, pod):

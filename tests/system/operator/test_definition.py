@@ -15,12 +15,20 @@ def networks(*entries, **more):
     return {"access": {"allowedNetworks": list(entries), **more}}
 
 
+def tls(**fields):
+    return {"tls": fields}
+
+
 def smarthost(**fields):
     return {"smarthosts": [{**SMARTHOST, **fields}]}
 
 
 def auth(**fields):
     return smarthost(auth={"secretRef": {"name": "credentials"}, **fields})
+
+
+def users(**fields):
+    return {"auth": {"secretRef": {"name": "smtp-users"}, **fields}}
 
 
 def token(**fields):
@@ -41,6 +49,14 @@ def source(**fields):
 
 def dkim(*keys):
     return {"dkim": [{"domain": "a.test", "selector": "s1", "secretRef": {"name": "dkim"}, **key} for key in keys]}
+
+
+def policies(*rules):
+    return {"policies": [{"name": f"r{i}", "action": "Hold", **rule} for i, rule in enumerate(rules)]}
+
+
+def match(**fields):
+    return policies({"match": fields})
 
 
 def spool(**fields):
@@ -80,6 +96,10 @@ RULES = [
     ("spec.access.allowedNetworks", "an open relay is not offered", networks("2001::/16"), networks("2000::/3")),
     ("spec.access.hiddenSources", "host bits zero", networks("10.0.0.0/8", hiddenSources=["10.1.1.1/32"]),
      networks("10.0.0.0/8", hiddenSources=["10.1.1.1/8"])),
+    ("spec.tls", "mode Required needs secretRef", tls(mode="Required", secretRef={"name": "smtp-tls"}), tls(mode="Required")),
+    ("spec.tls", "no TLS without a certificate", tls(mode="Opportunistic", minVersion="1.3"), tls(mode="Required", minVersion="1.3")),
+    ("spec", "auth needs TLS for clients", {**users(), **tls(secretRef={"name": "smtp-tls"})}, users()),
+    ("spec", "auth needs TLS for clients", users(requireTls=False), {**users(), **tls(mode="None", secretRef={"name": "smtp-tls"})}),
     ("spec.smarthosts[]", "tls.mode Implicit", smarthost(port=465, tls={"mode": "Implicit"}), smarthost(port=465)),
     ("spec.smarthosts[]", "credentials never go in clear", auth(),
      {"smarthosts": [{**auth()["smarthosts"][0], "tls": {"mode": "Opportunistic"}}]}),
@@ -115,6 +135,16 @@ RULES = [
     ("spec.delivery.destinations[].retry.warnAfter", "from 0s to 720h", destination(retry={"warnAfter": "0s"}),
      destination(retry={"warnAfter": "721h"})),
     ("spec.delivery.sources[].address", "must be an IP address", source(address="2001:db8::1"), source(address="mx.test")),
+    ("spec.policies[]", "reply is for action", policies({"action": "Reject", "reply": "550 5.7.1 No"}),
+     policies({"action": "Hold", "reply": "550 5.7.1 No"})),
+    ("spec.policies[]", "reply is for action", policies({"action": "Defer", "reply": "451 Later"}),
+     policies({"action": "Defer", "reply": "550 No"})),
+    ("spec.policies[]", "redirectTo goes with", policies({"action": "Redirect", "redirectTo": "a@b.test"}),
+     policies({"action": "Redirect"})),
+    ("spec.policies[]", "redirectTo goes with", policies({"action": "Accept"}), policies({"redirectTo": "a@b.test"})),
+    ("spec.policies[]", "smarthost goes with", policies({"action": "Route", "smarthost": "a"}), policies({"action": "Route"})),
+    ("spec.policies[].match.clients[]", "host bits zero", match(clients=["10.0.0.0/8", "2001:db8::/32", "192.0.2.1"]),
+     match(clients=["10.0.0.1/8"])),
     ("spec.dkim[].expires", "from 1h to 720h", dkim({"expires": "1h"}), dkim({"expires": "59m"})),
     ("spec.bounces.maxReturned", "from 1Ki to 1Mi", {"bounces": {"maxReturned": "1Mi"}}, {"bounces": {"maxReturned": "2Mi"}}),
     ("spec.bounces.deadLetterMaxAge", "from 0s to 8760h", {"bounces": {"deadLetterMaxAge": "8760h"}},
@@ -144,6 +174,7 @@ RULES = [
     ("spec.podMetadata.annotations", "choose other keys", pods(annotations={"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"}),
      pods(annotations={"smtp.buildinglink.com/drain": "now"})),
     ("spec.drain", "at most 10m", {"drain": {"lameDuck": "10m"}}, {"drain": {"lameDuck": "11m"}}),
+    ("spec.drain", "at most 10m", {"drain": {"flushTimeout": "0s"}}, {"drain": {"flushTimeout": "11m"}}),
 ]
 
 # What types, bounds, patterns and keys of lists are about, fields that they accept, fields that they refuse, and words of
@@ -157,6 +188,13 @@ TYPES = [
     ("TLS versions are known", smarthost(tls={"minVersion": "1.3"}), smarthost(tls={"minVersion": "1.1"}), "Unsupported value"),
     ("priorities have bounds", smarthost(priority=0), smarthost(priority=1001), "less than or equal to 1000"),
     ("weights have bounds", smarthost(weight=1000), smarthost(weight=0), "greater than or equal to 1"),
+    ("TLS modes for clients are known", tls(mode="None"), tls(mode="Implicit"), "Unsupported value"),
+    ("TLS versions for clients are known", tls(minVersion="1.3"), tls(minVersion="1.1"), "Unsupported value"),
+    ("users are somewhere", users(requireTls=False), {"auth": {"requireTls": False}}, "Required value"),
+    ("users have a key that is one", {"auth": {"secretRef": {"name": "a", "key": "people"}, "requireTls": False}},
+     {"auth": {"secretRef": {"name": "a", "key": "a/b"}, "requireTls": False}}, "should match"),
+    ("users need TLS or not", users(requireTls=False), users(requireTls="no"), "Invalid value"),
+    ("certificates for clients are somewhere", tls(secretRef={"name": "smtp-tls"}), tls(secretRef={}), "Required value"),
     ("domains are domains", smarthost(recipientDomains=["a.test", "*.a.test", "*"]), smarthost(recipientDomains=["a,b"]),
      "should match"),
     ("sender domains are domains", smarthost(senderDomains=["*.a.test"]), smarthost(senderDomains=["me@a.test"]), "should match"),
@@ -183,6 +221,19 @@ TYPES = [
      "at most 64 items"),
     ("canonicalizations are known", dkim({"canonicalization": "simple/relaxed"}), dkim({"canonicalization": "simple"}),
      "Unsupported value"),
+    ("rules differ", policies({}, {}), policies({"name": "a"}, {"name": "a"}), "Duplicate"),
+    ("rules are few", policies(*({} for _ in range(128))), policies(*({} for _ in range(129))), "at most 128 items"),
+    ("rules have names", policies({"name": "a-1"}), policies({"name": "a b"}), "should match"),
+    ("rules do something that is known", policies({"action": "Discard"}), policies({"action": "Deliver"}), "Unsupported value"),
+    ("patterns are single", match(senders=["*@a.test", "<>"]), match(senders=["a.test,b.test"]), "should match"),
+    ("patterns have no blanks", match(recipients=["a?@b.test"]), match(recipients=["a b"]), "should match"),
+    ("sizes of rules are sizes", match(largerThan="10Mi"), match(largerThan="big"), "should match"),
+    ("headers of rules have names", match(header={"name": "Subject", "value": "*a, b*"}), match(header={"value": "a"}),
+     "Required value"),
+    ("replies of rules are refusals", policies({"action": "Reject", "reply": "554 5.6.0 No"}),
+     policies({"action": "Reject", "reply": "521 No"}), "should match"),
+    ("rules redirect to an address", policies({"action": "Redirect", "redirectTo": "a@b.test"}),
+     policies({"action": "Redirect", "redirectTo": "b.test"}), "should match"),
     ("reports come from an address", {"bounces": {"from": "postmaster@a.test"}}, {"bounces": {"from": "postmaster"}},
      "should match"),
     ("reports come from an address alone", {"bounces": {"from": "mail.o'hara+x@a.test"}},
@@ -204,6 +255,16 @@ TYPES = [
     ("recipients have bounds", {"limits": {"maxRecipients": 100}}, {"limits": {"maxRecipients": 99}}, "greater than or equal to 100"),
     ("connections have bounds", {"limits": {"maxConnections": 100000}}, {"limits": {"maxConnections": 100001}},
      "less than or equal to 100000"),
+    ("connections of a client have bounds", {"limits": {"maxConnectionsPerClient": 1}},
+     {"limits": {"maxConnectionsPerClient": 0}}, "greater than or equal to 1"),
+    ("waits grow", {"retry": {"multiplier": 1.5}}, {"retry": {"multiplier": 0.5}}, "greater than or equal to 1"),
+    ("waits grow by a number", {"retry": {"multiplier": 10}}, {"retry": {"multiplier": "2"}}, "must be of type number"),
+    ("flush times are durations", {"drain": {"flushTimeout": "1m30s"}}, {"drain": {"flushTimeout": "long"}}, "should match"),
+    ("faults of health are known", {"health": {"failOn": ["SmarthostDown", "CredentialsRefused"]}},
+     {"health": {"failOn": ["Rain"]}}, "Unsupported value"),
+    ("faults of health are a set", {"health": {"failOn": ["SmarthostDown"]}},
+     {"health": {"failOn": ["SmarthostDown", "SmarthostDown"]}}, "Duplicate"),
+    ("levels of the log are known", {"logging": {"level": "debug"}}, {"logging": {"level": "Info"}}, "Unsupported value"),
     ("names of relays are names of hosts", {"helo": {"from": "Static", "name": "mail-1.a.test"}},
      {"helo": {"from": "Static", "name": "mail..a.test"}}, "should match"),
     ("suffixes have no dot before them", {"helo": {"domainSuffix": "a.test"}}, {"helo": {"domainSuffix": ".a.test"}}, "should match"),
@@ -212,6 +273,9 @@ TYPES = [
      "less than or equal to 3600"),
     ("states are known", {"managementState": "Paused"}, {"managementState": "Unmanaged"}, "Unsupported value"),
     ("modes are known", {"network": {"mode": "ClusterOnly"}}, {"network": {"mode": "HostNetwork"}}, "Unsupported value"),
+    ("wishes are known", {"metrics": {"podMonitor": "Always", "rules": "Never", "dashboard": "Auto"}},
+     {"metrics": {"podMonitor": "Sometimes"}}, "Unsupported value"),
+    ("network policies are known", {"networkPolicy": "Managed"}, {"networkPolicy": "Strict"}, "Unsupported value"),
     ("Services are known", {"network": {"service": {"type": "None"}}}, {"network": {"service": {"type": "NodePort"}}},
      "Unsupported value"),
     ("environments are few", {"envFrom": [{"configMapRef": {"name": str(i)}} for i in range(4)]},
@@ -285,6 +349,7 @@ def test_defaults_are_filled_in(mail):
     assert spec["network"] == {"mode": "HostPort", "port": 25, "proxyProtocol": {"trustedNetworks": []},
                                "service": {"type": "ClusterIP", "internalTrafficPolicy": "Local"}}
     assert spec["managementState"] == "Managed"
+    assert spec["tls"] == {"mode": "Opportunistic", "minVersion": "1.2"}
     assert spec["smarthosts"][0] == {
         "name": "primary", "host": "smtp.test", "port": 587, "priority": 10, "weight": 1, "recipientDomains": [],
         "senderDomains": [], "tls": {"mode": "Required", "minVersion": "1.2"},
@@ -294,26 +359,32 @@ def test_defaults_are_filled_in(mail):
         "sources": [], "bulkSenders": [], "bulkHeaders": ["Precedence: bulk", "Precedence: list"], "maxConnections": 2000,
         "maxMessages": 5000}
     assert spec["bounces"] == {"maxReturned": "50k", "ratePerSender": "100/1h", "deadLetterMaxAge": "168h"}
-    assert (spec["dkim"], spec["tlsReports"], spec["logging"]) == ([], {}, {"redactAddresses": False})
-    assert spec["spool"] == {"type": "HostPath", "maxSize": "10Gi", "minFreePercent": 10}
-    assert spec["retry"] == {"initialDelay": "1m", "maxDelay": "1h", "maxAge": "120h", "mxInitialDelay": "30m",
-                             "warnAfter": "4h"}
-    assert spec["drain"] == {"lameDuck": "20s", "sessionTimeout": "30s"}
+    assert (spec["dkim"], spec["tlsReports"]) == ([], {})
+    assert spec["logging"] == {"level": "info", "redactAddresses": False}
+    assert spec["spool"] == {"type": "HostPath", "onDelete": "Retain", "maxSize": "10Gi", "minFreePercent": 10}
+    assert spec["retry"] == {"initialDelay": "1m", "multiplier": 2, "maxDelay": "1h", "maxAge": "120h",
+                             "mxInitialDelay": "30m", "warnAfter": "4h"}
+    assert spec["drain"] == {"lameDuck": "20s", "sessionTimeout": "30s", "flushTimeout": "60s", "cordonAware": True}
     assert spec["resources"] == {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
-    assert spec["health"] == {"hostPort": 8025}
+    assert spec["health"] == {"hostPort": 8025, "failOn": []}
+    assert spec["metrics"] == {"podMonitor": "Auto", "rules": "Auto", "dashboard": "Auto"}
+    assert spec["networkPolicy"] == "None"
     assert spec["rollout"] == {"maxUnavailable": 1, "minReadySeconds": 10, "stallAfter": "10m"}
     assert spec["podMetadata"] == {"labels": {}, "annotations": {}}
     assert spec["helo"] == {"from": "NodeName"}
-    assert spec["limits"] == {"maxMessageSize": "25Mi", "maxRecipients": 1000, "maxConnections": 500, "sessionTimeout": "5m"}
+    assert spec["limits"] == {"maxMessageSize": "25Mi", "maxRecipients": 1000, "maxConnections": 500,
+                              "maxConnectionsPerClient": 50, "sessionTimeout": "5m"}
 
 
 def test_defaults_of_what_is_named_are_filled_in(mail):
     spec = mail.apply(**{
-        **auth(), **dkim({}), "logging": {"keySecretRef": {"name": "redaction"}},
+        **auth(), **dkim({}), **tls(secretRef={"name": "smtp-tls"}), **users(), "logging": {"keySecretRef": {"name": "redaction"}},
         "delivery": {"providers": [{"name": "big", "mx": ["*.big.test"]}], "sources": [{"name": "a", "address": "192.0.2.1"}],
                      "destinations": [{"domains": ["a.test"]}]}})["spec"]
     assert spec["smarthosts"][0]["auth"] == {
         "mechanism": "Any", "secretRef": {"name": "credentials", "usernameKey": "username", "passwordKey": "password"}}
+    assert spec["tls"] == {"mode": "Opportunistic", "minVersion": "1.2", "secretRef": {"name": "smtp-tls"}}
+    assert spec["auth"] == {"secretRef": {"name": "smtp-users", "key": "users"}, "requireTls": True}
     assert spec["dkim"] == [{"domain": "a.test", "selector": "s1", "secretRef": {"name": "dkim", "key": "private.key"},
                              "senders": [], "headers": [], "canonicalization": "relaxed/relaxed"}]
     assert spec["logging"]["keySecretRef"] == {"name": "redaction", "key": "key"}

@@ -1,5 +1,9 @@
 """What people are told by Kubernetes Events, and that nothing is told twice."""
 
+import datetime
+
+import pytest
+from control_plane import ApiError
 from waiting import stays_true, wait_until
 from world import CHILDREN, CORE, EVENTS, RELAYS
 
@@ -94,7 +98,7 @@ def test_a_deletion_tells_where_the_mail_is(mail):
                "the pod is known")
     mail.api.delete(f"{RELAYS}/edge")
     note = mail.wait_for_event("Warning", "SpoolRetained")
-    assert "/var/lib/smtp-relay/mail/edge on nodes node-1" in note, note
+    assert "/var/lib/smtp-relay/mail/edge, node node-1 (unknown)" in note, note
 
 
 def test_a_namespace_that_refuses_relay_pods_is_told_with_the_line_that_mends_it(mail):
@@ -113,6 +117,80 @@ def test_a_namespace_that_refuses_relay_pods_is_told_with_the_line_that_mends_it
         mail.wait_for_event("Normal", "Privileged")
     finally:
         mail.plane.kubectl("label", "namespace", "mail", "pod-security.kubernetes.io/enforce-")
+
+
+def test_a_node_that_is_lost_is_told_and_that_it_is_back(mail):
+    running = mail.operator()
+    mail.apply()
+    mail.wait_for_children()
+    mail.roll_out(2, 2)
+    mail.wait_for_condition("Degraded", "False", "AsExpected")
+    mail.wait_for_event("Normal", "RolloutComplete")
+    mail.api.patch(CHILDREN["DaemonSet"] + "/status", {"status": {"numberAvailable": 1, "numberReady": 1}})
+    message = mail.wait_for_condition("Degraded", "True", "PodsNotAvailable")
+    assert "1 of 2 nodes take mail" in message and "kubectl -n mail describe pods" in message, message
+    assert "1 of 2 nodes" in mail.wait_for_event("Warning", "PodsNotAvailable")
+    series = 'smtp_relay_operator_degraded{object="mail/edge",reason="PodsNotAvailable"}'
+    wait_until(lambda: running.metric(series) == 1, 5, "so does a metric")
+    mail.roll_out(2, 2)
+    mail.wait_for_condition("Degraded", "False", "AsExpected")
+    wait_until(lambda: running.metric(series) == 0, 5, "and it is over")
+
+
+def daemon_set_controller_fails(mail, words):
+    """It wants three pods, made one, and tells what the API server said to the second."""
+    child = mail.child("DaemonSet")
+    mail.api.patch(CHILDREN["DaemonSet"] + "/status", {"status": {
+        "observedGeneration": child["metadata"]["generation"], "numberMisscheduled": 0, "desiredNumberScheduled": 3,
+        "currentNumberScheduled": 1, "numberReady": 1, "updatedNumberScheduled": 1, "numberAvailable": 1}})
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    mail.api.create(f"{CORE}/events", {
+        "metadata": {"generateName": "edge-smtp-relay."}, "type": "Warning", "reason": "FailedCreate",
+        "message": f"Error creating: {words}", "source": {"component": "daemonset-controller"}, "count": 1,
+        "firstTimestamp": now, "lastTimestamp": now, "involvedObject": {
+            "apiVersion": "apps/v1", "kind": "DaemonSet", "namespace": "mail", "name": child["metadata"]["name"],
+            "uid": child["metadata"]["uid"]}})
+
+
+def refusal_of_pod_security(mail, level):
+    """What the API server says of a pod with a host port."""
+    def enforce(wanted):
+        mail.api.patch("/api/v1/namespaces/mail", {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": wanted}}})
+    enforce(level)
+    try:
+        with pytest.raises(ApiError) as refused:
+            mail.api.create(f"{CORE}/pods", {"metadata": {"name": "edge-smtp-relay-x7k2p"}, "spec": {"containers": [
+                {"name": "relay", "image": "x", "ports": [{"containerPort": 2525, "hostPort": 25}]}]}})
+        return refused.value.message
+    finally:
+        enforce(None)
+
+
+def test_why_the_server_refuses_pods_is_told_in_its_words(mail):
+    mail.operator()
+    mail.apply()
+    mail.wait_for_children()
+    daemon_set_controller_fails(mail, 'pods "edge-smtp-relay-x7k2p" is forbidden: exceeded quota: few, requested: pods=1')
+    words = "the API server refuses pods: pods is forbidden: exceeded quota: few, requested: pods=1"
+    assert words in mail.wait_for_condition("Degraded", "True", "FailedCreate", seconds=20)
+    assert words in mail.condition("Ready")[2] and mail.condition("Ready")[1] == "PodsNotAvailable"
+    assert words in mail.wait_for_event("Warning", "FailedCreate")
+    mail.roll_out(3, 3)
+    mail.wait_for_condition("Degraded", "False", "AsExpected")
+
+
+def test_a_default_level_of_the_cluster_is_known_by_what_it_refuses(mail):
+    words = refusal_of_pod_security(mail, "baseline")
+    mail.operator()
+    mail.apply()
+    mail.wait_for_children()
+    mail.wait_for_condition("PodSecurityAllowed", "True", "NoLevel")
+    daemon_set_controller_fails(mail, words)
+    message = mail.wait_for_condition("PodSecurityAllowed", "False", "LevelTooStrict", seconds=20)
+    assert "the cluster's default, 'baseline'" in message
+    assert message.endswith("kubectl label namespace mail pod-security.kubernetes.io/enforce=privileged --overwrite")
+    assert "hostPort" in mail.condition("Ready")[2]
+    assert "LevelTooStrict" == mail.condition("Degraded")[1]
 
 
 def test_a_relay_works_where_events_are_forbidden(mail, plane):

@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 import world
-from processes import PROGRAM, ROOT, Operator, _port
+from ports import free_port
+from processes import PROGRAM, ROOT, Operator
 from waiting import stays_true, wait_until
 
 
@@ -35,6 +36,8 @@ def test_it_explains_itself():
     (["--namespaces", "mail,*"], "--namespaces: * stands alone"),
     (["--controller-id", "Blue_1"], "small letters, digits and inner hyphens"),
     (["--qps", "0"], "qps"),
+    (["--pod-monitor-labels", "release"], "--pod-monitor-labels: 'release' is not key=value"),
+    (["--rule-labels", "a=b,=c"], "--rule-labels: '=c' is not key=value"),
     (["--no-such-flag"], "--no-such-flag"),
 ])
 def test_a_wrong_command_line_is_refused_with_a_reason(arguments, words):
@@ -78,7 +81,7 @@ def test_one_address_may_serve_all(mail):
 
 
 def test_it_waits_for_a_server_that_is_away_and_for_its_definition(mail):
-    path = mail.plane.kubeconfig("operator-a", port=_port())
+    path = mail.plane.kubeconfig("operator-a", port=free_port())
     operator = Operator("lonely", path, mail.folder)
     mail.operators.append(operator)
     operator.start(ready=False)
@@ -107,7 +110,7 @@ def test_it_serves_the_whole_cluster(mail, plane):
     plane.api.delete(theirs)
     wait_until(lambda: plane.api.find(theirs), 5, "it is back")
     listed = [record for record in operator.records("listed")]
-    assert len(listed) == 8 and {record["namespace"] for record in listed} == {""}, listed
+    assert len(listed) == 9 and {record["namespace"] for record in listed} == {""}, listed
 
 
 def test_two_operators_with_ids_live_in_one_namespace(mail):
@@ -169,9 +172,9 @@ def test_the_preflight_says_which_rights_are_missing(mail, plane):
         missing = [line.split() for line in done.stdout.splitlines() if " NO: " in line or " no: " in line]
         assert [words[:4] for words in missing] == [
             ["mail", "daemonsets.apps", "patch", "NO:"], ["mail", "events.events.k8s.io", "create", "no:"],
-            ["mail", "events.events.k8s.io", "patch", "no:"]], done.stdout
+            ["mail", "events.events.k8s.io", "patch", "no:"], ["mail", "events.events.k8s.io", "list", "no:"]], done.stdout
         running = mail.operator()
-        wait_until(lambda: len(running.records("right_missing")) == 3, 10, "the log says the same")
+        wait_until(lambda: len(running.records("right_missing")) == 4, 10, "the log says the same")
         assert running.records("right_missing")[0]["verb"] == "patch"
     finally:
         plane.api.patch(roles, {"rules": rules})
@@ -183,7 +186,7 @@ def test_the_preflight_of_a_whole_cluster_asks_for_rights_everywhere(mail):
 
 
 def test_the_preflight_says_that_nobody_answers(mail):
-    done = subprocess.run([str(PROGRAM), "--kubeconfig", str(mail.plane.kubeconfig("operator-a", port=_port())), "--preflight"],
+    done = subprocess.run([str(PROGRAM), "--kubeconfig", str(mail.plane.kubeconfig("operator-a", port=free_port())), "--preflight"],
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 3 and "smtp-relay-operator:" in done.stderr
 

@@ -1,5 +1,6 @@
 """Secrets and ConfigMaps that are missing or wrong, and settings that the relay would refuse."""
 
+import json
 import subprocess
 
 from processes import MEMORY
@@ -14,6 +15,13 @@ def certificate():
     made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                            "-subj", "/CN=test", "-keyout", "/dev/null"], capture_output=True, text=True, check=True)
     return made.stdout
+
+
+def pair():
+    """A certificate of its own and its key, under the names of a Secret of the type kubernetes.io/tls."""
+    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                           "-subj", "/CN=test", "-keyout", "/dev/stdout"], capture_output=True, text=True, check=True).stdout
+    return {"tls.crt": made, "tls.key": made}
 
 
 def signing_key(bits):
@@ -62,6 +70,66 @@ def test_an_authority_must_be_certificates(mail):
     mail.wait_for_condition("SecretsResolved", "False", "InvalidCertificate")
     mail.api.patch(f"{CORE}/configmaps/authorities", {"data": {"ca.crt": certificate()}})
     mail.wait_for_children()
+
+
+def test_the_certificate_for_clients_must_be_one_with_its_key_and_is_mounted_where_the_settings_say(mail):
+    mail.operator()
+    mail.apply(tls={"mode": "Required", "secretRef": {"name": "smtp-tls"}})
+    message = mail.wait_for_condition("SecretsResolved", "False", "SecretNotFound")
+    assert "Secret mail/smtp-tls does not exist" in message
+    right, other = pair(), pair()
+    mail.secret("smtp-tls", "kubernetes.io/tls", **{**right, "tls.crt": "nonsense"})
+    message = mail.wait_for_condition("SecretsResolved", "False", "InvalidCertificate")
+    assert "spec.tls.secretRef: key 'tls.crt' of Secret mail/smtp-tls" in message
+    mail.api.patch(f"{CORE}/secrets/smtp-tls", {"stringData": {**right, "tls.key": other["tls.key"]}})
+    message = mail.wait_for_condition("SecretsResolved", "False", "InvalidKey")
+    assert "spec.tls.secretRef: key 'tls.key' of Secret mail/smtp-tls is not the private key" in message
+    assert not any(mail.child(kind) for kind in CHILDREN)
+    mail.api.patch(f"{CORE}/secrets/smtp-tls", {"stringData": right})
+    mail.wait_for_children()
+    mail.wait_for_condition("SecretsResolved", "True", "Resolved")
+    folder = "/etc/smtp-relay/refs/secret-smtp-tls"
+    settings = json.loads(mail.settings())
+    assert settings["tls_mode"] == "required"
+    assert (settings["tls_certificate_file"], settings["tls_key_file"]) == (f"{folder}/tls.crt", f"{folder}/tls.key")
+    pod = mail.child("DaemonSet")["spec"]["template"]["spec"]
+    mounts = {mount["mountPath"]: mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    mounted = volumes[mounts[folder]]["secret"]
+    assert (mounted["secretName"], [item["key"] for item in mounted["items"]]) == ("smtp-tls", ["tls.crt", "tls.key"])
+
+
+# As relayctl user writes it.
+USER = ("app:SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
+        "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n")
+
+
+def test_users_must_be_some_and_are_mounted_where_the_settings_say(mail):
+    mail.operator()
+    mail.apply(auth={"secretRef": {"name": "smtp-users"}, "requireTls": False})
+    message = mail.wait_for_condition("SecretsResolved", "False", "SecretNotFound")
+    assert "Secret mail/smtp-users does not exist" in message
+    mail.secret("smtp-users", people=USER)
+    message = mail.wait_for_condition("SecretsResolved", "False", "SecretKeyMissing")
+    assert "Secret mail/smtp-users has no key 'users'" in message
+    mail.api.patch(f"{CORE}/secrets/smtp-users", {"stringData": {"users": "app:in the clear\n"}})
+    message = mail.wait_for_condition("SecretsResolved", "False", "InvalidUsers")
+    assert "spec.auth.secretRef: key 'users' of Secret mail/smtp-users" in message and "in the clear" not in message
+    assert not any(mail.child(kind) for kind in CHILDREN)
+    mail.api.patch(f"{CORE}/secrets/smtp-users", {"stringData": {"users": USER}})
+    mail.wait_for_children()
+    mail.wait_for_condition("SecretsResolved", "True", "Resolved")
+    folder = "/etc/smtp-relay/refs/secret-smtp-users"
+    settings = json.loads(mail.settings())
+    assert (settings["auth_users_file"], settings["auth_requires_tls"]) == (f"{folder}/users", "off")
+    pod = mail.child("DaemonSet")["spec"]["template"]["spec"]
+    mounts = {mount["mountPath"]: mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
+    mounted = {volume["name"]: volume for volume in pod["volumes"]}[mounts[folder]]["secret"]
+    assert (mounted["secretName"], [item["key"] for item in mounted["items"]]) == ("smtp-users", ["users"])
+    before = pod
+    mail.api.patch(f"{CORE}/secrets/smtp-users", {"stringData": {"users": USER + USER.replace("app", "other", 1)}})
+    mail.wait_for_condition("SecretsResolved", "True", "Resolved")
+    assert mail.child("DaemonSet")["spec"]["template"]["spec"] == before, "another user replaces no pod"
 
 
 def test_a_signing_key_must_be_one_and_is_mounted_where_the_settings_say(mail):

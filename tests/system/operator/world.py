@@ -9,6 +9,8 @@ from processes import Operator
 from waiting import wait_until
 
 NAMESPACE = "mail"
+# Users with the rights of the chart.
+OPERATORS = ("operator-a", "operator-b", "operator-c")
 CRD = ROOT / "crds/smtp.buildinglink.com_smtprelays.yaml"
 CHART = ROOT / "charts/smtp-relay-operator"
 RELAYS = f"/apis/smtp.buildinglink.com/v1alpha1/namespaces/{NAMESPACE}/smtprelays"
@@ -27,18 +29,18 @@ MINIMAL = {"access": {"allowedNetworks": ["10.20.0.0/16"]}, "smarthosts": [{"nam
 
 
 def install(plane):
-    """The definition, the namespace, and the rights of the chart for the users operator-a and operator-b."""
+    """The definition, the namespace, and the rights of the chart for the users of OPERATORS."""
     plane.kubectl("apply", "--server-side", "-f", CRD)
     plane.kubectl("create", "namespace", NAMESPACE)
     # Established is not enough: its storage comes a moment later.
     wait_until(lambda: plane.kubectl("get", "smr", "-n", NAMESPACE, check=False).startswith("No resources"), 30,
                "SmtpRelays can be listed")
     for manifest in chart(plane):
-        if manifest["kind"] not in ("Role", "RoleBinding"):
+        if manifest["kind"] not in ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"):
             continue
-        if manifest["kind"] == "RoleBinding":
+        if manifest["kind"].endswith("Binding"):
             manifest["subjects"] += [{"kind": "User", "name": name, "apiGroup": "rbac.authorization.k8s.io"}
-                                     for name in ("operator-a", "operator-b")]
+                                     for name in OPERATORS]
         plane.kubectl("apply", "-f", "-", input=json.dumps(manifest))
 
 
@@ -61,12 +63,12 @@ class Mail:
     def __init__(self, plane, folder):
         self.plane, self.api, self.folder = plane, plane.api, folder
         self.operators = []
-        self.before = {user: len(plane.writes(user)) for user in ("operator-a", "operator-b")}
+        self.before = {user: len(plane.writes(user)) for user in OPERATORS}
 
     # ---- operators ----
 
     def operator(self, name="operator-a", *flags, port=None):
-        """A running operator as one of the two users, or as the administrator."""
+        """A running operator as one of OPERATORS, or as the administrator."""
         token = "operator-b-token" if name == "operator-b" else None
         operator = Operator(name, self.plane.kubeconfig(name, port, token), self.folder, *flags)
         self.operators.append(operator)
@@ -83,6 +85,8 @@ class Mail:
                      f"{CORE}/pods", EVENTS, LEASES):
             for item in self.api.get(path)["items"]:
                 try:
+                    if item["metadata"].get("finalizers"):
+                        self.api.patch(f"{path}/{item['metadata']['name']}", {"metadata": {"finalizers": None}})
                     self.api.request("DELETE", f"{path}/{item['metadata']['name']}", {"gracePeriodSeconds": 0})
                 except ApiError as error:
                     if error.code != 404:
@@ -96,14 +100,20 @@ class Mail:
         live = self.api.find(f"{RELAYS}/{name}")
         if live is None:
             return self.api.create(RELAYS, body)
-        body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
-        return self.api.request("PUT", f"{RELAYS}/{name}", body)
+        while True:
+            body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+            try:
+                return self.api.request("PUT", f"{RELAYS}/{name}", body)
+            except ApiError as error:
+                if error.code != 409:  # the operator was faster, with a status
+                    raise
+            live = self.api.get(f"{RELAYS}/{name}")
 
     def relay(self, name="edge"):
         return self.api.get(f"{RELAYS}/{name}")
 
-    def secret(self, name, **entries):
-        return self.api.create(f"{CORE}/secrets", {"metadata": {"name": name}, "stringData": entries})
+    def secret(self, name, kind="Opaque", **entries):
+        return self.api.create(f"{CORE}/secrets", {"metadata": {"name": name}, "type": kind, "stringData": entries})
 
     def config_map(self, name, **entries):
         return self.api.create(f"{CORE}/configmaps", {"metadata": {"name": name}, "data": entries})

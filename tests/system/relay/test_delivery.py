@@ -147,7 +147,7 @@ def test_a_wrong_password_holds_mail_and_a_changed_one_lets_it_flow(tmp_path):
             refused = patiently(lambda: relay.records("credentials_refused"), 10, "the record of the refusal")[0]
             assert refused["host"] == f"localhost:{sink.port}"
             assert refused["reply"].startswith("535")
-            assert relay.metric("credentials_refused") == 1
+            patiently(lambda: relay.metric("credentials_refused") == 1, 5, "the gauge is up")
             assert relay.metric("queue_messages") == 5
             assert relay.metric('recipients_total{result="failed"}') == 0
             part = tmp_path / "part"

@@ -4,8 +4,10 @@ import json
 import socket
 
 import pytest
+from certificates import Authority
 from raw_sink import RawSink
-from relay import Relay
+from ports import free_ports
+from relay import Client, Relay, patiently
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,7 @@ def test_node_says_who_answers(relay):
     assert facts["pod"] == "edge-x"
     assert facts["version"].startswith("0.")
     assert facts["uptime"] >= 0
+    assert (facts["accepting"], facts["sessions"], facts["waiting"], facts["failed"]) == (True, 0, 0, 0)
 
 
 def test_metrics_answer_where_health_does_when_they_have_no_listener(relay):
@@ -62,6 +65,57 @@ def test_metrics_have_a_listener_of_their_own_when_told(tmp_path):
             assert relay.get("/metrics")[0] == 404
             assert relay.get("/metrics", relay.admin_port)[0] == 200
             assert relay.get("/health", relay.admin_port)[0] == 404
+
+
+def send(relay):
+    with Client(relay.smtp_port) as client:
+        client.send()
+
+
+def test_health_fails_while_the_smarthost_is_down_where_that_is_wanted(tmp_path):
+    file, port = tmp_path / "relay.json", free_ports(1)[0]
+
+    def write(**settings):
+        part = tmp_path / "part"
+        part.write_text(json.dumps(settings))
+        part.rename(file)
+
+    write(health_fail_on=["smarthost_down"])
+    relay = Relay(tmp_path, smarthost=f"127.0.0.1:{port}")
+    with relay.start(arguments=["--config", str(file)]):
+        assert relay.get("/health") == (200, "OK\n")
+        send(relay)
+        words = "no host for smarthost default can be used, and mail waits\n"
+        patiently(lambda: relay.get("/health") == (503, words), 10, "/health is 503")
+        assert relay.get("/readyz") == (200, "OK\n")
+        assert relay.metric("ready") == 1
+        facts = json.loads(relay.get("/node")[1])
+        assert facts["ready"] and "reason" not in facts, "it takes mail all the same"
+        record, = patiently(lambda: relay.records("unhealthy"), 5, "the log says so")
+        assert (record["reason"] + "\n", record["ready"]) == (words, True)
+        send(relay)
+        write()
+        patiently(lambda: relay.get("/health") == (200, "OK\n"), 10, "it is wanted no more")
+        write(health_fail_on=["smarthost_down", "credentials_refused"])
+        patiently(lambda: relay.get("/health") == (503, words), 10, "and wanted again")
+        with RawSink(tmp_path / "sink", listen=(("127.0.0.1", port),)):
+            patiently(lambda: relay.get("/health") == (200, "OK\n"), 20, "the smarthost is back")
+            patiently(relay.is_empty, 20, "all is delivered")
+
+
+def test_health_fails_while_credentials_are_refused_where_that_is_wanted(tmp_path):
+    authority = Authority(tmp_path / "pki")
+    (tmp_path / "passwd.client").write_text("localhost:user:wrong\n")
+    with RawSink(tmp_path / "sink", tls=authority.issue("localhost"), credentials=("user", "right"),
+                 require_auth=True) as sink:
+        with Relay(tmp_path, smarthost=f"localhost:{sink.port}", smarthost_tls="required", smarthost_ca=authority.certificate,
+                   health_fail_on="credentials_refused") as relay:
+            send(relay)
+            words = "smarthost default refuses our credentials\n"
+            patiently(lambda: relay.get("/health") == (503, words), 20, "/health is 503")
+            assert relay.get("/readyz") == (200, "OK\n")
+            (tmp_path / "passwd.client").write_text("localhost:user:right\n")
+            patiently(lambda: relay.get("/health") == (200, "OK\n"), 20, "they are taken")
 
 
 def test_the_admin_interface_wants_its_token(relay):

@@ -15,6 +15,11 @@ from raw_sink import RawSink
 from relay import Client, Relay, patiently
 
 
+def greeted_by(relay):
+    with socket.create_connection(("127.0.0.1", relay.smtp_port), timeout=10) as client:
+        return client.recv(1000).decode()
+
+
 def test_a_stop_refuses_probes_first_and_connections_later(tmp_path):
     with RawSink(tmp_path / "sink") as sink:
         relay = Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}", lame_duck="2s").start()
@@ -38,6 +43,37 @@ def test_a_stop_refuses_probes_first_and_connections_later(tmp_path):
         assert busy.reply().startswith("250 2.0.0")
         assert relay.process.wait(20) == 0
         assert 2 <= time.monotonic() - begun < 8
+
+
+def test_a_stop_does_not_wait_for_clients_that_it_turns_away(tmp_path):
+    refused = []
+
+    def come_again_and_again():
+        """Each keeps its connection open for as long as the relay lets it."""
+        while True:
+            try:
+                client = socket.create_connection(("127.0.0.1", relay.smtp_port), timeout=10)
+                refused.append((client, client.recv(1000)))
+            except OSError:
+                return  # nobody listens any more
+
+    with RawSink(tmp_path / "sink") as sink:
+        relay = Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}", lame_duck="0s", session_drain_timeout="10s").start()
+        busy = Client(relay.smtp_port)
+        busy.begin("busy@example.com", ["b@example.net"])
+        busy.write(b"Subject: half\r\n")
+        relay.signal(signal.SIGTERM)
+        patiently(lambda: greeted_by(relay).startswith("421 4.3.2"), 10, "it turns clients away")
+        clients = threading.Thread(target=come_again_and_again)
+        clients.start()
+        patiently(lambda: len(refused) > 5, 10, "some that are turned away")
+        busy.write(b"\r\nthe rest\r\n.\r\n")
+        assert busy.reply().startswith("250 2.0.0")
+        assert relay.process.wait(20) == 0
+        clients.join()
+        for client, _ in refused:
+            client.close()
+        assert not relay.records("drain_timeout")
 
 
 def test_a_stop_does_not_wait_longer_than_told_for_a_client_that_does_not_finish(tmp_path):
@@ -92,6 +128,27 @@ def test_the_pods_annotation_drains_too(tmp_path):
             assert "annotation" in relay.get("/readyz")[1]
             annotations.write_text("")
             patiently(lambda: relay.get("/health")[0] == 200, 10, "/health is 200")
+
+
+def test_a_relay_that_retires_takes_nothing_new_and_tries_all_that_waits(tmp_path):
+    annotations = tmp_path / "annotations"
+    with RawSink(tmp_path / "sink", specs=["end:1:reply:451 4.3.0 later"]) as sink:
+        with Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}", pod_annotations=annotations,
+                   retry_initial_delay="1h", retry_max_delay="1h") as relay:
+            with Client(relay.smtp_port) as client:
+                client.send()
+            patiently(lambda: relay.metric('recipients_total{result="deferred"}') == 1, 10, "the message is deferred")
+            assert json.loads(relay.get("/node")[1])["waiting"] == 1
+            annotations.write_text('smtp.buildinglink.com/retire="true"\n')
+            patiently(lambda: len([each for each in sink.store.messages() if each.accepted]) == 1, 10,
+                      "it is delivered an hour before its time")
+
+            def facts():
+                found = json.loads(relay.get("/node")[1])
+                return {key: found[key] for key in ("accepting", "sessions", "waiting", "ready")}
+            patiently(lambda: facts() == {"accepting": False, "sessions": 0, "waiting": 0, "ready": False}, 10,
+                      "nothing is left and nothing comes")
+            assert "retiring" in relay.get("/health")[1]
 
 
 def test_a_successor_waits_for_the_spool_and_says_so(tmp_path):

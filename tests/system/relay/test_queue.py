@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 from raw_sink import RawSink
-from relay import BIN, Client, Relay, free_ports, patiently
+from ports import free_ports
+from relay import BIN, Client, Relay, patiently
 
 
 @pytest.fixture

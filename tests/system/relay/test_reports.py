@@ -7,7 +7,8 @@ import pytest
 import reports
 from black_hole import BlackHole
 from raw_sink import EXTENSIONS, RawSink
-from relay import Client, Relay, arrived, free_ports, patiently, relay_to
+from ports import free_ports
+from relay import Client, Relay, arrived, patiently, relay_to
 
 SENDER = "a@example.com"
 REFUSED = "rcpt=never@:*:reply:550 5.1.1 no such user"

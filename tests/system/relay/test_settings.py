@@ -5,7 +5,8 @@ import os
 import subprocess
 
 from raw_sink import RawSink
-from relay import BIN, Client, Relay, free_ports, patiently
+from ports import free_ports
+from relay import BIN, Client, Relay, patiently
 from waiting import stays_true
 
 
@@ -135,3 +136,31 @@ def test_changed_settings_are_in_force_without_a_restart(tmp_path):
             write(second.port, listen="127.0.0.1:1")
             assert relay.metric('config_reloads_total{result="refused"}') == 1
         assert relay.stop() == 0
+
+
+def test_the_log_says_as_much_as_is_wanted_without_a_restart(tmp_path):
+    file = tmp_path / "relay.json"
+
+    def write(level):
+        part = tmp_path / "part"
+        part.write_text(json.dumps({"log_level": level}))
+        part.rename(file)
+
+    with RawSink(tmp_path / "sink") as sink:
+        write("debug")
+        relay = Relay(tmp_path, smarthost=f"127.0.0.1:{sink.port}")
+        with relay.start(arguments=["--config", str(file)]):
+            with Client(relay.smtp_port) as client:
+                client.send()
+            session = patiently(lambda: relay.records("session"), 10, "the end of the session")[0]
+            assert (session["level"], session["client"]) == ("debug", "127.0.0.1")
+            patiently(lambda: relay.records("delivery"), 10, "the delivery")
+            write("error")
+            patiently(lambda: relay.metric('config_reloads_total{result="applied"}') == 1, 10, "the reload")
+            before = relay.log_file.read_text()
+            with Client(relay.smtp_port) as client:
+                queue_id = client.send()
+            patiently(lambda: relay.metric('recipients_total{result="delivered"}') == 2, 10, "the delivery")
+            assert relay.log_file.read_text() == before
+            trace = relay.ctl("trace", "--id", queue_id)
+            assert "reception" in trace and "delivery" in trace, "the journal knows it all the same"

@@ -38,7 +38,7 @@ std::string choices(const Json& values) {
 std::string accepted(const Json& schema) {
   const auto type = schema.value("type", "");
   if (schema.contains("enum")) return choices(schema["enum"]);
-  if (type == "integer") {
+  if (type == "integer" || type == "number") {
     if (!schema.contains("maximum")) return "a number";
     return schema["minimum"].dump() + " to " + schema["maximum"].dump();
   }

@@ -53,6 +53,18 @@ TEST(SmtpRelay, ReadsReferencesWithTheirDefaultKeys) {
   EXPECT_THAT(spec.env_from, ElementsAre("first", "second"));
 }
 
+TEST(SmtpRelay, ReadsWhereUsersAreAndWhetherTheyNeedTls) {
+  EXPECT_FALSE(parsed(kMinimal).auth_users);
+  EXPECT_TRUE(parsed(kMinimal).auth_requires_tls);
+  auto object = kMinimal;
+  object["spec"]["auth"]["secretRef"]["name"] = "smtp-users";
+  EXPECT_EQ(parsed(object).auth_users, (KeyReference{KeyReference::Kind::secret, "smtp-users", "users"}));
+  object["spec"]["auth"]["secretRef"]["key"] = "people";
+  object["spec"]["auth"]["requireTls"] = false;
+  EXPECT_EQ(parsed(object).auth_users->key, "people");
+  EXPECT_FALSE(parsed(object).auth_requires_tls);
+}
+
 TEST(SmtpRelay, KeepsQuantitiesThatWereWrittenAsNumbers) {
   auto object = kMinimal;
   object["spec"]["resources"] = {{"requests", {{"cpu", 1}, {"memory", "64Mi"}}}};
@@ -68,6 +80,19 @@ TEST(SmtpRelay, ReadsANumberOfNodesOrAPercentage) {
   object["spec"]["rollout"]["maxUnavailable"] = true;
   EXPECT_THAT(
     parse_smtp_relay(object).error().context, HasSubstr("spec.rollout.maxUnavailable has the wrong type")
+  );
+}
+
+TEST(SmtpRelay, KeepsAFactorAsItIsWritten) {
+  auto object = kMinimal;
+  EXPECT_EQ(parsed(object).retry_multiplier, "2");
+  for (const auto& [written, kept] : {std::pair<Json, std::string>{3, "3"}, {1.5, "1.5"}, {2.25, "2.25"}}) {
+    object["spec"]["retry"]["multiplier"] = written;
+    EXPECT_EQ(parsed(object).retry_multiplier, kept);
+  }
+  object["spec"]["retry"]["multiplier"] = "2";
+  EXPECT_THAT(
+    parse_smtp_relay(object).error().context, HasSubstr("spec.retry.multiplier has the wrong type")
   );
 }
 
@@ -129,7 +154,8 @@ Json another_value(const Json& schema) {
   if (schema.contains("enum"))
     return schema["enum"][0] == schema.value("default", Json()) ? schema["enum"][1] : schema["enum"][0];
   if (type == "integer") return schema.value("default", 1) + 1;
-  if (type == "boolean") return true;
+  if (type == "number") return schema.value("default", 1) + 0.5;
+  if (type == "boolean") return !schema.value("default", false);
   if (type == "object") return {{"another", "1"}};
   return "another";
 }
@@ -188,8 +214,9 @@ TEST(SmtpRelay, HasADefinitionWhoseListsTextsAndNumbersAreBounded) {
     const bool is_bounded =
       schema.contains("maxLength") || schema.contains("enum") || schema.value("format", "") == "date-time";
     if (is_text) EXPECT_TRUE(is_bounded) << path;
-    if (type == "integer") EXPECT_TRUE(schema.contains("minimum")) << path;
-    if (type == "integer") EXPECT_TRUE(schema.contains("maximum") || is_status(path)) << path;
+    const bool is_number = type == "integer" || type == "number";
+    if (is_number) EXPECT_TRUE(schema.contains("minimum")) << path;
+    if (is_number) EXPECT_TRUE(schema.contains("maximum") || is_status(path)) << path;
     if (schema.contains("additionalProperties")) EXPECT_TRUE(schema.contains("maxProperties")) << path;
   }
 }

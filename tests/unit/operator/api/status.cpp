@@ -40,6 +40,14 @@ TEST(Status, IsReadBackAsItWasWritten) {
   EXPECT_EQ(parse_status(to_json(status)), status);
 }
 
+TEST(KubernetesTime, IsReadBackAsItWasWritten) {
+  EXPECT_EQ(parse_kubernetes_time("2026-01-31T12:00:00Z"), kNoon);
+  EXPECT_EQ(parse_kubernetes_time(to_kubernetes_time(kNoon)), kNoon);
+  for (const auto* wrong :
+       {"", "soon", "2026-01-31", "2026-02-31T12:00:00Z", "2026-01-31T12:00:00", "2026-01-31T12:00:00Z+"})
+    EXPECT_FALSE(parse_kubernetes_time(wrong)) << wrong;
+}
+
 TEST(Status, IsEmptyWhereNothingOrSomethingElseIsFound) {
   EXPECT_EQ(parse_status(nlohmann::json()), Status{});
   EXPECT_EQ(parse_status({{"conditions", "none"}, {"image", 7}, {"desiredNodes", "three"}}), Status{});

@@ -25,7 +25,7 @@ class ClientTest : public ::testing::Test {
   [[nodiscard]] const Request& asked() const { return transport.requests.back(); }
   ScriptedTransport transport;
   OpenGate gate{seconds{4}};
-  Client client{transport, gate};
+  Client client{transport, gate, "smtp-relay-operator"};
   const Json pod{{"kind", "Pod"}, {"metadata", {{"namespace", "mail"}, {"name", "p"}}}};
 };
 
@@ -47,9 +47,34 @@ TEST_F(ClientTest, ListsWithTheVersionToWatchFrom) {
   EXPECT_EQ(asked().target, "/api/v1/namespaces/mail/pods?labelSelector=x%3D1&resourceVersion=0");
 }
 
+TEST_F(ClientTest, ListsNoMoreThanItIsToldOfWhatAFieldSays) {
+  transport.answers(200, R"({"items":[]})");
+  EXPECT_TRUE(client.list({kEvents, "mail", "", View::full, "reason=FailedCreate", 100}, "", {}));
+  EXPECT_EQ(
+    asked().target,
+    "/apis/events.k8s.io/v1/namespaces/mail/events?fieldSelector=reason%3DFailedCreate&limit=100"
+  );
+}
+
 TEST_F(ClientTest, TakesAListWithoutItemsAsEmpty) {
   transport.answers(200, R"({"metadata":{"resourceVersion":"12"},"items":null})");
   EXPECT_TRUE(client.list({kPods, "mail", "", View::full}, "", {})->items.empty());
+}
+
+TEST_F(ClientTest, AsksWhichKindsAGroupHas) {
+  transport.answers(
+    200, R"({"kind":"APIResourceList","resources":[{"name":"podmonitors"},{"name":"probes"}]})"
+  );
+  EXPECT_THAT(client.kinds_beside(kPodMonitors, {}).value(), ElementsAre("podmonitors", "probes"));
+  EXPECT_EQ(asked().asked(), "GET /apis/monitoring.coreos.com/v1");
+}
+
+TEST_F(ClientTest, TakesAGroupThatTheServerDoesNotKnowForOneWithoutKinds) {
+  transport.answers(404, "404 page not found");
+  EXPECT_TRUE(client.kinds_beside(kPodMonitors, {}).value().empty());
+  transport.answers(503, "{}");
+  EXPECT_EQ(client.kinds_beside(kPodMonitors, {}).error().kind, Kind::server)
+    << "which says nothing of kinds";
 }
 
 TEST_F(ClientTest, DeletesTheObjectThatItSawAndNoOtherOfItsName) {
@@ -112,7 +137,7 @@ TEST_F(ClientTest, TakesAListAsTheBeginningOfAWatch) {
 
 TEST_F(ClientTest, AsksForItsRightsThoughItMayNotWrite) {
   ClosedGate closed;
-  Client standby(transport, closed);
+  Client standby(transport, closed, "smtp-relay-operator");
   transport.answers(201, R"({"status":{"allowed":true}})");
   EXPECT_TRUE(standby.may_we({"mail", "create", "apps", "daemonsets", "", ""}, {}).value());
   EXPECT_EQ(asked().asked(), "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews");
@@ -181,7 +206,7 @@ TEST_F(ClientTest, ReplacesForRealOrOnlyToSee) {
 
 TEST_F(ClientTest, SendsNoWriteThatTheGateRefuses) {
   ClosedGate closed;
-  Client standby(transport, closed);
+  Client standby(transport, closed, "smtp-relay-operator");
   EXPECT_EQ(standby.apply(kPods, pod, {}).error().kind, Kind::cancelled);
   EXPECT_EQ(standby.create(kPods, pod, {}).error().kind, Kind::cancelled);
   EXPECT_EQ(standby.merge_patch(kPods, {"mail", "p"}, {}, {}).error().kind, Kind::cancelled);

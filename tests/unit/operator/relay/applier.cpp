@@ -36,7 +36,7 @@ class ApplierTest : public ::testing::Test {
 
   kube::ScriptedTransport transport;
   kube::OpenGate gate{relay::seconds{1}};
-  kube::Client client{transport, gate};
+  kube::Client client{transport, gate, "smtp-relay-operator"};
   relay::test::QuietLog log;
   std::vector<std::string> told;
   Applier applier{
@@ -52,6 +52,21 @@ TEST_F(ApplierTest, WritesNothingThatIsAlreadySo) {
   EXPECT_TRUE(converge(child.desired));
   EXPECT_THAT(asked(), IsEmpty());
   EXPECT_THAT(told, IsEmpty());
+}
+
+TEST_F(ApplierTest, RemembersItsOwnWriteUntilTheCacheHasIt) {
+  const auto of_version = [&](const char* version) {
+    auto object = child.desired;
+    object["metadata"]["resourceVersion"] = version;
+    return object;
+  };
+  const auto before = with_sidecar(of_version("1"));
+  transport.answers(200, of_version("2").dump());
+  EXPECT_TRUE(converge(before));
+  EXPECT_EQ(applier.latest(child.resource, before), of_version("2"));
+  EXPECT_EQ(applier.latest(child.resource, std::nullopt), std::nullopt) << "it has been deleted since";
+  EXPECT_EQ(applier.latest(child.resource, of_version("3")), of_version("3"));
+  EXPECT_EQ(applier.latest(child.resource, before), before) << "what the cache has had is not remembered";
 }
 
 TEST_F(ApplierTest, AppliesWhatDoesNotExist) {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "operator/relay/effective.hpp"
 #include "tests/unit/operator/relay/example.hpp"
 
 namespace op::smtp_relay {
@@ -15,7 +16,7 @@ using Kind = api::KeyReference::Kind;
 
 class ChecksTest : public ::testing::Test {
  protected:
-  [[nodiscard]] Findings found() const { return findings_of(world); }
+  [[nodiscard]] Findings found() const { return findings_of(world, effective_settings(world)); }
   /// The one fault that there is.
   void finds(std::string_view condition, const std::string& reason, const std::string& message) {
     const auto findings = found();
@@ -122,6 +123,30 @@ TEST_F(ChecksTest, RefusesACertificateWithTheKeyOfAnother) {
   EXPECT_THAT(found(), IsEmpty());
 }
 
+TEST_F(ChecksTest, NeedsTheCertificateForClientsWithItsKey) {
+  world.relay.spec.tls_certificate = "smtp-tls";
+  world.references[{Kind::secret, {"mail", "smtp-tls"}}] = {};
+  finds("SecretsResolved", "SecretNotFound", "Secret mail/smtp-tls does not exist; create it");
+  auto& secret = add_secret("smtp-tls", {"tls.crt"});
+  EXPECT_THAT(found(), SizeIs(2)) << "the key is missing, and the certificate is none";
+  secret.contents["tls.crt"] = {resources::Content::certificates};
+  finds(
+    "SecretsResolved", "SecretKeyMissing", "Secret mail/smtp-tls has no key 'tls.key'; its keys: tls.crt"
+  );
+  secret.keys.insert("tls.key");
+  finds(
+    "SecretsResolved", "InvalidKey",
+    "spec.tls.secretRef: key 'tls.key' of Secret mail/smtp-tls is not the private key of the certificate"
+  );
+  secret.contents["tls.key"] = {resources::Content::key_of_certificate};
+  EXPECT_THAT(found(), IsEmpty());
+  secret.contents["tls.crt"] = {};
+  finds(
+    "SecretsResolved", "InvalidCertificate",
+    "spec.tls.secretRef: key 'tls.crt' of Secret mail/smtp-tls is not a list of certificates in PEM"
+  );
+}
+
 TEST_F(ChecksTest, RefusesARedactionKeyThatIsTooShort) {
   world.relay.spec.redaction_key = api::KeyReference{Kind::secret, "log", "key"};
   auto& secret = add_secret("log", {"key"});
@@ -130,6 +155,28 @@ TEST_F(ChecksTest, RefusesARedactionKeyThatIsTooShort) {
   );
   secret.contents["key"] = {resources::Content::redaction_key};
   EXPECT_THAT(found(), IsEmpty());
+}
+
+TEST_F(ChecksTest, NeedsUsersOfWhoMayLogIn) {
+  world.relay.spec.auth_users = api::KeyReference{Kind::secret, "smtp-users", "users"};
+  world.relay.spec.auth_requires_tls = false;
+  world.references[{Kind::secret, {"mail", "smtp-users"}}] = {};
+  finds("SecretsResolved", "SecretNotFound", "Secret mail/smtp-users does not exist; create it");
+  auto& secret = add_secret("smtp-users", {"other"});
+  finds("SecretsResolved", "SecretKeyMissing", "Secret mail/smtp-users has no key 'users'; its keys: other");
+  secret.keys.insert("users");
+  finds(
+    "SecretsResolved", "InvalidUsers",
+    "spec.auth.secretRef: key 'users' of Secret mail/smtp-users is not a list of users"
+  );
+  secret.contents["users"] = {resources::Content::users};
+  EXPECT_THAT(found(), IsEmpty());
+}
+
+TEST_F(ChecksTest, NeedsTlsForUsersUnlessToldOtherwise) {
+  world.relay.spec.auth_users = api::KeyReference{Kind::secret, "smtp-users", "users"};
+  add_secret("smtp-users", {"users"}).contents["users"] = {resources::Content::users};
+  finds("ConfigValid", "InvalidSettings", "spec.auth.secretRef: AUTH needs TLS");
 }
 
 TEST_F(ChecksTest, NamesAMissingKeyOnceHoweverManyFieldsNameIt) {
@@ -169,6 +216,18 @@ TEST_F(ChecksTest, RefusesVariablesOfSettingsThatThePodReliesOn) {
   }
 }
 
+TEST_F(ChecksTest, LetsNoVariableNameAnotherCertificateForClients) {
+  world.relay.spec.tls_certificate = "smtp-tls";
+  auto& secret = add_secret("smtp-tls", {"tls.crt", "tls.key"});
+  secret.contents["tls.crt"] = {resources::Content::certificates};
+  secret.contents["tls.key"] = {resources::Content::key_of_certificate};
+  EXPECT_THAT(found(), IsEmpty());
+  for (const std::string name : {"SMTP_RELAY_TLS_CERTIFICATE_FILE", "SMTP_RELAY_TLS_KEY_FILE"}) {
+    environment_of(world).environment = {{name, "/tmp/x"}};
+    finds("ConfigValid", "InvalidSettings", "ConfigMaps of spec.envFrom: " + name + ": ports");
+  }
+}
+
 TEST_F(ChecksTest, LetsLaterConfigMapsWin) {
   world.relay.spec.env_from = {"extra", "more"};
   environment_of(world).environment = {{"SMTP_RELAY_LAME_DUCK", "nonsense"}};
@@ -200,12 +259,12 @@ TEST_F(ChecksTest, LeavesWhatAnotherManagerKeepsToIt) {
     return Json{{"metadata", {{"labels", {{"app.kubernetes.io/managed-by", manager}}}}}};
   };
   world.config_map = managed_by("Helm");
-  const auto findings = findings_of(world);
+  const auto findings = findings_of(world, effective_settings(world));
   ASSERT_EQ(findings.size(), 1U);
   EXPECT_EQ(findings[0].reason, "NameConflict");
   EXPECT_NE(findings[0].message.find("ConfigMap edge-smtp-relay is managed by Helm"), std::string::npos);
   world.config_map = managed_by("smtp-relay-operator");
-  EXPECT_TRUE(findings_of(world).empty());
+  EXPECT_TRUE(findings_of(world, effective_settings(world)).empty());
 }
 
 TEST_F(ChecksTest, TakesOverWhatIsItsOwnOrNobodys) {

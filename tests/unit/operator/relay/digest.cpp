@@ -4,6 +4,7 @@
 
 #include "relay/base/text.hpp"
 #include "tests/support/certificates.hpp"
+#include "tests/support/users.hpp"
 
 namespace op::smtp_relay {
 namespace {
@@ -49,6 +50,19 @@ TEST(Digest, FindsTheKeyOfTheCertificateBesideIt) {
   EXPECT_TRUE(known.contents.at("tls.crt").contains(Content::certificates));
   EXPECT_TRUE(known.contents.at("tls.key").contains(Content::key_of_certificate));
   EXPECT_FALSE(known.contents.at("other.key").contains(Content::key_of_certificate));
+}
+
+TEST(Digest, FindsUsersWhereTheRelayWould) {
+  const auto known = digest(
+    Kind::secret, object(
+                    {{"users", relay::base64("# who\n" + relay::test::kUserLine)},
+                     {"nobody", relay::base64("# nobody\n")},
+                     {"half", relay::base64(relay::test::kUserLine + "\nother:in the clear\n")}}
+                  )
+  );
+  EXPECT_TRUE(known.contents.at("users").contains(Content::users));
+  EXPECT_FALSE(known.contents.at("nobody").contains(Content::users));
+  EXPECT_FALSE(known.contents.at("half").contains(Content::users));
 }
 
 TEST(Digest, FindsKeysThatSignAndKeysThatRedact) {

@@ -124,6 +124,22 @@ TEST_F(DriftTest, LeavesWhatOthersAddToTheServiceAccount) {
   EXPECT_FALSE(agrees(service_account, account));
 }
 
+TEST_F(DriftTest, ComparesWhatIsLongByItsDigestWhicheverSideHasOne) {
+  auto board = config_map;
+  board.is_digested = true;
+  auto map = board.desired;
+  EXPECT_TRUE(agrees(board, map)) << "as the server gives it";
+  map["data"] = digested(map["data"]);
+  EXPECT_TRUE(agrees(board, map)) << "as a cache keeps it";
+  EXPECT_EQ(digested(map["data"]), map["data"]);
+  map = board.desired;
+  map["data"]["more"] = "x";
+  EXPECT_FALSE(agrees(board, map));
+  map["data"] = digested(map["data"]);
+  EXPECT_FALSE(agrees(board, map));
+  EXPECT_EQ(replacement(board, map)["data"], board.desired["data"]) << "nobody stores a digest";
+}
+
 TEST_F(DriftTest, ReplacesOurFieldsAndKeepsTheRest) {
   live["spec"]["template"]["spec"]["containers"].push_back({{"name", "sidecar"}, {"image", "x"}});
   live["metadata"]["ownerReferences"] = Json::array({{{"kind", "Other"}, {"uid", "9"}}});

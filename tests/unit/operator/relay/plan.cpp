@@ -133,6 +133,23 @@ TEST_F(PlanTest, StampsPodsAnewWhenAKeyThatSignsChanges) {
   EXPECT_EQ(plan().settings_key, before.settings_key);
 }
 
+TEST_F(PlanTest, StampsPodsAnewAndReplacesNoneWhenTheCertificateForClientsChanges) {
+  world.relay.spec.tls_certificate = "smtp-tls";
+  auto& secret = world.references[{Kind::secret, {"mail", "smtp-tls"}}];
+  secret.exists = true;
+  secret.resource_version = "1";
+  secret.keys = {"tls.crt", "tls.key"};
+  secret.contents["tls.crt"] = {resources::Content::certificates};
+  secret.contents["tls.key"] = {resources::Content::key_of_certificate};
+  const auto before = plan();
+  EXPECT_THAT(before.findings, IsEmpty());
+  secret.resource_version = "2";
+  const auto after = plan();
+  EXPECT_NE(after.reload, before.reload);
+  ASSERT_THAT(after.apply, SizeIs(4));
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(after.apply[i].desired, before.apply[i].desired);
+}
+
 TEST_F(PlanTest, RollsPodsWhenTrustAnchorsChange) {
   world.relay.spec.delivery.trust_anchors = "anchors";
   auto& anchors = world.references[{Kind::config_map, {"mail", "anchors"}}];
@@ -150,11 +167,37 @@ TEST_F(PlanTest, GivesPodsTheTimeToDrainThatTheirEnvironmentAsksFor) {
   const auto grace = [&] {
     return plan().apply.at(2).desired["spec"]["template"]["spec"]["terminationGracePeriodSeconds"];
   };
-  EXPECT_EQ(grace(), 55);
+  EXPECT_EQ(grace(), 115);
   environment_of(world).environment = {
-    {"SMTP_RELAY_LAME_DUCK", "2m"}, {"SMTP_RELAY_SESSION_DRAIN_TIMEOUT", "1m"}
+    {"SMTP_RELAY_LAME_DUCK", "2m"},
+    {"SMTP_RELAY_SESSION_DRAIN_TIMEOUT", "1m"},
+    {"SMTP_RELAY_FLUSH_TIMEOUT", "30s"}
   };
-  EXPECT_EQ(grace(), 185);
+  EXPECT_EQ(grace(), 215);
+}
+
+TEST_F(PlanTest, LeavesNodesToARelayThatHasThePortThere) {
+  Nodes nodes;
+  nodes.is_listed = true;
+  world.nodes = std::make_shared<const Nodes>(nodes);
+  world.ports = {true, 2, {{"node1", {"mail", "first"}, {"TCP", "0.0.0.0", 25}}}, {}};
+  const auto made = plan();
+  EXPECT_THAT(made.findings, IsEmpty()) << "on all other nodes it runs";
+  EXPECT_THAT(made.apply.at(2).desired["spec"]["template"]["spec"]["affinity"].dump(), HasSubstr("node1"));
+  world.relay.spec.management_state = "Paused";
+  EXPECT_THAT(plan().apply, IsEmpty());
+  EXPECT_THAT(plan().ports->exclusions.nodes, ElementsAre("node1")) << "and yet it is told";
+}
+
+TEST_F(PlanTest, AppliesNothingThatLeavesOutMoreNodesThanADaemonSetBears) {
+  Nodes nodes;
+  nodes.is_listed = true;
+  world.nodes = std::make_shared<const Nodes>(nodes);
+  world.ports = {true, 2000, {}, {}};
+  for (std::size_t number = 0; number <= kMostExclusions; ++number)
+    world.ports.lost.push_back({"n" + std::to_string(number), {"mail", "first"}, {"TCP", "0.0.0.0", 25}});
+  EXPECT_THAT(plan().findings, SizeIs(1));
+  EXPECT_THAT(plan().apply, IsEmpty());
 }
 
 TEST_F(PlanTest, LetsTheEnvironmentNameTheRelay) {

@@ -20,7 +20,7 @@ class NamespaceLevelsTest : public ::testing::Test {
   }
   kube::ScriptedTransport transport;
   kube::OpenGate gate{relay::seconds{1}};
-  kube::Client client{transport, gate};
+  kube::Client client{transport, gate, "smtp-relay-operator"};
   runtime::VirtualClock clock;
   NamespaceLevels levels{client, clock};
 };

@@ -29,7 +29,7 @@ class ReferenceCacheTest : public ::testing::Test {
  protected:
   kube::ScriptedTransport transport;
   kube::OpenGate gate{relay::seconds{1}};
-  kube::Client client{transport, gate};
+  kube::Client client{transport, gate, "smtp-relay-operator"};
   std::vector<std::string> told;
   ReferenceCache cache{client, [this](const Key& key) { told.push_back(key.name); }};
   std::unique_ptr<runtime::Sink> watch = cache.sink(Kind::secret, "mail");
@@ -60,7 +60,7 @@ TEST_F(ReferenceCacheTest, SaysNothingOfTheVersionItKnowsOrOfSecretsThatNobodyNa
   (void)cache.read(kSecret, {});
   watch->upsert(metadata("credentials", "5"));
   watch->upsert(metadata("unrelated", "9"));
-  watch->replace({metadata("credentials", "5"), metadata("unrelated", "10")});
+  watch->keep_only({{"mail", "credentials"}});
   EXPECT_THAT(told, IsEmpty());
   EXPECT_THAT(transport.requests, SizeIs(1));
 }
@@ -81,7 +81,7 @@ TEST_F(ReferenceCacheTest, FindsInAListWhatWasDeletedMeanwhile) {
   cache.use(kRelay, {kSecret});
   transport.answers(200, secret("5"));
   (void)cache.read(kSecret, {});
-  watch->replace({metadata("unrelated", "9")});
+  watch->keep_only({{"mail", "unrelated"}});
   EXPECT_THAT(told, ElementsAre("edge"));
   transport.answers(404, "{}");
   EXPECT_FALSE(cache.read(kSecret, {})->exists);
@@ -99,7 +99,7 @@ TEST_F(ReferenceCacheTest, DoesNotKeepAReadingThatWasOvertaken) {
     }
     std::function<void()> meanwhile;
   } slow;
-  kube::Client slow_client(slow, gate);
+  kube::Client slow_client(slow, gate, "smtp-relay-operator");
   ReferenceCache overtaken(slow_client, [this](const Key& key) { told.push_back(key.name); });
   const auto feed = overtaken.sink(Kind::secret, "mail");
   overtaken.use(kRelay, {kSecret});

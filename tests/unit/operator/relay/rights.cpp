@@ -52,7 +52,7 @@ TEST(Rights, AreThoseThatTheChartGrants) {
 TEST(Rights, ThatAreMissingStandInATableWithWhatIsLost) {
   kube::ScriptedTransport transport;
   kube::OpenGate gate{relay::seconds{1}};
-  kube::Client client(transport, gate);
+  kube::Client client(transport, gate, "smtp-relay-operator");
   const auto rights = rights_used({{""}, "system", ""});
   for (const auto& right : rights) {
     const bool is_allowed = right.question.resource != "events" && right.question.verb != "update";
@@ -74,7 +74,7 @@ TEST(Rights, ThatOneCanDoWithoutAreNotRequired) {
 TEST(Rights, AreUnknownWhereTheServerDoesNotAnswer) {
   kube::ScriptedTransport transport;
   kube::OpenGate gate{relay::seconds{1}};
-  kube::Client client(transport, gate);
+  kube::Client client(transport, gate, "smtp-relay-operator");
   EXPECT_EQ(ask_for(client, rights_used({{"mail"}, "mail", ""}), {}).error().kind, kube::Kind::unreachable);
 }
 

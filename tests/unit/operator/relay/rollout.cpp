@@ -40,5 +40,18 @@ TEST(Rollout, KnowsWhichSettingsThePodsOfTheTemplateRead) {
   EXPECT_EQ(rollout_of(Json{{"spec", Json::object()}}).settings_key, "");
 }
 
+TEST(Rollout, LacksPodsByCountsOfThePresentSpecAlone) {
+  auto counted = daemon_set(2, 2, 0, 0);
+  EXPECT_TRUE(rollout_of(counted).lacks_pods());
+  (*counted)["status"]["currentNumberScheduled"] = 3;
+  EXPECT_FALSE(rollout_of(counted).lacks_pods());
+  EXPECT_FALSE(rollout_of(daemon_set(2, 1, 0, 0)).lacks_pods());
+}
+
+TEST(Rollout, SpeaksOfNodes) {
+  EXPECT_EQ(of_nodes(2, 3), "2 of 3 nodes");
+  EXPECT_EQ(of_nodes(0, 1), "0 of 1 node");
+}
+
 }  // namespace
 }  // namespace op::smtp_relay

@@ -57,6 +57,89 @@ TEST_F(StatusTest, SaysWhichLineMakesANamespaceTakeRelayPods) {
   says("PodSecurityAllowed", "Unknown", "Forbidden", "namespaces is forbidden; grant get on namespaces");
 }
 
+TEST_F(StatusTest, KeepsWhatRelaysSaidOfTheirClientsUntilTheyAreHeardAgain) {
+  says("SourceAddressPreserved", "Unknown", "Pending");
+  world.relay.status.conditions = {{"SourceAddressPreserved", "False", "ClientsHidden", "they come on", 2, ""}
+  };
+  world.source_reports = {{"node-1", "p-1"}};
+  says("SourceAddressPreserved", "False", "ClientsHidden", "they come on");
+  world.source_reports = {{"node-1", "p-1", true, true}};
+  says("SourceAddressPreserved", "True", "Preserved");
+  world.source_reports.clear();
+  says("SourceAddressPreserved", "Unknown", "Pending", "no relay has said yet");
+}
+
+TEST_F(StatusTest, SaysWhichNodesAreCordonedAndWhetherTheirRelaysHeedIt) {
+  says("CordonAware", "Unknown", "Pending");
+  auto nodes = std::make_shared<Nodes>();
+  world.nodes = nodes;
+  nodes->is_listed = true;
+  says("CordonAware", "True", "NoNodeCordoned");
+  auto plan = make_plan(world, kDefaults);
+  for (int i = 10; i < 22; ++i) plan.cordons.nodes["node" + std::to_string(i)] = "unschedulable";
+  const auto said = [&] { return *next_status(world.relay, plan, daemon_set, kNoon).find("CordonAware"); };
+  EXPECT_EQ(said().status, "True");
+  EXPECT_EQ(said().reason, "NodesCordoned");
+  EXPECT_THAT(said().message, HasSubstr("node10 (unschedulable), node11 (unschedulable)"));
+  EXPECT_THAT(said().message, HasSubstr("node19 (unschedulable) and 2 more"));
+  plan.cordons.untold = "pods is forbidden";
+  EXPECT_EQ(said().status, "False");
+  EXPECT_EQ(said().reason, "NotTold");
+  EXPECT_THAT(said().message, HasSubstr("pods is forbidden"));
+  world.relay.spec.cordon_aware = false;
+  says("CordonAware", "False", "Off");
+  world.relay.spec.management_state = "Paused";
+  says("CordonAware", "False", "Paused");
+}
+
+TEST_F(StatusTest, SaysWhichRightWouldLetItSeeNodes) {
+  auto nodes = std::make_shared<Nodes>();
+  nodes->unreadable = "no right to list nodes";
+  world.nodes = nodes;
+  says("CordonAware", "Unknown", "Forbidden", "grant list and watch on nodes (chart: rbac.nodes)");
+}
+
+TEST_F(StatusTest, WaitsForNoRelayThatDrainsOnACordonedNode) {
+  roll_out(3, 3, 2);
+  auto plan = make_plan(world, kDefaults);
+  plan.cordons.nodes = {{"node2", "unschedulable"}};
+  const auto status = next_status(world.relay, plan, daemon_set, kNoon);
+  EXPECT_EQ(status.find("Progressing")->reason, "RolloutComplete");
+  EXPECT_EQ(status.find("Ready")->reason, "PodsNotAvailable");
+}
+
+TEST_F(StatusTest, LearnsTheDefaultLevelOfAClusterFromWhatItRefuses) {
+  auto plan = make_plan(world, kDefaults);
+  plan.refused_pods = R"(pods is forbidden: violates PodSecurity "baseline:latest": hostPort)";
+  auto said = *next_status(world.relay, plan, daemon_set, kNoon).find("PodSecurityAllowed");
+  EXPECT_EQ(said.reason, "LevelTooStrict");
+  EXPECT_EQ(
+    said.message,
+    "namespace mail enforces no level of Pod Security of its own, and the cluster's default, 'baseline', "
+    "refuses host "
+    "ports and host paths; run: kubectl label namespace mail pod-security.kubernetes.io/enforce=privileged "
+    "--overwrite"
+  );
+  plan.pod_security->level = "privileged";
+  said = *next_status(world.relay, plan, daemon_set, kNoon).find("PodSecurityAllowed");
+  EXPECT_EQ(said.reason, "Privileged") << "the line has been run since";
+  plan.pod_security->level = "";
+  plan.refused_pods = "pods is forbidden: exceeded quota: q";
+  EXPECT_EQ(next_status(world.relay, plan, daemon_set, kNoon).find("PodSecurityAllowed")->reason, "NoLevel");
+}
+
+TEST_F(StatusTest, HasTheServersWordsWherePodsAreRefused) {
+  roll_out(3, 1, 1);
+  auto plan = make_plan(world, kDefaults);
+  plan.refused_pods = "pods is forbidden: exceeded quota: q";
+  plan.is_stalled = true;
+  const auto status = next_status(world.relay, plan, daemon_set, kNoon);
+  EXPECT_EQ(status.find("Ready")->reason, "PodsNotAvailable");
+  EXPECT_THAT(status.find("Ready")->message, HasSubstr("25; the API server refuses pods: pods is forbidden"));
+  EXPECT_THAT(status.find("Progressing")->message, HasSubstr("10m; the API server refuses pods: pods is"));
+  EXPECT_EQ(status.find("Degraded")->reason, "FailedCreate");
+}
+
 TEST_F(StatusTest, BeginsWithEveryConditionUnknown) {
   const auto first = first_status(world.relay, kNoon);
   EXPECT_EQ(first.conditions.size(), std::size(api::condition::kAll));
@@ -70,6 +153,7 @@ TEST_F(StatusTest, IsReadyWhenEveryNodeTakesMail) {
   says("Progressing", "False", "RolloutComplete", "3 of 3 nodes up to date");
   says("ConfigValid", "True", "Accepted");
   says("SecretsResolved", "True", "Resolved");
+  says("Degraded", "False", "AsExpected");
 }
 
 TEST_F(StatusTest, IsNotReadyWhileANodeDoesNot) {
@@ -98,6 +182,18 @@ TEST_F(StatusTest, IsNotReadyWhereNoNodeMatches) {
   says("Ready", "False", "NoNodes", "nothing takes mail");
 }
 
+TEST_F(StatusTest, SaysWhoHasItsPortsWhereEveryNodeIsLeftToAnother) {
+  Nodes nodes;
+  nodes.is_listed = true;
+  world.nodes = std::make_shared<const Nodes>(nodes);
+  world.ports = {true, 1, {{"node1", {"mail", "first"}, {"TCP", "0.0.0.0", 25}}}, {}};
+  roll_out(0, 0, 0);
+  says("Ready", "False", "PortTaken", "nothing takes mail; see PortAvailable");
+  says("PortAvailable", "False", "PortTaken", "1 of 1 node left to others: SmtpRelay mail/first has port 25");
+  EXPECT_EQ(next_status(world.relay, Plan{}, daemon_set, kNoon).find("PortAvailable")->status, "Unknown")
+    << "nobody has looked";
+}
+
 TEST_F(StatusTest, TellsWhatHoldsUpARolloutThatDoesNotMove) {
   roll_out(3, 1, 2);
   auto plan = make_plan(world, kDefaults);
@@ -116,6 +212,23 @@ TEST_F(StatusTest, TellsWhatHoldsUpARolloutThatDoesNotMove) {
     next_status(world.relay, plan, daemon_set, kNoon).find("Progressing")->message,
     HasSubstr("no pod says why")
   );
+}
+
+TEST_F(StatusTest, SaysBesideTheCountWhatKeepsNodesFromTakingMail) {
+  roll_out(3, 3, 1);
+  auto plan = make_plan(world, kDefaults);
+  plan.troubles = {{"node2", "NotReady", "the spool's file system has 7 % free"}, {"node3", "Pending", ""}};
+  const auto message = [&] {
+    return next_status(world.relay, plan, daemon_set, kNoon).find("Ready")->message;
+  };
+  EXPECT_EQ(
+    message(),
+    "1 of 3 nodes take mail on port 25; node2: NotReady (the spool's file system has 7 % free), and 1 more"
+  );
+  plan.refused_pods = "exceeded quota: few";
+  EXPECT_EQ(message(), "1 of 3 nodes take mail on port 25; the API server refuses pods: exceeded quota: few");
+  plan = make_plan(world, kDefaults);
+  EXPECT_EQ(message(), "1 of 3 nodes take mail on port 25") << "nobody says why";
 }
 
 TEST_F(StatusTest, NamesTenNodesThatTakeNoMail) {
@@ -154,6 +267,7 @@ TEST_F(StatusTest, StaysReadyWithTheLastGoodConfiguration) {
   world.relay.status.config_hash = "last";
   says("Ready", "True", "LastGoodConfiguration", "see ConfigValid");
   says("ConfigValid", "False", "InvalidSettings", "spec.limits.maxMessageSize");
+  says("Degraded", "True", "InvalidSettings", "ConfigValid: spec.limits.maxMessageSize");
   EXPECT_EQ(next().config_hash, "last");
   EXPECT_EQ(next().image, "relay:0");
 }
@@ -202,7 +316,7 @@ TEST_F(StatusTest, IsTheSameWhileNothingChanges) {
 TEST_F(StatusTest, CutsAMessageThatWouldNeverEnd) {
   for (int i = 0; i < 300; ++i)
     world.relay.spec.allowed_networks.push_back("10.0.0.1/8 and more of the same");
-  EXPECT_LE(next().find("ConfigValid")->message.size(), 4100U);
+  for (const auto* type : {"ConfigValid", "Degraded"}) EXPECT_LE(next().find(type)->message.size(), 4100U);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@ namespace op::smtp_relay {
 namespace {
 
 using kube::Json;
+using kube::text_at;
 
 class TroubleTest : public ::testing::Test {
  protected:
@@ -104,6 +105,20 @@ TEST_F(TroubleTest, NamesTheNodeThatAPodCouldNotBeScheduledTo) {
   EXPECT_EQ(found(pending), (Trouble{"node2", "Unschedulable", "1 node(s) didn't have free ports"}));
 }
 
+TEST_F(TroubleTest, TellsANodeThatHasAPodFromOneThatItIsMeantFor) {
+  auto bound = pod("node1");
+  summarize(bound);
+  EXPECT_EQ(bound_to(bound), "node1");
+  auto pending = pod("");
+  pending["spec"] =
+    Json::parse(R"({"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{
+    "nodeSelectorTerms":[{"matchFields":[{"key":"metadata.name","operator":"In","values":["node2"]}]}]}}}})");
+  summarize(pending);
+  EXPECT_EQ(text_at(pending, "/spec/nodeName"), "node2");
+  EXPECT_EQ(bound_to(pending), "");
+  EXPECT_EQ(bound_to(Json::object()), "");
+}
+
 TEST_F(TroubleTest, TellsOfAPodThatItsNodeRefused) {
   auto evicted = pod("node1");
   evicted["status"] = {{"phase", "Failed"}, {"reason", "Evicted"}, {"message", "low on memory"}};
@@ -128,6 +143,16 @@ TEST_F(TroubleTest, KeepsOfAPodItsMetadataAndItsTroubleAlone) {
   EXPECT_FALSE(well.contains("status"));
 }
 
+TEST_F(TroubleTest, KeepsOfAPodItsAddress) {
+  auto pod = ready("node1");
+  summarize(pod);
+  EXPECT_EQ(address_of(pod), "");
+  pod = ready("node1");
+  pod["status"]["podIP"] = "10.1.2.3";
+  summarize(pod);
+  EXPECT_EQ(address_of(pod), "10.1.2.3");
+}
+
 TEST_F(TroubleTest, CountsEachNodeOnceAndByItsName) {
   auto leaving = ready("node2");
   leaving["metadata"]["deletionTimestamp"] = "2026-01-31T12:00:00Z";
@@ -141,6 +166,22 @@ TEST_F(TroubleTest, LeavesPodsOfOthersOut) {
   auto other = pod("node1");
   other["metadata"]["ownerReferences"][0]["uid"] = "d-2";
   EXPECT_TRUE(found_among({other}).empty());
+}
+
+TEST(Troubles, AreToldByTheirFirst) {
+  EXPECT_EQ(to_text(std::vector<Trouble>{}), "");
+  EXPECT_EQ(to_text({{"node1", "NotReady", ""}}), "node1: NotReady");
+  EXPECT_EQ(
+    to_text({{"", "Unschedulable", "no room"}, {"node2", "NotReady", ""}, {"node3", "NotReady", ""}}),
+    "a pod: Unschedulable (no room), and 2 more"
+  );
+}
+
+TEST(Troubles, MayPassWhileAPodOnlyBeginsOrEnds) {
+  for (const auto* reason : {"ContainerCreating", "PodInitializing", "Pending", "NotReady", "Terminating"})
+    EXPECT_TRUE(may_pass({"node1", reason, ""})) << reason;
+  for (const auto* reason : {"CrashLoopBackOff", "ErrImagePull", "Unschedulable", "Evicted", "Unknown"})
+    EXPECT_FALSE(may_pass({"node1", reason, ""})) << reason;
 }
 
 }  // namespace

@@ -38,6 +38,14 @@ TEST(World, KnowsAllThatOutgoingMailNames) {
   );
 }
 
+TEST(World, KnowsTheCertificateForClients) {
+  api::SmtpRelay relay;
+  relay.name_space = "mail";
+  relay.spec.tls_certificate = "smtp-tls";
+  const Reference secret{api::KeyReference::Kind::secret, {"mail", "smtp-tls"}};
+  EXPECT_EQ(references_of(relay), std::set<Reference>{secret});
+}
+
 TEST(World, OfAResourceThatNamesNothingIsEmpty) {
   api::SmtpRelay relay;
   relay.spec.smarthosts = {{"primary", "smtp.test"}};

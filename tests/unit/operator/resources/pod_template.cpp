@@ -136,6 +136,15 @@ TEST_F(PodTemplateTest, NamesTheNodeBeforeTheVariableThatHoldsItsName) {
 TEST_F(PodTemplateTest, GivesTheRelayTimeToDrain) {
   EXPECT_EQ(grace_period(std::chrono::seconds{50}), 55);
   EXPECT_EQ(grace_period(std::chrono::milliseconds{61500}), 67) << "rounded up";
+  const auto made = [&](std::optional<std::chrono::milliseconds> flush_time) {
+    return pod_template({relay, "image:1", "/srv", "", std::chrono::seconds{50}, {}, "", {}, flush_time});
+  };
+  const auto with_a_flush = made(std::chrono::seconds{60});
+  EXPECT_EQ(with_a_flush["spec"]["terminationGracePeriodSeconds"], 115);
+  EXPECT_EQ(with_a_flush["metadata"]["annotations"][std::string(kFlushAnnotation)], "1m");
+  const auto without = made(std::nullopt);
+  EXPECT_EQ(without["spec"]["terminationGracePeriodSeconds"], 55);
+  EXPECT_FALSE(without["metadata"]["annotations"].contains(std::string(kFlushAnnotation)));
 }
 
 }  // namespace

@@ -29,6 +29,31 @@ TEST(References, OfAClientCertificateAreItsTwoKeys) {
   EXPECT_EQ(keys[1].field, "spec.smarthosts[primary].tls.clientCertificateSecretRef");
 }
 
+TEST(References, OfTlsForClientsAreTheTwoKeysOfItsCertificateWhateverTheMode) {
+  api::Spec spec;
+  spec.tls_certificate = "smtp-tls";
+  for (const auto* mode : {"None", "Opportunistic", "Required"}) {
+    spec.tls_mode = mode;
+    const auto keys = mounted_keys(spec);
+    ASSERT_THAT(keys, SizeIs(2));
+    EXPECT_EQ(keys[0].key, (api::KeyReference{Kind::secret, "smtp-tls", "tls.crt"}));
+    EXPECT_EQ(keys[0].content, Content::certificates);
+    EXPECT_EQ(keys[1].key, (api::KeyReference{Kind::secret, "smtp-tls", "tls.key"}));
+    EXPECT_EQ(keys[1].content, Content::key_of_certificate);
+    for (const auto& key : keys) EXPECT_EQ(key.field, "spec.tls.secretRef");
+  }
+}
+
+TEST(References, OfUsersAreOneKeyOfASecret) {
+  api::Spec spec;
+  spec.auth_users = api::KeyReference{Kind::secret, "smtp-users", "users"};
+  const auto keys = mounted_keys(spec);
+  ASSERT_THAT(keys, SizeIs(1));
+  EXPECT_EQ(keys[0].key, (api::KeyReference{Kind::secret, "smtp-users", "users"}));
+  EXPECT_EQ(keys[0].content, Content::users);
+  EXPECT_EQ(keys[0].field, "spec.auth.secretRef");
+}
+
 TEST(References, SayWhatEachValueMustBe) {
   api::Spec spec;
   spec.delivery.ca = api::KeyReference{Kind::config_map, "ca", "ca.crt"};

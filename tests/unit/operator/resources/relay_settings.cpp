@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <gtest/gtest.h>
+#include <map>
 #include <set>
 #include <sstream>
 
+#include "relay/base/text.hpp"
 #include "relay/config/reference.hpp"
 #include "tests/support/yaml.hpp"
 
@@ -57,6 +59,62 @@ TEST(RelaySettings, SayWhetherAddressesAreRedacted) {
   relay.spec.redacts_addresses = true;
   EXPECT_EQ(Json::parse(relay_settings(relay))["log_addresses"], "redacted");
   EXPECT_FALSE(Json::parse(relay_settings(relay)).contains("log_redaction_key"));
+}
+
+/// A relay of an older image refuses settings that it does not know.
+TEST(RelaySettings, SayNothingThatOlderRelaysDoNotKnowUnlessItIsAskedFor) {
+  auto relay = edge();
+  const std::vector<std::string> later{
+    "max_connections_per_client",
+    "retry_multiplier",
+    "health_fail_on",
+    "flush_timeout",
+    "log_level",
+    "tls_mode",
+    "tls_certificate_file",
+    "tls_key_file",
+    "tls_min_version",
+    "auth_users_file",
+    "auth_requires_tls"
+  };
+  const auto plain = Json::parse(relay_settings(relay));
+  for (const auto& key : later) EXPECT_FALSE(plain.contains(key)) << key;
+  relay.spec.max_connections_per_client = 7;
+  relay.spec.retry_multiplier = "1.5";
+  relay.spec.health_fail_on = {"SmarthostDown", "CredentialsRefused"};
+  relay.spec.flush_timeout = "5s";
+  relay.spec.log_level = "warning";
+  relay.spec.tls_mode = "None";
+  relay.spec.tls_certificate = "smtp-tls";
+  relay.spec.tls_min_version = "1.3";
+  relay.spec.auth_users = api::KeyReference{api::KeyReference::Kind::secret, "smtp-users", "users"};
+  relay.spec.auth_requires_tls = false;
+  const auto settings = Json::parse(relay_settings(relay));
+  for (const auto& key : later) EXPECT_TRUE(settings.contains(key)) << key;
+  EXPECT_EQ(settings["health_fail_on"], Json::array({"smarthost_down", "credentials_refused"}));
+  EXPECT_EQ(settings["retry_multiplier"], "1.5");
+}
+
+TEST(RelaySettings, SayWhereTheCertificateForClientsIsAndNoModeThatIsTheRelaysOwn) {
+  auto relay = edge();
+  relay.spec.tls_certificate = "smtp-tls";
+  auto settings = Json::parse(relay_settings(relay));
+  EXPECT_EQ(settings["tls_certificate_file"], "/etc/smtp-relay/refs/secret-smtp-tls/tls.crt");
+  EXPECT_EQ(settings["tls_key_file"], "/etc/smtp-relay/refs/secret-smtp-tls/tls.key");
+  EXPECT_FALSE(settings.contains("tls_mode"));
+  relay.spec.tls_mode = "Required";
+  settings = Json::parse(relay_settings(relay));
+  EXPECT_EQ(settings["tls_mode"], "required");
+}
+
+TEST(RelaySettings, SayWhereTheUsersAre) {
+  auto relay = edge();
+  relay.spec.auth_users = api::KeyReference{api::KeyReference::Kind::secret, "smtp-users", "people"};
+  auto settings = Json::parse(relay_settings(relay));
+  EXPECT_EQ(settings["auth_users_file"], "/etc/smtp-relay/refs/secret-smtp-users/people");
+  EXPECT_FALSE(settings.contains("auth_requires_tls")) << "it is the relay's own";
+  relay.spec.auth_requires_tls = false;
+  EXPECT_EQ(Json::parse(relay_settings(relay))["auth_requires_tls"], "off");
 }
 
 bool is_left_alone(std::string_view key) {
@@ -129,6 +187,30 @@ TEST(RelaySettings, HaveTheRelaysOwnDefaults) {
   EXPECT_GT(compared, 25U);
 }
 
+/// What is not said must be what the relay takes for it.
+TEST(RelaySettings, HaveTheRelaysOwnDefaultsWhereTheyAreSilent) {
+  const api::Spec spec;
+  const std::map<std::string, std::string> silent{
+    {"max_connections_per_client", std::to_string(spec.max_connections_per_client)},
+    {"retry_multiplier", spec.retry_multiplier},
+    {"health_fail_on", ""},
+    {"flush_timeout", spec.flush_timeout},
+    {"log_level", spec.log_level},
+    {"tls_mode", relay::lower(spec.tls_mode)},
+    {"tls_certificate_file", spec.tls_certificate},
+    {"tls_key_file", spec.tls_certificate},
+    {"tls_min_version", spec.tls_min_version},
+    {"policies", ""},
+    {"auth_users_file", ""},
+    {"auth_requires_tls", spec.auth_requires_tls ? "on" : "off"},
+  };
+  for (const auto& [key, value] : silent) {
+    const auto* setting = relay::config::find_setting(key);
+    ASSERT_NE(setting, nullptr) << key;
+    EXPECT_EQ(setting->default_value, value) << key;
+  }
+}
+
 /// Numbers of a setting, as its row words them: `1 to 1000`.
 TEST(RelaySettings, HaveTheRelaysOwnBounds) {
   std::size_t compared = 0;
@@ -154,9 +236,10 @@ TEST(RelaySettings, TellWhichFieldASettingComesFrom) {
 
 TEST(RelaySettings, AreFixedWherePodsHavePortsAndMountsForThem) {
   for (const auto* key :
-       {"listen", "passwd_client", "dkim", "mx_ca", "dns_trust_anchors", "log_redaction_key"})
+       {"listen", "passwd_client", "dkim", "mx_ca", "dns_trust_anchors", "log_redaction_key",
+        "tls_certificate_file", "tls_key_file", "auth_users_file"})
     EXPECT_TRUE(is_fixed_by_the_pod(key)) << key;
-  for (const auto* key : {"smarthosts", "max_message_size", "unknown"})
+  for (const auto* key : {"smarthosts", "max_message_size", "tls_mode", "unknown"})
     EXPECT_FALSE(is_fixed_by_the_pod(key)) << key;
 }
 

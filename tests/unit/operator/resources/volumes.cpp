@@ -71,6 +71,18 @@ TEST_F(VolumesTest, HoldACertificateWithItsKey) {
   EXPECT_EQ(volume["secret"]["items"], Json::array({item("tls.crt"), item("tls.key")}));
 }
 
+TEST_F(VolumesTest, HoldTheCertificateForClientsAndChangeWithItsNameAlone) {
+  EXPECT_EQ(mounted_at("/etc/smtp-relay/refs/secret-smtp-tls"), nullptr);
+  relay.spec.tls_certificate = "smtp-tls";
+  const auto volume = mounted_at("/etc/smtp-relay/refs/secret-smtp-tls");
+  EXPECT_EQ(volume["secret"]["secretName"], "smtp-tls");
+  EXPECT_EQ(volume["secret"]["items"], Json::array({item("tls.crt"), item("tls.key")}));
+  const auto before = volumes(blueprint());
+  relay.spec.tls_mode = "Required";
+  relay.spec.tls_min_version = "1.3";
+  EXPECT_EQ(volumes(blueprint()), before) << "mode and version are live";
+}
+
 TEST_F(VolumesTest, HoldWhatAnAuthenticationReadsAndNoMore) {
   relay.spec.smarthosts[0].auth = api::Auth{"Plain", "credentials"};
   const std::string place = "/etc/smtp-relay/refs/secret-credentials";
@@ -112,6 +124,10 @@ TEST_F(VolumesTest, GiveTheSettingsAnotherPlaceWithEachReference) {
   add_dkim("dkim", "a.pem");
   EXPECT_TRUE(is_new());
   relay.spec.redaction_key = api::KeyReference{Kind::secret, "log", "key"};
+  EXPECT_TRUE(is_new());
+  relay.spec.tls_certificate = "smtp-tls";
+  EXPECT_TRUE(is_new());
+  relay.spec.auth_users = api::KeyReference{Kind::secret, "smtp-users", "users"};
   EXPECT_TRUE(is_new());
 }
 

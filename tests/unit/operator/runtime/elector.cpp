@@ -57,7 +57,7 @@ class LeaseServer : public kube::Transport {
 struct Candidate {
   Candidate(LeaseServer& server, const std::string& identity)
       : gate(milliseconds{100}),
-        client(server, gate),
+        client(server, gate, "smtp-relay-operator"),
         elector(
           {"mail", "l"}, {identity, seconds{1}, milliseconds{400}, milliseconds{50}},
           {client, leadership, metrics, clock, jitter, log},
@@ -69,7 +69,7 @@ struct Candidate {
         ) {}
 
   BootClock clock;
-  Metrics metrics{"c", 1, "h"};
+  Metrics metrics{{"c", "lease", "smtp_relay_operator"}, 1, "h"};
   FixedJitter jitter;
   relay::test::QuietLog log;
   Leadership leadership{clock, TokenBucket(100, 100), metrics};

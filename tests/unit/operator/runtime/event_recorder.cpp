@@ -43,7 +43,7 @@ class EventRecorderTest : public ::testing::Test {
   }
   CountingTransport transport;
   kube::OpenGate gate{seconds{1}};
-  kube::Client client{transport, gate};
+  kube::Client client{transport, gate, "smtp-relay-operator"};
   VirtualClock clock;
   relay::test::QuietLog log;
   EventRecorder recorder{client, {"x.test/operator", "one"}, clock, log};

@@ -12,7 +12,7 @@ class LeadershipTest : public ::testing::Test {
  protected:
   void lead() { leadership.lead({clock.steady() + seconds{10}, clock.steady() + seconds{15}}); }
   VirtualClock clock;
-  Metrics metrics{"c", 1, "h"};
+  Metrics metrics{{"c", "lease", "smtp_relay_operator"}, 1, "h"};
   Leadership leadership{clock, TokenBucket(1000, 1000), metrics};
 };
 

@@ -25,7 +25,7 @@ class QuietStream : public kube::ScriptedTransport {
 class MeteredTransportTest : public ::testing::Test {
  protected:
   [[nodiscard]] std::string text() const { return metrics.to_text({}); }
-  Metrics metrics{"smtprelay", 1, "h"};
+  Metrics metrics{{"smtprelay", "lease", "smtp_relay_operator"}, 1, "h"};
 };
 
 TEST_F(MeteredTransportTest, CountsAnswersAndTheirAbsence) {

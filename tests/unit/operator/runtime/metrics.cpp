@@ -9,7 +9,7 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(Metrics, ExistFromTheStart) {
-  const Metrics metrics("smtprelay", 4, "api:6443");
+  const Metrics metrics({"smtprelay", "smtp-relay-operator", "smtp_relay_operator"}, 4, "api:6443");
   const auto text = metrics.to_text({});
   for (const std::string series : {
          R"(controller_runtime_reconcile_total{controller="smtprelay",result="success"} 0)",
@@ -33,7 +33,7 @@ TEST(Metrics, ExistFromTheStart) {
 }
 
 TEST(Metrics, CountProcessorTimeUpwards) {
-  const Metrics metrics("smtprelay", 4, "api:6443");
+  const Metrics metrics({"smtprelay", "smtp-relay-operator", "smtp_relay_operator"}, 4, "api:6443");
   EXPECT_THAT(metrics.to_text({}), HasSubstr("# TYPE process_cpu_seconds_total counter\n"));
   const auto used = [&] {
     const auto text = metrics.to_text({});
@@ -46,7 +46,7 @@ TEST(Metrics, CountProcessorTimeUpwards) {
 }
 
 TEST(Metrics, CountWhatTheyAreTold) {
-  Metrics metrics("smtprelay", 4, "api:6443");
+  Metrics metrics({"smtprelay", "smtp-relay-operator", "smtp_relay_operator"}, 4, "api:6443");
   using Seconds = Metrics::Duration;
   metrics.reconciled(ReconcileResult::error, Seconds{0.2});
   metrics.requested("GET", "200", Seconds{0.03});
@@ -70,6 +70,23 @@ TEST(Metrics, CountWhatTheyAreTold) {
          R"(workqueue_longest_running_processor_seconds{controller="smtprelay",name="smtprelay"} 5)",
        })
     EXPECT_THAT(text, HasSubstr(series + "\n"));
+}
+
+TEST(Metrics, TellOfADegradedResourceAsLongAsItIs) {
+  Metrics metrics({"smtprelay", "lease", "smtp_relay_operator"}, 1, "h");
+  const auto series = [&] {
+    const auto text = metrics.to_text({});
+    const auto begin = text.find("\nsmtp_relay_operator_degraded{");
+    return begin == std::string::npos ? "" : text.substr(begin + 1, text.find('\n', begin + 1) - begin - 1);
+  };
+  EXPECT_EQ(series(), "");
+  metrics.degraded("mail/edge", "SecretNotFound");
+  EXPECT_EQ(series(), R"(smtp_relay_operator_degraded{object="mail/edge",reason="SecretNotFound"} 1)");
+  metrics.degraded("mail/edge", "PodsNotAvailable");
+  EXPECT_EQ(series(), R"(smtp_relay_operator_degraded{object="mail/edge",reason="PodsNotAvailable"} 1)");
+  metrics.degraded("mail/other", "");
+  metrics.degraded("mail/edge", "");
+  EXPECT_EQ(series(), "");
 }
 
 }  // namespace

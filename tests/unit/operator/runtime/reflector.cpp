@@ -137,6 +137,16 @@ TEST_F(ReflectorTest, ListsAtOnceFromTheNewestStateWhenItsVersionIsGone) {
   watches("400");
 }
 
+TEST_F(ReflectorTest, ListsAtOnceBehindAnOutageThatEndedASilentWatch) {
+  begin();
+  now += seconds{60};
+  on(reflector_event::WatchEnded{failure(Kind::unreachable)});
+  waits(milliseconds{800});
+  on(reflector_event::Woke{});
+  on(reflector_event::WatchEnded{failure(Kind::gone)});
+  lists("");
+}
+
 TEST_F(ReflectorTest, DoesNotListForEverWhenWhatItListedIsGoneToo) {
   begin();
   saw("12");
@@ -247,6 +257,16 @@ TEST_F(StreamedListTest, TriesAListBehindThreeStreamsThatFailed) {
   saw("11");
   on(reflector_event::WatchEnded{failure(Kind::gone)});
   lists_as_a_stream("");
+}
+
+TEST_F(StreamedListTest, StaysAStreamHoweverOftenItWasForbidden) {
+  on(reflector_event::Started{});
+  for (int i = 0; i < 4; ++i) {
+    lists_as_a_stream("0");
+    on(reflector_event::WatchEnded{failure(Kind::forbidden)});
+    on(reflector_event::Woke{});
+  }
+  lists_as_a_stream("0");
 }
 
 TEST_F(StreamedListTest, BeginsAtOnceFromTheNewestStateWhenItsVersionIsGone) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <thread>
 
+#include "tests/unit/operator/runtime/whole_list.hpp"
+
 namespace op::runtime {
 namespace {
 
@@ -55,19 +57,19 @@ TEST_F(StoreTest, DerivesDeletionsFromAListAndTellsNothingOfWhatIsTheSame) {
   mail->upsert(object("b", "2"));
   mail->upsert(object("c", "3"));
   told.clear();
-  mail->replace({object("b", "2"), object("c", "9"), object("d", "4")});
+  give_all(*mail, {object("b", "2"), object("c", "9"), object("d", "4")});
   EXPECT_THAT(told, UnorderedElementsAre("a 1>-", "c 3>9", "d ->4"));
   EXPECT_THAT(store.keys(), UnorderedElementsAre(Key{"mail", "b"}, Key{"mail", "c"}, Key{"mail", "d"}));
 }
 
 TEST_F(StoreTest, LeavesOtherNamespacesAloneWhenOneIsListed) {
   const auto second = store.feed("second");
-  mail->replace({object("a", "1"), object("b", "2")});
-  second->replace({object("a", "3", "", "second")});
-  mail->replace({object("b", "2")});
+  give_all(*mail, {object("a", "1"), object("b", "2")});
+  give_all(*second, {object("a", "3", "", "second")});
+  give_all(*mail, {object("b", "2")});
   EXPECT_THAT(told, ElementsAre("a ->1", "b ->2", "a ->3", "a 1>-"));
   EXPECT_THAT(store.keys(), UnorderedElementsAre(Key{"mail", "b"}, Key{"second", "a"}));
-  second->replace({});
+  second->keep_only({});
   EXPECT_THAT(store.keys(), ElementsAre(Key{"mail", "b"}));
 }
 
@@ -79,7 +81,7 @@ TEST_F(StoreTest, TakesListsOfSeveralNamespacesAtOnce) {
       informers.emplace_back([&shared, name_space] {
         const auto feed = shared.feed(name_space);
         for (int round = 0; round < 100; ++round)
-          feed->replace({object("a", std::to_string(round), "", name_space)});
+          give_all(*feed, {object("a", std::to_string(round), "", name_space)});
       });
     }
   }
@@ -122,9 +124,9 @@ TEST_F(StoreTest, TakesAListOfAllNamespacesAtOnce) {
       {"group", ""}, {"metadata", {{"namespace", name_space}, {"name", "a"}, {"resourceVersion", "1"}}}
     };
   };
-  all->replace({in("one"), in("two")});
+  give_all(*all, {in("one"), in("two")});
   EXPECT_EQ(store.keys().size(), 2U);
-  all->replace({in("two")});
+  give_all(*all, {in("two")});
   EXPECT_EQ(store.keys(), (std::vector<Key>{{"two", "a"}}));
 }
 

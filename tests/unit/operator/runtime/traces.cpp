@@ -228,8 +228,8 @@ struct Mirror {
 void play(unsigned seed) {
   ModelServer server(seed);
   kube::OpenGate gate{seconds{1}};
-  kube::Client client(server, gate);
-  static Metrics metrics{"c", 1, "h"};
+  kube::Client client(server, gate, "smtp-relay-operator");
+  static Metrics metrics{{"c", "lease", "smtp_relay_operator"}, 1, "h"};
   VirtualClock clock;
   FixedJitter jitter;
   relay::test::QuietLog log;

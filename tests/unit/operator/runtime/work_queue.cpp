@@ -117,6 +117,105 @@ TEST_F(WorkQueueTest, TellsHowLongAKeyWaited) {
   EXPECT_EQ(queue.take(now)->waited, milliseconds{20}) << "while its worker had it, it could not be taken";
 }
 
+TEST_F(WorkQueueTest, LetsWhatHappenedOvertakeWhatIsLookedAtAnyway) {
+  queue.add({"mail", "x"}, now, Priority::background);
+  queue.add({"mail", "y"}, now, Priority::background);
+  queue.add(kA, now);
+  queue.add(kB, now);
+  EXPECT_EQ(take(), "a");
+  EXPECT_EQ(take(), "b");
+  EXPECT_EQ(take(), "x");
+  EXPECT_EQ(take(), "y");
+  EXPECT_EQ(take(), "");
+}
+
+TEST_F(WorkQueueTest, MovesAKeyForwardWhenSomethingHappensToIt) {
+  queue.add({"mail", "x"}, now, Priority::background);
+  queue.add(kA, now, Priority::background);
+  wait(milliseconds{30});
+  queue.add(kA, now);
+  EXPECT_EQ(queue.depth(), 2U) << "it is there once";
+  const auto taken = queue.take(now);
+  EXPECT_EQ(taken->key, kA);
+  EXPECT_EQ(taken->waited, milliseconds{30}) << "since it was first added";
+  EXPECT_EQ(take(), "x");
+  EXPECT_EQ(take(), "");
+}
+
+TEST_F(WorkQueueTest, DoesNotMoveAKeyBack) {
+  queue.add(kA, now);
+  queue.add(kA, now, Priority::background);
+  queue.add(kB, now);
+  EXPECT_EQ(take(), "a");
+}
+
+TEST_F(WorkQueueTest, RemembersThePriorityOfWhatComesWhileAWorkerHasIt) {
+  queue.add(kA, now);
+  EXPECT_EQ(take(), "a");
+  queue.add(kA, now, Priority::background);
+  queue.add({"mail", "x"}, now, Priority::background);
+  queue.add(kA, now);
+  queue.done(kA, now);
+  EXPECT_EQ(take(), "a");
+  EXPECT_EQ(take(), "x");
+  queue.add(kA, now, Priority::background);
+  queue.done(kA, now);
+  queue.add(kB, now);
+  EXPECT_EQ(take(), "b");
+  EXPECT_EQ(take(), "a");
+}
+
+TEST_F(WorkQueueTest, LetsAnEditOvertakeWhatComesBackBehindALongDelay) {
+  const Key failing{"mail", "failing"};
+  for (int failures = 1; failures <= 8; ++failures) {
+    queue.retry(failing, now);
+    wait(seconds{2});
+    EXPECT_EQ(take(), "failing");
+    queue.done(failing, now);
+  }
+  queue.retry(failing, now);  // its ninth delay is 1.28 s
+  queue.add_after({"mail", "later"}, seconds{30}, now);
+  queue.add_after(kB, seconds{60}, now);
+  wait(seconds{60});
+  EXPECT_EQ(take(), "failing") << "all three have come back";
+  queue.add(kA, now);
+  EXPECT_EQ(take(), "a");
+  EXPECT_EQ(take(), "later");
+  EXPECT_EQ(take(), "b");
+}
+
+TEST_F(WorkQueueTest, GivesAFailingKeyAtOnceWhenSomethingHappensToIt) {
+  for (int i = 0; i < 3; ++i) queue.add({"mail", "x" + std::to_string(i)}, now, Priority::background);
+  queue.add_after(kA, seconds{30}, now);
+  queue.add_after(kB, seconds{2}, now);
+  wait(seconds{3});
+  queue.add(kA, now);
+  EXPECT_EQ(take(), "a") << "it is delayed still";
+  queue.add(kB, now);
+  EXPECT_EQ(take(), "b") << "it had come back already, behind the others";
+  EXPECT_EQ(take(), "x0");
+}
+
+TEST_F(WorkQueueTest, IsPromptWithWhatWouldHaveComeBackBehindAShortDelayThoughALongOneEndsSooner) {
+  queue.add_after(kA, seconds{30}, now);
+  queue.add_after(kB, seconds{29}, now);
+  wait(seconds{29} + milliseconds{500});
+  EXPECT_EQ(take(), "b");
+  queue.add_after(kA, milliseconds{900}, now);
+  wait(seconds{1});
+  queue.add({"mail", "background"}, now, Priority::background);
+  EXPECT_EQ(take(), "a");
+  EXPECT_EQ(take(), "background");
+}
+
+TEST_F(WorkQueueTest, KeepsItsPlaceForWhatComesBackBehindAShortDelay) {
+  queue.add({"mail", "x"}, now, Priority::background);
+  queue.add_after(kA, seconds{1}, now);
+  wait(seconds{1});
+  EXPECT_EQ(take(), "a");
+  EXPECT_EQ(take(), "x");
+}
+
 /// Ten thousand random events: a key is with one worker at most, and none that was added is ever lost.
 TEST_F(WorkQueueTest, LosesNothingWhateverHappens) {
   std::mt19937 random(7);
@@ -128,11 +227,11 @@ TEST_F(WorkQueueTest, LosesNothingWhateverHappens) {
     const auto key = pick();
     switch (random() % 5) {
       case 0:
-        queue.add(key, now);
+        queue.add(key, now, random() % 2 == 0 ? Priority::prompt : Priority::background);
         wanted[key] = true;
         break;
       case 1:
-        queue.add_after(key, milliseconds{random() % 50}, now);
+        queue.add_after(key, milliseconds{random() % 1500}, now);
         wanted[key] = true;
         break;
       case 2:

@@ -28,12 +28,14 @@ TEST_F(FilesTest, AreAllThatTheSettingsName) {
   std::map<std::string, std::string> paths;
   for (const auto* name :
        {"passwd", "mx_ca", "redaction", "ca", "certificate", "key", "user", "password", "id", "secret",
-        "refresh", "dkim"})
+        "refresh", "dkim", "tls_certificate", "tls_key", "users", "nodes"})
     paths[name] = file(name, std::string("text of ") + name);
   const auto quoted = [&](const char* name) { return "\"" + paths[name] + "\""; };
   const auto files = read_files(settings(
     R"({"passwd_client": )" + quoted("passwd") + R"(, "mx_ca": )" + quoted("mx_ca") +
-    R"(, "log_redaction_key": )" + quoted("redaction") +
+    R"(, "log_redaction_key": )" + quoted("redaction") + R"(, "tls_certificate_file": )" +
+    quoted("tls_certificate") + R"(, "tls_key_file": )" + quoted("tls_key") + R"(, "auth_users_file": )" +
+    quoted("users") + R"(, "hidden_sources_file": )" + quoted("nodes") +
     R"(, "smarthosts": [{"name": "a", "host": "a.test", "ca": )" + quoted("ca") +
     R"(, "client_certificate": )" + quoted("certificate") + R"(, "client_key": )" + quoted("key") +
     R"(, "username_file": )" + quoted("user") + R"(, "password_file": )" + quoted("password") +
@@ -59,6 +61,16 @@ TEST_F(FilesTest, ThatAreMissingAreEmpty) {
   EXPECT_EQ(text_of(*files, "/nowhere/at/all"), "");
   EXPECT_EQ(text_of(*files, "/never/named"), "");
   EXPECT_EQ(text_of(*files, ""), "");
+}
+
+TEST_F(FilesTest, ThatAreEmptyAreThere) {
+  const auto path = file("users", "");
+  const auto files = read_files(settings(
+    R"({"mx_ca": "/nowhere/at/all", "auth_requires_tls": "off", "auth_users_file": ")" + path + "\"}"
+  ));
+  ASSERT_TRUE(files);
+  EXPECT_TRUE(files->contains(path));
+  EXPECT_FALSE(files->contains("/nowhere/at/all"));
 }
 
 TEST_F(FilesTest, ThatCannotBeReadAreAnErrorThatNamesThem) {

@@ -38,5 +38,31 @@ TEST(PodAnnotations, AskForADrain) {
   EXPECT_FALSE(asks_for_drain(""));
 }
 
+TEST(PodAnnotations, SayWhyTheNodeIsCordoned) {
+  const auto* both =
+    "smtp.buildinglink.com/cordoned=\"unschedulable\"\nsmtp.buildinglink.com/drain=\"true\"\n";
+  EXPECT_EQ(cordon_in(both), "unschedulable");
+  EXPECT_TRUE(asks_for_drain(both)) << "one says nothing of the other";
+  EXPECT_FALSE(asks_for_drain("smtp.buildinglink.com/cordoned=\"unschedulable\"\n"));
+  EXPECT_EQ(cordon_in("smtp.buildinglink.com/cordoned=\"karpenter.sh/disrupted\""), "karpenter.sh/disrupted");
+  EXPECT_EQ(cordon_in("smtp.buildinglink.com/drain=\"true\"\n"), std::nullopt);
+  EXPECT_EQ(cordon_in("smtp.buildinglink.com/cordoned=\"\"\n"), std::nullopt);
+  EXPECT_EQ(cordon_in("smtp.buildinglink.com/cordoned=\"False\"\n"), std::nullopt);
+  EXPECT_EQ(cordon_in(""), std::nullopt);
+}
+
+TEST(PodAnnotations, OfTheCordonArePrintableAndShort) {
+  EXPECT_EQ(cordon_in("smtp.buildinglink.com/cordoned=\"a\tb\xc3\xa4\""), "a?b??");
+  EXPECT_EQ(cordon_in("smtp.buildinglink.com/cordoned=\"" + std::string(1000, 'x') + "\"")->size(), 200U);
+  EXPECT_EQ(cordon_in("smtp.buildinglink.com/cordoned=unquoted"), "unquoted");
+}
+
+TEST(PodAnnotations, AskToRetireByAKeyOfItsOwn) {
+  EXPECT_TRUE(asks_to_retire("smtp.buildinglink.com/drain=\"\"\nsmtp.buildinglink.com/retire=\"true\"\n"));
+  EXPECT_FALSE(asks_to_retire("smtp.buildinglink.com/retire=\"false\"\n"));
+  EXPECT_FALSE(asks_to_retire("smtp.buildinglink.com/drain=\"true\"\n"));
+  EXPECT_FALSE(asks_for_drain("smtp.buildinglink.com/retire=\"true\"\n"));
+}
+
 }  // namespace
 }  // namespace relay::app

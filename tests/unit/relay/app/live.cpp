@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/certificates.hpp"
+#include "tests/support/folder.hpp"
 #include "tests/support/quiet_log.hpp"
+#include "tests/support/users.hpp"
 
 namespace relay::app {
 namespace {
@@ -11,7 +14,8 @@ config::Settings settings(std::map<std::string, std::string> more = {}) {
   more.insert(
     {{"SMTP_RELAY_SMARTHOST", "smtp.example.net:587"},
      {"SMTP_RELAY_ALLOWED_NETWORKS", "10.0.0.0/8"},
-     {"SMTP_RELAY_HOSTNAME", "node1"}}
+     {"SMTP_RELAY_HOSTNAME", "node1"},
+     {"SMTP_RELAY_SPOOL_PATH", "/nowhere/spool"}}
   );
   auto loaded = config::load({std::nullopt, "", more});
   EXPECT_TRUE(loaded.faults.empty());
@@ -47,6 +51,21 @@ TEST_F(LiveTest, NeverLetsHiddenAddressesRelay) {
   }
 }
 
+TEST_F(LiveTest, LearnsOfNodesThatComeAndForgetsNoneBecauseTheListIsGone) {
+  const std::string path = settings().hidden_sources_file;
+  Live live(settings(), {{path, "10.1.40.61\n10.140.2.0/31\n"}}, {}, log, no_token);
+  EXPECT_EQ(standing(live, "10.1.40.61"), policy::Standing::hidden);
+  EXPECT_EQ(standing(live, "10.140.2.1"), policy::Standing::hidden);
+  EXPECT_EQ(standing(live, "10.1.40.62"), policy::Standing::allowed);
+  EXPECT_FALSE(live.apply(settings(), {{path, "10.1.40.62\n"}})) << "no next hop is another";
+  EXPECT_EQ(standing(live, "10.1.40.61"), policy::Standing::allowed);
+  EXPECT_EQ(standing(live, "10.1.40.62"), policy::Standing::hidden);
+  for (const auto* nothing : {"", "# nothing\n"}) {
+    (void)live.apply(settings(), {{path, nothing}});
+    EXPECT_EQ(standing(live, "10.1.40.62"), policy::Standing::hidden);
+  }
+}
+
 TEST_F(LiveTest, PutsChangedCredentialsInForceAndSaysSo) {
   Live live(settings(), passwords("smtp.example.net:user:old"), {}, log, no_token);
   const auto before = live.plan();
@@ -60,11 +79,88 @@ TEST_F(LiveTest, PutsChangedCredentialsInForceAndSaysSo) {
     << "a snapshot never changes";
 }
 
+TEST_F(LiveTest, HasPoliciesWhereTheSettingsDo) {
+  Live live(settings(), {}, {}, log, no_token);
+  EXPECT_EQ(live.rules()->policies, nullptr) << "what costs a look at a pointer";
+  EXPECT_FALSE(live.apply(settings({{"SMTP_RELAY_POLICIES", R"([{"name": "all", "action": "hold"}])"}}), {}));
+  ASSERT_NE(live.rules()->policies, nullptr);
+  EXPECT_EQ(live.rules()->policies->at(0).name, "all");
+}
+
 TEST_F(LiveTest, ChangesRulesWithoutTouchingNextHops) {
   Live live(settings(), {}, {}, log, no_token);
   EXPECT_FALSE(live.apply(settings({{"SMTP_RELAY_ALLOWED_NETWORKS", "192.168.0.0/16"}}), {}));
   EXPECT_EQ(standing(live, "10.1.40.70"), policy::Standing::not_listed);
   EXPECT_EQ(standing(live, "192.168.1.1"), policy::Standing::allowed);
+}
+
+TEST_F(LiveTest, GivesSessionsTheirLimits) {
+  Live live(settings(), {}, {}, log, no_token);
+  EXPECT_EQ(live.rules()->max_connections_per_client, 50U);
+  EXPECT_FALSE(live.rules()->logs_sessions);
+  (void)live.apply(
+    settings({{"SMTP_RELAY_MAX_CONNECTIONS_PER_CLIENT", "7"}, {"SMTP_RELAY_LOG_LEVEL", "debug"}}), {}
+  );
+  EXPECT_EQ(live.rules()->max_connections_per_client, 7U);
+  EXPECT_TRUE(live.rules()->logs_sessions);
+}
+
+TEST_F(LiveTest, GivesSessionsTheCertificateOfTheMomentCase067) {
+  const test::Folder folder;
+  const auto write = [&folder] {
+    const auto certificate = test::make_certificate({});
+    test::write_text(folder.path("tls.crt"), test::pem(certificate));
+    test::write_text(folder.path("tls.key"), test::key_pem(certificate));
+  };
+  const auto with = [&folder](const char* mode) {
+    return settings(
+      {{"SMTP_RELAY_TLS_MODE", mode},
+       {"SMTP_RELAY_TLS_CERTIFICATE_FILE", folder.path("tls.crt")},
+       {"SMTP_RELAY_TLS_KEY_FILE", folder.path("tls.key")}}
+    );
+  };
+  write();
+  Live live(with("opportunistic"), read_files(with("opportunistic")).value(), {}, log, no_token);
+  const auto first = live.rules()->tls;
+  EXPECT_NE(first, nullptr);
+  EXPECT_FALSE(live.rules()->needs_tls);
+  write();
+  EXPECT_FALSE(live.apply(with("required"), read_files(with("required")).value()))
+    << "no next hop changes by it";
+  EXPECT_TRUE(live.rules()->needs_tls);
+  EXPECT_NE(live.rules()->tls, first);
+  EXPECT_TRUE(live.check_tls(with("required")));
+  (void)live.apply(with("none"), {});
+  EXPECT_EQ(live.rules()->tls, nullptr);
+}
+
+TEST_F(LiveTest, GivesSessionsTheUsersOfTheMoment) {
+  const auto with = [](const char* requires_tls) {
+    return settings(
+      {{"SMTP_RELAY_AUTH_USERS_FILE", "/users"},
+       {"SMTP_RELAY_AUTH_REQUIRES_TLS", requires_tls},
+       {"SMTP_RELAY_AUTH_FAILURES_PER_CLIENT", "7"},
+       {"SMTP_RELAY_TLS_CERTIFICATE_FILE", "/tls.crt"},
+       {"SMTP_RELAY_TLS_KEY_FILE", "/tls.key"}}
+    );
+  };
+  Live live(settings(), {}, {}, log, no_token);
+  EXPECT_EQ(live.rules()->users, nullptr);
+  EXPECT_FALSE(live.rules()->wants_users);
+  EXPECT_FALSE(live.apply(with("on"), {{"/users", "nonsense"}}));
+  EXPECT_EQ(live.rules()->users, nullptr);
+  EXPECT_TRUE(live.rules()->wants_users) << "which is no reason to refuse for good";
+  EXPECT_EQ(live.users(), 0U);
+  EXPECT_FALSE(live.apply(with("on"), {{"/users", test::kUserLine}})) << "no next hop changes by it";
+  EXPECT_EQ(live.rules()->users->count(), 1U);
+  EXPECT_TRUE(live.rules()->auth_needs_tls);
+  EXPECT_EQ(live.rules()->max_failed_logins_per_client, 7U);
+  (void)live.apply(with("off"), {{"/users", test::kUserLine + "\n" + test::user_line("other", "x")}});
+  EXPECT_EQ(live.rules()->users->count(), 2U);
+  EXPECT_FALSE(live.rules()->auth_needs_tls);
+  (void)live.apply(with("off"), {{"/users", "nonsense"}});
+  EXPECT_EQ(live.rules()->users->count(), 2U) << "those of before stay";
+  EXPECT_EQ(live.users(), 2U);
 }
 
 TEST_F(LiveTest, LeavesSettingsThatNeedARestartAlone) {

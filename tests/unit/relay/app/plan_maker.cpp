@@ -151,6 +151,33 @@ TEST_F(PlanMakerTest, KeepsATlsClientWhileItsFilesStayTheSame) {
   EXPECT_GT(second->smarthosts[0].generation, first.generation);
 }
 
+TEST_F(PlanMakerTest, MakesOneTlsClientForAllSmarthostsWithTheSameTerms) {
+  write("ca", test::pem(test::make_authority("one")));
+  const auto plan = make(
+    R"({"smarthosts": [{"name": "a", "host": "a.test"}, {"name": "b", "host": "b.test"},
+                       {"name": "c", "host": "c.test", "ca": "$/ca"}, {"name": "d", "host": "d.test", "ca": "$/ca"},
+                       {"name": "e", "host": "e.test", "tls_min_version": "1.3"}]})"
+  );
+  const auto& made = plan->smarthosts;
+  EXPECT_EQ(made[0].host.tls, made[1].host.tls);
+  EXPECT_EQ(made[2].host.tls, made[3].host.tls);
+  EXPECT_EQ(plan->mx.tls_client, made[0].host.tls);
+  EXPECT_NE(made[0].host.tls, made[2].host.tls);
+  EXPECT_NE(made[0].host.tls, made[4].host.tls);
+}
+
+TEST_F(PlanMakerTest, LendsNobodyTheLastGoodAuthoritiesOfAnotherSmarthost) {
+  write("ca", test::pem(test::make_authority("one")));
+  const auto good = make(R"({"smarthosts": [{"name": "a", "host": "a.test", "ca": "$/ca"}]})");
+  write("ca", "canary, and no certificate");
+  const std::string two =
+    R"({"smarthosts": [{"name": "a", "host": "a.test", "ca": "$/ca"}, {"name": "b", "host": "b.test", "ca": "$/ca"}]})";
+  const auto bad = make(two);
+  EXPECT_EQ(bad->smarthosts[0].host.tls, good->smarthosts[0].host.tls);
+  EXPECT_NE(bad->smarthosts[1].host.tls, good->smarthosts[0].host.tls);
+  EXPECT_EQ(said("smarthost_tls"), 2U) << "one for each that uses it";
+}
+
 TEST_F(PlanMakerTest, KeepsASmarthostThatIsCalledMxApartFromDeliveryByMx) {
   const std::string json = R"({"smarthosts": [{"name": "mx", "host": "a.test", "tls_min_version": "1.3"}]})";
   const auto before = make(json);
@@ -240,7 +267,7 @@ TEST_F(PlanMakerTest, TakesOverWhatConcernsDeliveryByMx) {
     R"({"hostname": "relay.test", "mx_tls": "required", "mx_max_connections": 7, "mx_allowed_networks": "10.0.0.0/8",
         "host_addresses": "192.0.2.9", "connect_timeout": "9s", "messages_per_connection": 8,
         "mx_retry_initial_delay": "20m", "retry_initial_delay": "2m", "retry_max_delay": "2h", "retry_max_age": "48h",
-        "retry_warn_after": "1h", "connection_idle_time": "3s"})"
+        "retry_warn_after": "1h", "retry_multiplier": 1.5, "connection_idle_time": "3s"})"
   );
   EXPECT_TRUE(plan->smarthosts.empty());
   EXPECT_EQ(plan->mx.tls, outbound::MxTls::required);
@@ -258,6 +285,7 @@ TEST_F(PlanMakerTest, TakesOverWhatConcernsDeliveryByMx) {
   EXPECT_EQ(plan->retry.initial, milliseconds{2min});
   EXPECT_EQ(plan->retry.max, milliseconds{2h});
   EXPECT_EQ(plan->retry.max_age, milliseconds{48h});
+  EXPECT_EQ(plan->retry.multiplier, queue::Factor{150});
   EXPECT_EQ(plan->warn_after, milliseconds{1h});
   EXPECT_EQ(plan->idle_time, milliseconds{3s});
 }

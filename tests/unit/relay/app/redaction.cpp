@@ -30,6 +30,26 @@ TEST_F(RedactingSinkTest, HandsRecordsOnAsTheyAreUnlessToldOtherwise) {
   EXPECT_EQ(shown("alice@a.b"), "alice@a.b");
 }
 
+TEST_F(RedactingSinkTest, WritesWhatIsGraveEnough) {
+  const auto events = [&] { return log.records("quiet").size() + log.records("loud").size(); };
+  const auto write = [&] {
+    sink.write(log::debug("quiet"));
+    sink.write(log::info("quiet"));
+    sink.write(log::warning("loud"));
+    sink.write(log::error("loud"));
+  };
+  write();
+  EXPECT_EQ(events(), 3U) << "from info on, unless told otherwise";
+  settings.log_level = log::Level::debug;
+  sink.follow(settings, {});
+  write();
+  EXPECT_EQ(events(), 7U);
+  settings.log_level = log::Level::error;
+  sink.follow(settings, {});
+  write();
+  EXPECT_EQ(events(), 8U);
+}
+
 TEST_F(RedactingSinkTest, FollowsTheSettings) {
   follow(config::AddressLog::redacted, "0123456789abcdef");
   const auto token = (*redaction::Tokens::make("0123456789abcdef"))->seal("alice");

@@ -28,5 +28,18 @@ TEST(TextFile, IsAnErrorWhereItCannotBeRead) {
   EXPECT_NE(read.error().context.find("Is a directory"), std::string::npos) << read.error().context;
 }
 
+TEST(TextFile, IsPutInPlaceWhole) {
+  const test::Folder folder;
+  const auto path = folder.path("kept");
+  const std::string text(100'000, 'x');
+  ASSERT_TRUE(write_text(path, text));
+  ASSERT_TRUE(write_text(path, "short"));
+  EXPECT_EQ(read_text(path).value(), "short");
+  EXPECT_EQ(read_text(path + ".new").value(), "");
+  const auto failed = write_text(folder.path("nowhere/kept"), text);
+  ASSERT_FALSE(failed);
+  EXPECT_NE(failed.error().context.find("No such file"), std::string::npos) << failed.error().context;
+}
+
 }  // namespace
 }  // namespace relay::app

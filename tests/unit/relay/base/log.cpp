@@ -32,15 +32,20 @@ TEST(LogRecord, WritesEachKindOfValueAsTheLibraryDoes) {
                         .with("yes", true)
                         .with("negative", std::int64_t{-5})
                         .with("large", std::uint64_t{18'446'744'073'709'551'615U})
-                        .with("seconds", 0.25);
-  const nlohmann::ordered_json expected{{"event", "x"},   {"object", nlohmann::ordered_json(object)},
-                                        {"texts", texts}, {"text", text},
-                                        {"none", ""},     {"yes", true},
-                                        {"negative", -5}, {"large", 18'446'744'073'709'551'615U},
-                                        {"seconds", 0.25}};
+                        .with("seconds", 0.25)
+                        .with("whole", 1.0)
+                        .with("small", -1e-9);
+  const nlohmann::ordered_json expected{{"event", "x"},    {"object", nlohmann::ordered_json(object)},
+                                        {"texts", texts},  {"text", text},
+                                        {"none", ""},      {"yes", true},
+                                        {"negative", -5},  {"large", 18'446'744'073'709'551'615U},
+                                        {"seconds", 0.25}, {"whole", 1.0},
+                                        {"small", -1e-9}};
   EXPECT_EQ(record.fields(), expected);
   EXPECT_EQ(record.raw("texts"), expected["texts"].dump());
   EXPECT_EQ(record.raw("text"), expected["text"].dump());
+  for (const auto* number : {"seconds", "whole", "small"})
+    EXPECT_EQ(record.raw(number), expected[number].dump());
   EXPECT_EQ(record.raw("tex"), "");
 }
 
@@ -53,6 +58,16 @@ TEST(LogRecord, GivesAFieldItsNewValueInItsOldPlace) {
   );
   EXPECT_EQ(record.raw("third"), "\"three\"");
   EXPECT_EQ(record.raw("fourth"), "4");
+}
+
+TEST(LogRecord, HasOneLineUntilAFieldChanges) {
+  auto record = info("x").with("first", 1);
+  const std::string line = record.to_line(kNoon);
+  EXPECT_EQ(record.to_line(kNoon + std::chrono::hours{1}), line);
+  EXPECT_EQ(
+    record.with("first", 2).with("second", 2).to_line(kNoon + std::chrono::hours{1}),
+    R"({"time":"2026-01-01T13:00:00.250Z","level":"info","event":"x","first":2,"second":2})"
+  );
 }
 
 }  // namespace

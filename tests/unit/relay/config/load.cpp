@@ -232,6 +232,44 @@ TEST(Settings, NeedAHostForTheSmarthost) {
   }
 }
 
+TEST(Settings, NeedACertificateAndItsKeyForTls) {
+  const auto faults = [](const char* json) {
+    std::string all;
+    for (const auto& fault : load({json, "relay.json", {}}).faults) all += fault.to_text() + "\n";
+    return all;
+  };
+  const std::string pair = R"("tls_certificate_file": "/a.crt", "tls_key_file": "/a.key")";
+  EXPECT_EQ(faults(("{" + pair + "}").c_str()), "");
+  EXPECT_EQ(faults((R"({"tls_mode": "required", )" + pair + "}").c_str()), "");
+  EXPECT_EQ(faults(R"({"tls_mode": "none"})"), "");
+  for (const auto* half : {R"({"tls_certificate_file": "/a.crt"})", R"({"tls_key_file": "/a.key"})"})
+    EXPECT_THAT(faults(half), HasSubstr("tls_certificate_file, tls_key_file: a certificate needs its key"));
+  EXPECT_THAT(
+    faults(R"({"tls_mode": "required"})"),
+    HasSubstr("tls_mode: `required` needs a certificate: set tls_certificate_file and tls_key_file")
+  );
+}
+
+TEST(Settings, NeedTlsForUsersUnlessToldOtherwise) {
+  const auto faults = [](const std::string& more) {
+    const auto json = R"({"auth_users_file": "/users")" + more + "}";
+    std::string all;
+    for (const auto& fault : load({json, "relay.json", {}}).faults) all += fault.to_text() + "\n";
+    return all;
+  };
+  const std::string pair = R"(, "tls_certificate_file": "/a.crt", "tls_key_file": "/a.key")";
+  EXPECT_EQ(faults(pair), "");
+  EXPECT_EQ(faults(R"(, "auth_requires_tls": "off")"), "");
+  EXPECT_THAT(
+    faults(""), HasSubstr("auth_users_file: AUTH needs TLS: set tls_certificate_file and tls_key_file")
+  );
+  EXPECT_THAT(faults(pair + R"(, "tls_mode": "none")"), HasSubstr("auth_users_file: AUTH needs TLS"));
+  EXPECT_EQ(
+    load({R"({"auth_requires_tls": "on", "auth_failures_per_client": 5})", "", {}}).faults.size(), 0U
+  );
+  EXPECT_EQ(load({R"({"auth_failures_per_client": 0})", "", {}}).faults.size(), 1U);
+}
+
 TEST(Settings, SurviveFilesThatAreNoObject) {
   for (const auto* json : {"", "[]", "{", "null", "\xff"}) {
     EXPECT_THAT(text(from(json)), HasSubstr("relay.json: not a JSON object")) << json;

@@ -166,6 +166,36 @@ TEST(ObjectTables, AcceptOfASource) {
   });
 }
 
+TEST(ObjectTables, AcceptOfAPolicyRule) {
+  EXPECT_EQ(required<PolicyRule>(), "name action");
+  const std::vector<std::string> good_patterns{
+    "", "*", "<>,*@a.test", "\xc3\xa4@a.test", std::string(320, '*')
+  };
+  const std::vector<std::string> bad_patterns{"a b", "a\tb", "a\x7f", std::string(321, '*')};
+  expect_edges<PolicyRule>({
+    {"name", "", kGoodLabels, kBadLabels},
+    {"clients", "", {"", "10.0.0.0/8,2001:db8::/32"}, {"10.0.0.1/8", "a"}},
+    {"helo", "", good_patterns, bad_patterns},
+    {"senders", "", good_patterns, bad_patterns},
+    {"recipients", "", good_patterns, bad_patterns},
+    {"tls", "", {"", "on", "off"}, {"true"}},
+    {"larger_than", "", {"", "0", "10Mi"}, {"big"}},
+    {"header", "", {"", "X-A_1"}, {"a b", "a:", std::string(65, 'a')}},
+    {"header_value", "*", {"a, b", "*"}, {"", " a", "a\r\n", std::string(321, 'a')}},
+    {"action",
+     "",
+     {"accept", "reject", "defer", "discard", "hold", "redirect", "route"},
+     {"", "Accept", "deliver"}},
+    {"reply",
+     "",
+     {"", "550 No", "550 5.7.1 No", "451 4.7.1 Later", "450 Later", "559 " + std::string(400, 'x')},
+     {"550", "550 5.7.1", "550 4.7.1 No", "250 OK", "521 No", "421 No", "No", "550 \xc3\xa4",
+      "559 " + std::string(401, 'x')}},
+    {"redirect_to", "", {"", "a@b.test"}, {"a", "a@[192.0.2.1]", "Postmaster"}},
+    {"smarthost", "", {"", "a-1"}, {"a.b"}},
+  });
+}
+
 TEST(Smarthost, NeedsImplicitTlsOnPort465) {
   EXPECT_THAT(wrong_smarthost(R"("port": 465)"), HasSubstr("[0]: port 465 speaks TLS from the first octet"));
   EXPECT_EQ(wrong_smarthost(R"("port": 465, "tls": "implicit")"), "");

@@ -60,7 +60,9 @@ TEST(SettingsTable, DescribesTheFieldsOfListsOfObjects) {
       EXPECT_FALSE(field.meaning.empty() || field.accepted.empty()) << field.key;
     }
   }
-  EXPECT_EQ(lists, (std::set<std::string>{"destinations", "dkim", "providers", "smarthosts", "sources"}));
+  EXPECT_EQ(
+    lists, (std::set<std::string>{"destinations", "dkim", "policies", "providers", "smarthosts", "sources"})
+  );
 }
 
 TEST(SettingsTable, IsWhatTheReferencePageSays) {

@@ -51,6 +51,22 @@ TEST(Rate, IsWrittenAsItIsRead) {
   for (const auto* text : {"100/1m", "1/1ms", "5/1h30m"}) EXPECT_EQ(to_text(parse_rate(text).value()), text);
 }
 
+TEST(Factor, HasTwoDecimalsAtMost) {
+  EXPECT_EQ(parse_factor("2").value(), queue::Factor{200});
+  EXPECT_EQ(parse_factor("1.5").value(), queue::Factor{150});
+  EXPECT_EQ(parse_factor("2.0").value(), queue::Factor{200});
+  EXPECT_EQ(parse_factor("10.05").value(), queue::Factor{1005});
+  for (const auto* bad :
+       {"", ".", "1.", ".5", "1.234", "-1", "1,5", "1.5.2", "1e1", "two", " 2", "18446744073709551617",
+        "99999999"})
+    EXPECT_FALSE(parse_factor(bad)) << bad;
+}
+
+TEST(Factor, IsWrittenAsItIsRead) {
+  for (const auto* text : {"1", "2", "1.5", "1.05", "1.25", "10"})
+    EXPECT_EQ(to_text(parse_factor(text).value()), text);
+}
+
 TEST(Value, IsCheckedAgainstItsRange) {
   const auto set = range<&Sample::number, 1ULL, 10ULL>;
   EXPECT_EQ(written_after<&Sample::number>(set, "1"), "1");

@@ -27,6 +27,7 @@ namespace {
 
 using nlohmann::ordered_json;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Asked = AdminPeer::Asked;
 using Said = AdminPeer::Said;
 
@@ -100,6 +101,35 @@ TEST(ExportQueue, TakesAwayWhatWaitedAndNothingElse) {
   const auto deleted = peer.asked("POST /v1/queue/delete");
   ASSERT_EQ(deleted.size(), 1U);
   EXPECT_EQ(ordered_json::parse(deleted.front().body).at("places").dump(), R"(["h:a","h:b"])");
+}
+
+TEST(ExportQueue, TellsWhatWasOnHoldBeforeItHeldTheRest) {
+  bool holds_all = false;
+  const AdminPeer peer([&](const Asked& asked) -> Said {
+    if (asked.operation.starts_with("POST /v1/queue/hold")) holds_all = true;
+    if (asked.operation.starts_with("POST"))
+      return {200, {{"changed", 1}, {"in_flight", 0}, {"unchanged", 0}, {"next", ""}}};
+    if (!asked.operation.starts_with("GET /v1/queue"))
+      return {200, {{"lines", "{\"end\":2}\n"}, {"next", nullptr}}};
+    auto ruled = listed("a", "held");
+    auto also_ruled = ruled;
+    also_ruled["place"] = "h:a2";
+    if (!holds_all) {
+      EXPECT_THAT(asked.operation, HasSubstr("state=held"));
+      EXPECT_THAT(asked.operation, Not(HasSubstr("destination")));
+      return page_of({ruled, also_ruled});
+    }
+    return page_of({ruled, also_ruled, listed("b", "held")});
+  });
+  ExportOrder order;
+  order.selection.destination = "smarthost/default";
+  order.file = peer.path("out");
+  order.is_removed = true;
+  EXPECT_EQ(outcome_of([&] { return export_queue(peer.interface(), order); }).code, kDone);
+  const auto exported = peer.asked("GET /v1/export");
+  ASSERT_EQ(exported.size(), 2U);
+  EXPECT_THAT(exported[0].operation, HasSubstr("&held=" + encoded("h:a,h:a2")));
+  EXPECT_THAT(exported[1].operation, HasSubstr("&held=none"));
 }
 
 TEST(ExportQueue, DeletesOnlyWhatIsInAFileWhoseNameIsOnDisk) {

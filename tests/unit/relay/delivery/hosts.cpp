@@ -45,6 +45,26 @@ TEST_F(HostsTest, AsksTheNextOneAboutRecipientsThatTheFirstDefersCase128) {
   EXPECT_EQ(next.line(), "QUIT") << "it was for this message alone";
 }
 
+/// A host may greet, let in and refuse all the same: what counts is that it judges a message.
+TEST_F(HostsTest, TellsWhichOfThemTakesOurCredentials) {
+  start({1});
+  auto first = acceptor.accept();
+  greet(first);
+  offered(first);
+  first.send("530 5.7.0 Authentication required\r\n503 no\r\n503 no\r\n");
+  using Told = std::vector<std::string>;
+  EXPECT_TRUE(test::eventually([this] { return credentials() == Told{"refused by hop0"}; }))
+    << ::testing::PrintToString(credentials());
+  start({2});
+  auto again = acceptor.accept();
+  greet(again);
+  take_message(again);
+  start({3});
+  take_message(again);
+  expect("3 delivered");
+  EXPECT_EQ(credentials(), (Told{"refused by hop0", "accepted by hop0"})) << "once for a connection";
+}
+
 TEST_F(HostsTest, TakesTheAnswerOfTheLastWhenAllDeferCase128) {
   start_one(1, {"c@d"});
   auto first = acceptor.accept();
@@ -83,6 +103,24 @@ TEST_F(HostsTest, AsksNoOtherBehindALostEndOfDataCase119) {
   EXPECT_EQ(count("ready"), 1U);
 }
 
+TEST_F(HostsTest, AsksTheNextWhenTheFirstIsLostBeforeTheEndOfDataWasSent) {
+  std::vector<Job> jobs;
+  jobs.push_back(job(1, {"c@d"}, {std::string(32'000'000, 'x')}));
+  start(std::move(jobs));
+  auto first = acceptor.accept();
+  greet(first);
+  offered(first);
+  first.send("250 ok\r\n250 ok\r\n354 go\r\n");
+  first.until("xxx");
+  first.reset();
+  auto next = second.accept();
+  greet(next);
+  EXPECT_THAT(offered(next), HasSubstr("c@d"));
+  next.send("250 ok\r\n550 5.1.1 no\r\n503 no\r\n");
+  expect("1 failed");
+  EXPECT_FALSE(reports.last_outcome.may_be_duplicated);
+}
+
 TEST_F(HostsTest, KeepsWhatTheFirstSaidWhenTheSecondCannotBeReached) {
   second.close();
   start_one(1, {"got@d", "later@d"});
@@ -93,6 +131,47 @@ TEST_F(HostsTest, KeepsWhatTheFirstSaidWhenTheSecondCannotBeReached) {
   EXPECT_EQ(reports.last_outcome.recipients[1].reply.text, "later");
   for (const auto& line : reports.lines())
     EXPECT_THAT(line, ::testing::Not(HasSubstr("hop failed"))) << "the destination takes mail";
+}
+
+TEST_F(HostsTest, FailsNothingForWantOfRequireTlsBeforeTheNextWasAsked) {
+  const auto demanding = [](std::uint64_t id) {
+    std::vector<Job> jobs;
+    jobs.push_back(job(id));
+    jobs.back().message.requires_tls = true;
+    return jobs;
+  };
+  start(demanding(1));
+  auto first = acceptor.accept();
+  greet(first);
+  auto next = second.accept();
+  greet(next);
+  expect("1 failed");
+  EXPECT_EQ(reports.last_outcome.recipients[0].reply.code, 550) << "neither of them can";
+  second.close();
+  start(demanding(2));
+  expect("2 deferred");
+  EXPECT_EQ(reports.last_outcome.recipients[0].reply.code, 450);
+}
+
+/// More than are asked to take a message in one attempt.
+TEST_F(HostsTest, FailsNothingForWantOfRequireTlsBeforeAllWereLookedAt) {
+  test::Acceptor third;
+  test::Acceptor fourth;
+  change([&](Route& route) {
+    route.hosts.push_back(host(third.port()));
+    route.hosts.push_back(host(fourth.port()));
+  });
+  std::vector<Job> jobs;
+  jobs.push_back(job(1));
+  jobs.back().message.requires_tls = true;
+  start(std::move(jobs));
+  std::vector<test::Peer> peers;
+  for (auto* next : {&acceptor, &second, &third, &fourth}) {
+    EXPECT_FALSE(reports.has("1 failed"));
+    peers.push_back(next->accept());
+    greet(peers.back());
+  }
+  expect("1 failed");
 }
 
 TEST_F(HostsTest, GoesToTheSecondWhenTheFirstCannotBeConnectedAndAvoidsItForAWhileCase128) {

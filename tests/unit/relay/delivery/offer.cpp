@@ -57,6 +57,50 @@ TEST(Offer, IsMadeAgainWhenAReplyDeferredARecipient) {
   EXPECT_FALSE(may_offer_again(said("first", {kUntried, kUntried}))) << "the hop failed: nobody was judged";
 }
 
+TEST(Offer, IsMadeAgainOfWhatThisHostAloneCannotTake) {
+  auto first = said("first", {kFailed, kFailed, kDelivered});
+  first.recipients[1].is_of_this_host = true;
+  EXPECT_TRUE(may_offer_again(first));
+  auto offered = job(3);
+  offer(offered, first);
+  EXPECT_EQ(recipients(offered), Texts{"r1@example.net"});
+  EXPECT_EQ(texts(whole_outcome(offered, {})), (Texts{"failed first", "failed first", "delivered first"}))
+    << "without another host it is final";
+  note_answers(offered, said("second", {kDelivered}));
+  EXPECT_EQ(
+    texts(whole_outcome(offered, {})), (Texts{"failed first", "delivered second", "delivered first"})
+  );
+}
+
+TEST(Offer, LeavesOpenWhatThisHostAloneCannotTakeWhereAnotherWasNotAsked) {
+  auto first = said("first", {kFailed, kFailed, kDelivered});
+  first.recipients[0].is_of_this_host = true;
+  first.recipients[0].reply = {550, mail::EnhancedStatus{5, 7, 30}, "first"};
+  auto offered = job(3);
+  offer(offered, first);
+  leave_open(offered);
+  const auto whole = whole_outcome(offered, {});
+  EXPECT_EQ(texts(whole), (Texts{"deferred first", "failed first", "delivered first"}));
+  EXPECT_EQ(whole.recipients[0].reply.to_line(), "450 4.7.30 first") << "no log says that it is final";
+}
+
+TEST(Offer, IsNotFinalWhereOneHostAskedToComeAgainAndTheNextLacksWhatIsDemanded) {
+  auto offered = job(2);
+  auto first = said("first", {kFailed, kFailed});
+  for (auto& recipient : first.recipients) recipient.is_of_this_host = true;
+  EXPECT_TRUE(is_of_that_host(first));
+  offer(offered, first);
+  const auto second = said("second", {kDeferred, kFailed});
+  EXPECT_FALSE(is_of_that_host(second));
+  offer(offered, second);
+  auto third = said("third", {kFailed});
+  third.recipients[0].is_of_this_host = true;
+  EXPECT_TRUE(is_of_that_host(third));
+  note_answers(offered, third);
+  EXPECT_EQ(texts(whole_outcome(offered, {})), (Texts{"deferred second", "failed second"}));
+  EXPECT_FALSE(is_of_that_host({})) << "nobody said anything";
+}
+
 TEST(Offer, IsNotMadeAgainBehindALostEndOfDataCase119) {
   auto lost = said("first", {kDeferred});
   lost.may_be_duplicated = true;

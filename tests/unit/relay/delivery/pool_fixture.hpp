@@ -134,12 +134,24 @@ class PoolTest : public ::testing::Test, public RouteSource {
     const std::scoped_lock lock(mutex_);
     return route_->generation;
   }
-  void credentials_refused(const Route&, std::size_t, const Target&) override {}
+  void credentials_refused(const Route& route, std::size_t host, const Target&) override {
+    const std::scoped_lock lock(mutex_);
+    credentials_.push_back("refused by " + route.hosts[host].name);
+  }
+  void credentials_accepted(const Route& route, std::size_t host) override {
+    const std::scoped_lock lock(mutex_);
+    credentials_.push_back("accepted by " + route.hosts[host].name);
+  }
   bool may_send(const Target&) override { return sends_left-- > 0; }
   void tls_tried(const Route&, std::size_t, const Target&, const std::optional<net::TlsFault>& fault)
     override {
     const std::scoped_lock lock(mutex_);
     tls_tries_.push_back(fault ? std::string(net::to_result_type(fault->kind)) : "good");
+  }
+  /// What was told of credentials.
+  std::vector<std::string> credentials() const {
+    const std::scoped_lock lock(mutex_);
+    return credentials_;
   }
   std::vector<std::string> tls_tries() const {
     const std::scoped_lock lock(mutex_);
@@ -191,6 +203,22 @@ class PoolTest : public ::testing::Test, public RouteSource {
     return content;
   }
 
+  /// The hop reads the beginning of the content, of many `x`, says that it is too large, and goes away.
+  void refuse_in_the_middle(const std::vector<std::string>& content) {
+    std::vector<Job> jobs;
+    jobs.push_back(job(1, {"c@d"}, content));
+    start(std::move(jobs));
+    auto peer = acceptor.accept();
+    greet(peer);
+    peer.until("DATA\r\n");
+    peer.send("250 ok\r\n250 ok\r\n354 go\r\n");
+    peer.until("xxx");
+    peer.send("552 5.3.4 too large\r\n");
+    peer.reset();
+    expect("1 failed");
+    EXPECT_EQ(reports.last_outcome.recipients.at(0).reply.text, "too large");
+  }
+
   test::Loop loop;
   test::Acceptor acceptor;
   Reports reports;
@@ -205,6 +233,7 @@ class PoolTest : public ::testing::Test, public RouteSource {
 
  private:
   mutable std::mutex mutex_;
+  std::vector<std::string> credentials_;
   std::vector<std::string> tls_tries_;
   std::shared_ptr<const Route> route_;
   int hosts_made_ = 0;

@@ -1,5 +1,7 @@
 #include "relay/engine/engine.hpp"
 
+#include <future>
+
 #include "tests/unit/relay/engine/engine_fixture.hpp"
 #include "tests/unit/relay/spool/broken_files.hpp"
 
@@ -23,6 +25,38 @@ TEST_F(EngineTest, DeliversWhatItAcceptedAndForgetsIt) {
   ASSERT_EQ(log.records("delivery").size(), 1U);
   EXPECT_EQ(log.records("delivery").front().at("queue_id"), id.to_text());
   EXPECT_EQ(log.records("delivery").front().at("reply"), "250 queued");
+}
+
+TEST_F(EngineTest, KeepsOnHoldWhatARuleHoldsAndDeliversTheOthers) {
+  held = {1};
+  accept({"A: b\r\n\r\n"}, {"now@d", "held@d"});
+  auto peer = acceptor.accept();
+  greet(peer);
+  take(peer);
+  expect_count(Counter::recipients_delivered, 1);
+  relay::test::eventually([&] { return listed().size() == 1; }, "the delivery in the spool");
+  EXPECT_EQ(listed()[0]["state"], "held");
+  EXPECT_EQ(waiting(), 1) << "it is there still";
+  end();
+  begin();
+  EXPECT_EQ(waiting(), 1);
+}
+
+TEST_F(EngineTest, DeliversWhatARuleHeldOnceItIsReleased) {
+  held = {0};
+  const auto id = accept();
+  EXPECT_EQ((*list_queue(*store, {}, "", 10))["messages"][0]["state"], "held");
+  std::promise<Result<Changed>> changed;
+  Change release;
+  release.action = QueueAction::release;
+  release.selection.id = id;
+  engine->control().change(release, [&](Result<Changed> result) { changed.set_value(std::move(result)); });
+  EXPECT_EQ(changed.get_future().get()->changed, 1U);
+  auto peer = acceptor.accept();
+  greet(peer);
+  take(peer);
+  expect_count(Counter::messages_delivered, 1);
+  EXPECT_EQ(waiting(), 0);
 }
 
 TEST_F(EngineTest, StreamsALargeMessageThroughTheSpool) {
@@ -330,6 +364,17 @@ TEST_F(EngineTest, OpensNoMoreConnectionsThanItMayWhateverTheShards) {
   EXPECT_EQ(peer.line(), "QUIT");
   peer.close();
   relay::test::eventually([this] { return metrics.read(Gauge::delivery_connections_open) == 0; });
+}
+
+TEST_F(EngineTest, SaysWhichTlsAMessageCameOver) {
+  accept({"A: b\r\n\r\n"}, {"c@d"});
+  tls = mail::TlsUse{"TLSv1.3", "TLS_AES_256_GCM_SHA384"};
+  accept({"A: b\r\n\r\n"}, {"c@d"});
+  const auto receptions = log.records("reception");
+  ASSERT_EQ(receptions.size(), 2U);
+  EXPECT_FALSE(receptions[0].contains("tls_version") || receptions[0].contains("tls_cipher"));
+  EXPECT_EQ(receptions[1].at("tls_version"), "TLSv1.3");
+  EXPECT_EQ(receptions[1].at("tls_cipher"), "TLS_AES_256_GCM_SHA384");
 }
 
 TEST_F(EngineTest, SaysOfEveryMessageWhoseItIsAndWhy) {

@@ -91,6 +91,7 @@ class EngineTest : public ::testing::Test, public delivery::RouteSource, public 
   }
   std::uint64_t generation(const route::Destination&) const override { return 0; }
   void credentials_refused(const delivery::Route&, std::size_t, const delivery::Target&) override {}
+  void credentials_accepted(const delivery::Route&, std::size_t) override {}
   bool may_send(const delivery::Target&) override { return true; }
   void
   tls_tried(const delivery::Route&, std::size_t, const delivery::Target&, const std::optional<net::TlsFault>&)
@@ -117,7 +118,8 @@ class EngineTest : public ::testing::Test, public delivery::RouteSource, public 
     mail::Envelope envelope;
     envelope.reverse_path = relay::test::address(sender);
     for (const auto& recipient : recipients) envelope.recipients.push_back(relay::test::address(recipient));
-    envelope.origin = {"10.1.40.70", "app", true};
+    envelope.origin = {"10.1.40.70", "app", true, tls};
+    envelope.held = held;
     for (const auto& chunk : chunks) envelope.size += chunk.size();
     auto id = co_await message->commit(std::move(envelope), chunks.back());
     co_return id;
@@ -192,6 +194,8 @@ class EngineTest : public ::testing::Test, public delivery::RouteSource, public 
   std::unique_ptr<Engine> engine;
   test::Settings settings;
   std::string sender = "a@example.com";  // of accept()
+  std::optional<mail::TlsUse> tls;       // of accept()
+  std::vector<std::uint32_t> held;       // of accept(): recipients that a rule holds
   milliseconds idle_time = 10s;
 
  private:

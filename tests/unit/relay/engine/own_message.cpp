@@ -64,6 +64,7 @@ class OwnMessageTest : public ::testing::Test,
   }
   std::uint64_t generation(const route::Destination&) const override { return 0; }
   void credentials_refused(const delivery::Route&, std::size_t, const delivery::Target&) override {}
+  void credentials_accepted(const delivery::Route&, std::size_t) override {}
   bool may_send(const delivery::Target&) override { return true; }
   void
   tls_tried(const delivery::Route&, std::size_t, const delivery::Target&, const std::optional<net::TlsFault>&)

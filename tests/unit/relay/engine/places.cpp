@@ -77,6 +77,46 @@ TEST(Places, AreStoredWithWhatTheLastAttemptWasTold) {
   EXPECT_EQ(waiting, (spool::Waiting{place.item.arrival, 77, 3, "451 later", kDue, {1}, true}));
 }
 
+TEST(Places, OfRecipientsThatARuleHoldsAreOnHold) {
+  const route::RouteTable routes({smarthost("two", {"two.example"})});
+  auto mail = envelope({"a@one.example", "b@two.example", "c@one.example"});
+  EXPECT_TRUE(held_places(routes, mail, kId, queue::Lane::normal, kDue).empty());
+  mail.held = {2};
+  const auto waiting = new_places(routes, mail, kId, queue::Lane::normal, kDue);
+  ASSERT_EQ(waiting.size(), 2U);
+  EXPECT_EQ(waiting[0].share, Share{0});
+  EXPECT_EQ(waiting[1].share, Share{1});
+  const auto held = held_places(routes, mail, kId, queue::Lane::normal, kDue);
+  ASSERT_EQ(held.size(), 1U);
+  EXPECT_EQ(held[0].queue.to_key(), "mx/one.example");
+  EXPECT_EQ(held[0].share, Share{2});
+  const auto operations = accept_operations(kId, {mail, 1}, waiting, held);
+  ASSERT_EQ(operations.size(), 4U);
+  EXPECT_EQ(operations[3].family, spool::Family::held);
+  EXPECT_EQ(operations[3].key, key_of(held[0]));
+}
+
+TEST(Places, OfAMessageThatIsHeldAsAWholeNameNoRecipients) {
+  const route::RouteTable routes({smarthost("default")});
+  auto mail = envelope({"a@one.example", "b@two.example"});
+  mail.held = {0, 1};
+  EXPECT_TRUE(new_places(routes, mail, kId, queue::Lane::normal, kDue).empty());
+  const auto held = held_places(routes, mail, kId, queue::Lane::normal, kDue);
+  ASSERT_EQ(held.size(), 1U);
+  EXPECT_TRUE(held[0].share.empty());
+  mail.held = {1};
+  EXPECT_EQ(new_places(routes, mail, kId, queue::Lane::normal, kDue).at(0).share, Share{0});
+  EXPECT_EQ(held_places(routes, mail, kId, queue::Lane::normal, kDue).at(0).share, Share{1});
+}
+
+TEST(Places, GoByTheSmarthostThatARuleNamedAlsoLater) {
+  const route::RouteTable routes({smarthost("one", {"one.example"}), smarthost("two", {"two.example"})});
+  auto mail = envelope({"a@one.example"});
+  mail.smarthosts = {"two"};
+  EXPECT_EQ(new_places(routes, mail, kId, queue::Lane::normal, kDue).at(0).queue.to_key(), "smarthost/two");
+  EXPECT_EQ(routed_anew(routes, mail, 0, {"smarthost/two"}).name, "smarthost/two");
+}
+
 TEST(Places, AndEnvelopeAreOneBatch) {
   const route::RouteTable routes({smarthost("two", {"two.example"})});
   const spool::StoredEnvelope stored{envelope({"a@one.example", "b@two.example"}), 1};
@@ -86,6 +126,19 @@ TEST(Places, AndEnvelopeAreOneBatch) {
   EXPECT_EQ(operations[0].family, spool::Family::envelope);
   EXPECT_EQ(operations[1].key, key_of(places[0]));
   EXPECT_EQ(operations[2].key, key_of(places[1]));
+}
+
+TEST(Places, OfWhatARuleHoldsAndOfTheRestHaveKeysOfTheirOwnInOneQueue) {
+  const route::RouteTable routes({smarthost("default")});
+  auto mail = envelope({"a@b", "c@d"});
+  mail.held = {0};
+  const auto waiting = new_places(routes, mail, kId, queue::Lane::normal, kDue);
+  const auto held = held_places(routes, mail, kId, queue::Lane::normal, kDue);
+  ASSERT_EQ(waiting.size(), 1U);
+  ASSERT_EQ(held.size(), 1U);
+  EXPECT_EQ(held[0].queue.to_key(), waiting[0].queue.to_key());
+  EXPECT_NE(key_of(held[0]), key_of(waiting[0]));
+  EXPECT_EQ(held[0].item.scheduled, kDue);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "relay/engine/queue_control.hpp"
 
+#include <algorithm>
+
 #include "tests/unit/relay/engine/spooled.hpp"
 #include "tests/unit/relay/spool/broken_files.hpp"
 
@@ -211,6 +213,50 @@ TEST_F(DeadLettersTest, GoWhenTheyAreOld) {
   EXPECT_EQ(log.records("deletion").front().at("by"), "relay");
   EXPECT_TRUE(store->failed(young));
   TearDown();  // what the sweep has under way ends before it does
+}
+
+/// Recipients of one message, in one queue.
+class HeldByARuleTest : public Spooled {
+ protected:
+  using Share = std::vector<std::uint32_t>;
+  /// Replaces the only place of the message: a share waits, the others a rule holds, under these keys.
+  void divide(const QueueId& id, Share waiting, std::vector<std::pair<milliseconds, Share>> held) {
+    const auto found = find_standing(*store, only(id), {Family::due}, "", 1)->found.front();
+    auto place = found.place;
+    place.share = std::move(waiting);
+    spool::Operations operations{spool::remove(Family::due, found.key), put_place(place)};
+    for (auto& [later, share] : held) {
+      auto other = found.place;
+      other.item.key.due += later;
+      other.share = std::move(share);
+      operations.push_back(put_held(other));
+    }
+    ASSERT_TRUE(store->write(operations, spool::Sync::no));
+  }
+  /// All recipients that stand somewhere in this family.
+  Share standing(Family family, const QueueId& id) {
+    Share all;
+    const auto page = find_standing(*store, only(id), {family}, "", 10);
+    for (const auto& each : page->found)
+      all.insert(all.end(), each.place.share.begin(), each.place.share.end());
+    std::sort(all.begin(), all.end());
+    return all;
+  }
+};
+
+TEST_F(HeldByARuleTest, LosesNobodyWhenAPersonHoldsTheOthersToo) {
+  const auto id = store_message({"a@default.test", "b@default.test", "c@default.test"});
+  divide(id, {1}, {{0ms, {0}}, {1ms, {2}}});
+  ASSERT_EQ(change(QueueAction::hold, only(id))->changed, 1U);
+  EXPECT_EQ(standing(Family::held, id), (Share{0, 1, 2}));
+  EXPECT_EQ(count(Family::held), 3U);
+  ASSERT_EQ(change(QueueAction::release, only(id))->changed, 3U);
+  EXPECT_EQ(standing(Family::due, id), (Share{0, 1, 2}));
+  EXPECT_EQ(count(Family::held), 0U);
+  EXPECT_EQ(count(Family::due), 1U) << "a queue holds a message once";
+  start();
+  expect_shipped(1);
+  EXPECT_EQ(shipped.attempts().front().pending, (Share{0, 1, 2}));
 }
 
 }  // namespace

@@ -46,6 +46,13 @@ TEST_F(ReportsTest, OfAFailureComeFromNobodyToItsSender) {
   EXPECT_THAT(content, HasSubstr("Subject: the original\r\n"));
 }
 
+TEST_F(ReportsTest, DemandTlsWhereTheMessageDid) {
+  auto demanding = attempt();
+  EXPECT_FALSE(reported(demanding, outcome({kFailed})).messages.front().fresh.stored.envelope.requires_tls);
+  demanding.stored.envelope.requires_tls = true;
+  EXPECT_TRUE(reported(demanding, outcome({kFailed})).messages.front().fresh.stored.envelope.requires_tls);
+}
+
 TEST_F(ReportsTest, TellOfAllRecipientsOfAnAttemptAtOnce) {
   const auto made = reported(attempt(3), outcome({kFailed, kDelivered, kFailed}));
   ASSERT_EQ(made.messages.size(), 1U);

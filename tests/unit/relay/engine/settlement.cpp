@@ -113,7 +113,7 @@ TEST(Settlement, RemovesAMessageThatEveryRecipientGot) {
   EXPECT_TRUE(result.is_complete);
   EXPECT_FALSE(result.has_failed);
   EXPECT_FALSE(result.is_dead_letter);
-  EXPECT_EQ(result.sync, spool::Sync::yes);
+  EXPECT_EQ(result.sync, spool::Sync::soon);
   EXPECT_EQ(
     changes(result),
     (std::multiset<std::string>{"remove due", "remove envelope", "remove content", "remove content"})
@@ -124,7 +124,7 @@ TEST(Settlement, RecordsWhoGotItAndTriesTheOthersLater) {
   const auto result =
     settled(attempt(3), {Disposition::delivered, Disposition::deferred, Disposition::failed});
   EXPECT_FALSE(result.is_complete);
-  EXPECT_EQ(result.sync, spool::Sync::yes) << "a delivered recipient must not be forgotten";
+  EXPECT_EQ(result.sync, spool::Sync::soon) << "a delivered recipient must not be forgotten";
   EXPECT_EQ(
     changes(result), (std::multiset<std::string>{"put due", "put result", "put result", "remove due"})
   );
@@ -287,7 +287,7 @@ TEST(Share, LeavesTheMessageUntilTheOthersAreSettledToo) {
   EXPECT_FALSE(waits.is_complete);
   EXPECT_FALSE(waits.again) << "nothing of this share is left";
   EXPECT_EQ(changes(waits), (std::multiset<std::string>{"put result", "put result", "remove due"}));
-  EXPECT_EQ(waits.sync, spool::Sync::yes);
+  EXPECT_EQ(waits.sync, spool::Sync::soon);
   const auto last = attempt(3, {{0, result(true, true)}, {2, result(true, true)}}, {1});
   EXPECT_EQ(
     changes(settled(last, {Disposition::delivered})),

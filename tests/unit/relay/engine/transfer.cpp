@@ -22,11 +22,13 @@ class TransferTest : public Spooled {
   Standing only_place(Family family = Family::due) {
     return find_standing(*store, {}, {family}, "", 1)->found.front();
   }
-  std::string exported(const Standing& standing) {
+  std::string exported(
+    const Standing& standing, const std::optional<std::vector<std::string>>& held = std::nullopt
+  ) {
     std::string lines;
     std::optional<std::uint32_t> from = 0;
     while (from) {
-      const auto page = export_page(*store, name_of(standing), *from);
+      const auto page = export_page(*store, name_of(standing), *from, held);
       EXPECT_TRUE(page) << page.error().message();
       if (!page) break;
       lines += page->lines;
@@ -43,6 +45,26 @@ class TransferTest : public Spooled {
       promise->set_value(std::move(answer));
     });
     return future.get();
+  }
+  /// A message of two recipients for one queue, of whom a rule holds the second.
+  QueueId store_partly_held() {
+    const auto id = store_message({"a@default.test", "b@default.test"});
+    const auto found = find_standing(*store, only(id), {Family::due}, "", 1)->found.front();
+    auto waiting = found.place;
+    waiting.share = {0};
+    auto held = found.place;
+    held.item.key.due += milliseconds{1};
+    held.share = {1};
+    EXPECT_TRUE(store->write(
+      {spool::remove(Family::due, found.key), put_place(waiting), put_held(held)}, spool::Sync::no
+    ));
+    return id;
+  }
+  /// Who waits, or is on hold, of an imported message.
+  std::vector<std::uint32_t> share_of(const Result<ordered_json>& answer, Family family) {
+    const auto id = *QueueId::parse(answer->at("imported").at(0).at("queue_id").get<std::string>());
+    const auto found = find_standing(*store, only(id), {family}, "", 10)->found;
+    return found.size() == 1 ? found.front().place.share : std::vector<std::uint32_t>{};
   }
   /// Content of many chunks.
   QueueId store_large(std::uint32_t chunks) {
@@ -136,6 +158,42 @@ TEST_F(TransferTest, PutsOnHoldWhatIsToBe) {
   EXPECT_EQ(count(Family::held), 1U);
   EXPECT_EQ(count(Family::due), 1U);
   EXPECT_EQ(gauge(metrics::Gauge::queue_messages), 2);
+}
+
+TEST_F(TransferTest, HoldsThereWhomARuleHeldHere) {
+  using Share = std::vector<std::uint32_t>;
+  const auto id = store_partly_held();
+  const auto held = find_standing(*store, only(id), {Family::held}, "", 1)->found.front();
+  for (const auto& from : {only_place(), held}) {
+    const auto answer = take(exported(from));
+    ASSERT_TRUE(answer) << answer.error().message();
+    EXPECT_EQ(share_of(answer, Family::due), Share{0});
+    EXPECT_EQ(share_of(answer, Family::held), Share{1});
+  }
+  EXPECT_EQ(gauge(metrics::Gauge::queue_messages), 3);
+  ASSERT_EQ(change(QueueAction::hold, only(id))->changed, 1U) << "as an export that removes does";
+  const auto all = find_standing(*store, only(id), {Family::held}, "", 10)->found;
+  ASSERT_EQ(all.size(), 2U);
+  const auto before = take(exported(all[0], std::vector{name_of(held)}));
+  ASSERT_TRUE(before) << before.error().message();
+  EXPECT_EQ(share_of(before, Family::due), Share{0});
+  EXPECT_EQ(share_of(before, Family::held), Share{1});
+  const auto none = take(exported(all[0], std::vector<std::string>{}));
+  ASSERT_TRUE(none) << none.error().message();
+  const auto there = *QueueId::parse(none->at("imported")[0].at("queue_id").get<std::string>());
+  EXPECT_EQ(find_standing(*store, only(there), {Family::due}, "", 10)->found.size(), 1U);
+  EXPECT_EQ(find_standing(*store, only(there), {Family::held}, "", 10)->found.size(), 0U);
+}
+
+TEST_F(TransferTest, RefusesAHoldOfARecipientThatThereIsNot) {
+  store_partly_held();
+  auto lines = exported(only_place());
+  const auto at = lines.find("\"held\":[1]");
+  ASSERT_NE(at, std::string::npos) << lines;
+  lines.replace(at, 10, "\"held\":[2]");
+  const auto answer = take(lines);
+  ASSERT_FALSE(answer);
+  EXPECT_NE(answer.error().context.find("`held` names a recipient"), std::string::npos);
 }
 
 TEST_F(TransferTest, RefusesWhatIsNotWhole) {

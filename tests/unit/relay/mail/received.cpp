@@ -34,6 +34,41 @@ TEST(ReceivedLine, NamesTheProtocol) {
   EXPECT_NE(received_line(message, QueueId{}, "n").find(" with SMTP id "), std::string::npos);
 }
 
+TEST(ReceivedLine, SaysWhichTlsProtectedTheMessage) {
+  auto message = envelope("app.example.com");
+  message.origin.tls = TlsUse{"TLSv1.3", "TLS_AES_256_GCM_SHA384"};
+  EXPECT_EQ(
+    received_line(message, QueueId{}, "node1"),
+    "Received: from app.example.com ([10.1.40.70])\r\n"
+    "\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384)\r\n"
+    "\tby node1 with ESMTPS id 00000000000000000000\r\n"
+    "\tfor <mintgreenbug@gmail.com>;\r\n"
+    "\tThu, 1 Jan 2026 12:00:00 +0000\r\n"
+  );
+  message.smtputf8 = true;
+  EXPECT_NE(received_line(message, QueueId{}, "n").find(" with UTF8SMTPS id "), std::string::npos);
+  message.smtputf8 = message.origin.extended = false;
+  EXPECT_NE(received_line(message, QueueId{}, "n").find(" with SMTP id "), std::string::npos)
+    << "RFC 3848 names none for HELO";
+}
+
+TEST(ReceivedLine, SaysThatTheClientHasLoggedInAndNotWhoItIs) {
+  const auto line = [](bool is_secured, bool is_utf8, bool is_extended) {
+    auto message = envelope("app.example.com");
+    message.origin.user = "office";
+    message.origin.extended = is_extended;
+    message.smtputf8 = is_utf8;
+    if (is_secured) message.origin.tls = TlsUse{"TLSv1.3", "TLS_AES_256_GCM_SHA384"};
+    return received_line(message, QueueId{}, "node1");
+  };
+  EXPECT_NE(line(false, false, true).find(" with ESMTPA id "), std::string::npos);
+  EXPECT_NE(line(true, false, true).find(" with ESMTPSA id "), std::string::npos);
+  EXPECT_NE(line(false, true, true).find(" with UTF8SMTPA id "), std::string::npos);
+  EXPECT_NE(line(true, true, true).find(" with UTF8SMTPSA id "), std::string::npos);
+  EXPECT_NE(line(false, false, false).find(" with SMTP id "), std::string::npos);
+  EXPECT_EQ(line(true, false, true).find("office"), std::string::npos);
+}
+
 TEST(ReceivedLine, TellsNoRecipientOfAnother) {
   auto many = envelope("a");
   many.recipients.push_back(*Address::parse("b@example.com"));

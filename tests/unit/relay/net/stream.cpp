@@ -48,6 +48,18 @@ TEST_F(StreamTest, ReadsAndWrites) {
   destroy(std::move(stream));
 }
 
+TEST_F(StreamTest, ReadsWhatCameBeforeItWroteLast) {
+  auto stream = connected();
+  auto peer = acceptor.accept();
+  peer.send("early");
+  EXPECT_TRUE(loop.run(stream.write_all("hello\n", 5s)));
+  EXPECT_EQ(loop.run(receive(stream, 5s)), "early");
+  EXPECT_EQ(peer.line(), "hello");
+  peer.send("late");
+  EXPECT_EQ(loop.run(receive(stream, 5s)), "late");
+  destroy(std::move(stream));
+}
+
 TEST_F(StreamTest, EndsWaitsAtTheirDeadlineAndStaysUsable) {
   auto stream = connected();
   auto peer = acceptor.accept();

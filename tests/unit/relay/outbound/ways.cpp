@@ -259,6 +259,41 @@ TEST_F(WaysTest, TakeRefusedCredentialsWithoutATokenAsTheyAre) {
   EXPECT_EQ(resolve(route)->policy.credentials->password, "pass");
 }
 
+TEST_F(WaysTest, TellWhichSmarthostRefusesItsCredentials) {
+  hosts_file = "192.0.2.9 one.example.org\n192.0.2.10 two.example.org\n192.0.2.11 far.example.org\n";
+  set_smarthosts(plan, {{"one", 10, 1, {}, {}}, {"two", 20, 1, {}, {}}, {"far", 10, 1, {"far.test"}, {}}});
+  const auto route = find("smarthost/one").value();
+  ASSERT_EQ(route->hosts.size(), 2U);
+  made().credentials_refused(*route, 0, {});
+  made().credentials_refused(*route, 1, {});
+  made().credentials_accepted(*route, 1);
+  const std::vector<route::Destination> waited_for{{"smarthost/one"}};
+  EXPECT_EQ(made().refusing_smarthosts(waited_for), std::vector<std::string>{"one"});
+  made().credentials_accepted(*find("smarthost/far").value(), 0);
+  EXPECT_EQ(made().refusing_smarthosts(waited_for), std::vector<std::string>{"one"}) << "another's success";
+  clock.pass(RefusedCredentials::kUnused);
+  EXPECT_EQ(made().refusing_smarthosts(waited_for), std::vector<std::string>{"one"}) << "its mail waits";
+  plan.smarthosts[0].generation = plan.smarthosts[0].host.generation = 1;
+  EXPECT_TRUE(made().refusing_smarthosts(waited_for).empty()) << "it has others now";
+}
+
+TEST_F(WaysTest, TellOfNoSmarthostThatRefusedItsCredentialsAndIsNoLongerNeeded) {
+  hosts_file = "192.0.2.9 one.example.org\n";
+  set_smarthosts(plan, {{"one", 10, 1, {}, {}}});
+  const auto route = find("smarthost/one").value();
+  made().credentials_refused(*route, 0, {});
+  EXPECT_EQ(made().refusing_smarthosts({}), std::vector<std::string>{"one"});
+  clock.pass(RefusedCredentials::kUnused);
+  EXPECT_TRUE(made().refusing_smarthosts({}).empty());
+}
+
+TEST_F(WaysTest, TakeAMailServerThatAsksForCredentialsForNoSmarthost) {
+  add_domain("example.org");
+  const auto route = find("mx/example.org").value();
+  made().credentials_refused(*route, 0, {});
+  EXPECT_TRUE(made().refusing_smarthosts({{"mx/example.org"}}).empty());
+}
+
 // ---- sources ----
 
 TEST_F(WaysTest, ComeFromWhereTheSystemChooses) {

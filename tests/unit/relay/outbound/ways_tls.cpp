@@ -70,6 +70,20 @@ TEST_F(WaysTlsTest, IsWhatARuleForTheProviderSays) {
   EXPECT_EQ(terms("mx/example.org"), "required certificate");
 }
 
+TEST_F(WaysTlsTest, AreProvenByDnssecOrAnEnforcedPolicyForMailThatDemandsTls) {
+  zone.add("_25._tcp.mx.signed.test", net::kTypeTlsa, {tlsa_rdata(3)});
+  EXPECT_TRUE(resolve_first("mx/signed.test").value().policy.is_proven);
+  EXPECT_FALSE(resolve_first("mx/example.org").value().policy.is_proven);
+  plan.mx.tls = MxTls::required;
+  EXPECT_FALSE(resolve_first("mx/example.org").value().policy.is_proven)
+    << "a certificate of whoever the DNS named";
+}
+
+TEST_F(WaysTlsTest, AreNotProvenByAPolicyThatIsTested) {
+  policies.publish("example.org", "testing", "*.example.org");
+  EXPECT_FALSE(resolve_first("mx/example.org").value().policy.is_proven);
+}
+
 TEST_F(WaysTlsTest, AsksForNoPolicyThatWouldNotCount) {
   plan.mx.tls = MxTls::opportunistic;
   EXPECT_EQ(terms("mx/example.org"), "opportunistic nothing");
@@ -79,6 +93,7 @@ TEST_F(WaysTlsTest, AsksForNoPolicyThatWouldNotCount) {
 TEST_F(WaysTlsTest, FollowsAPolicyThatIsEnforcedCase130) {
   policies.publish("example.org", "enforce", "*.example.org");
   EXPECT_EQ(terms("mx/example.org"), "required certificate by sts");
+  EXPECT_TRUE(resolve_first("mx/example.org").value().policy.is_proven);
   EXPECT_TRUE(tried.lines().empty());
 }
 

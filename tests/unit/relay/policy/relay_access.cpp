@@ -29,6 +29,12 @@ TEST(RelayAccess, ClosesForAddressesThatHideClientsCase071) {
   EXPECT_EQ(standing(access, address("10.1.40.70")), Standing::allowed);
 }
 
+TEST(RelayAccess, TellsAHiddenClientSoThoughWhatHidesItIsInNoAllowedNetwork) {
+  const RelayAccess access{networks({"10.1.40.0/24"}), networks({"10.244.1.1/32"})};
+  EXPECT_EQ(standing(access, address("10.244.1.1")), Standing::hidden);
+  EXPECT_EQ(standing(access, address("10.244.1.2")), Standing::not_listed);
+}
+
 TEST(RelayAccess, OpensForAHiddenAddressListedAlone) {
   const RelayAccess access{
     networks({"10.1.40.60/32", "10.0.0.0/8"}), networks({"10.1.40.60/32", "10.1.40.61/32"})
@@ -50,6 +56,13 @@ TEST(RelayAccess, SaysWhyAndWhatToDo) {
   const auto hidden = refuse_client(access, address("10.1.40.60"));
   EXPECT_EQ(hidden->code, 550);
   EXPECT_NE(hidden->text.find("the network hides the client behind 10.1.40.60"), std::string::npos);
+}
+
+TEST(RelayAccess, TellsAddressesThatHideClientsListedAloneOrNotCase111) {
+  const RelayAccess access{{*Cidr::parse("10.0.0.1/32")}, {*Cidr::parse("10.0.0.0/30")}};
+  EXPECT_TRUE(hides_clients(access, *IpAddress::parse("10.0.0.1")));
+  EXPECT_TRUE(hides_clients(access, *IpAddress::parse("10.0.0.2")));
+  EXPECT_FALSE(hides_clients(access, *IpAddress::parse("10.0.0.4")));
 }
 
 TEST(Recipients, AtAddressLiteralsAreRefusedCase050) {

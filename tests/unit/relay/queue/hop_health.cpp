@@ -54,6 +54,21 @@ TEST(HopHealth, NarrowsAndHoldsItsConnectionsWhenAFurtherOneFails) {
   EXPECT_EQ(health.connections(kStart + 30s), 4U) << "one less than before";
 }
 
+TEST(HopHealth, BacksOffOnWhenItIsTriedBeforeItsTimeAndFails) {
+  HopHealth health(20);
+  fail(health, kStart);
+  fail(health, kStart + 1min);
+  health.resume();
+  EXPECT_EQ(health.permits(kStart + 2min), 1U) << "at once, one message";
+  EXPECT_TRUE(health.is_failing());
+  fail(health, kStart + 2min);
+  EXPECT_EQ(health.suspended_until(), kStart + 2min + 4min);
+  health.renew();
+  EXPECT_FALSE(health.is_failing());
+  fail(health, kStart + 3min);
+  EXPECT_EQ(health.suspended_until(), kStart + 3min + 1min) << "it is another hop now";
+}
+
 TEST(HopHealth, ProbesWhenAFailureLeftNoConnection) {
   HopHealth health(20);
   health.connection_ready();

@@ -82,6 +82,32 @@ TEST_F(SchedulerTest, HurriesAllDestinationsButTheSuspended) {
   EXPECT_EQ(total_of(begun, held), 0U) << "a person's word stands";
 }
 
+TEST_F(SchedulerTest, BacksOffOnFromAHopThatFailsAgainWhenAllIsHurried) {
+  accept(5);
+  for (const auto delay : {1min, 2min, 4min, 8min}) {
+    put_back(starts());
+    scheduler().hop_failed(kHop, "refused", now);
+    EXPECT_EQ(scheduler().state(kHop, now)->suspended_until, now.steady + delay);
+    wait(1s);
+    scheduler().hurry_all(now);
+    EXPECT_EQ(scheduler().failing("smarthost/"), kHop.name) << "until it has judged a message";
+  }
+}
+
+TEST_F(SchedulerTest, BacksOffAnewFromAHopThatIsAnotherNow) {
+  accept(5);
+  for (int i = 0; i < 3; ++i) {
+    const auto begun = starts();
+    EXPECT_GE(total(begun), 1U) << "a probe at least";
+    put_back(begun);
+    scheduler().hop_failed(kHop, "535 bad credentials", now);
+    EXPECT_EQ(scheduler().state(kHop, now)->suspended_until, now.steady + 1min);
+    wait(1s);
+    scheduler().renew_all(now);
+    EXPECT_EQ(scheduler().failing("smarthost/"), "");
+  }
+}
+
 TEST_F(SchedulerTest, HurriesAllWhileThereIsNothing) {
   scheduler().hurry_all(now);
   EXPECT_TRUE(starts().empty());
@@ -297,6 +323,106 @@ TEST_F(SchedulerTest, ForgetsAMessageThatAPersonDeletes) {
   ASSERT_EQ(total(start), 1U);
   EXPECT_EQ(start[0].items[0].key.id.number, 2U);
   EXPECT_TRUE(scheduler().forget(kQueue, {1, 2})) << "in flight: its end is waited for";
+}
+
+TEST_F(SchedulerTest, HasWorkUntilAllThatIsDueIsDoneWith) {
+  EXPECT_FALSE(scheduler().has_work(now));
+  scheduler().announce(kQueue, {1, 100});
+  EXPECT_TRUE(scheduler().has_work(now)) << "it is being committed";
+  scheduler().withdraw(kQueue, {1, 100});
+  EXPECT_FALSE(scheduler().has_work(now));
+  accept(1);
+  EXPECT_TRUE(scheduler().has_work(now)) << "it is due";
+  const auto start = starts();
+  EXPECT_TRUE(scheduler().has_work(now)) << "it is in flight";
+  finish(start);
+  EXPECT_FALSE(scheduler().has_work(now));
+}
+
+TEST_F(SchedulerTest, HasNoWorkInWhatWaitsForALaterAttempt) {
+  accept(1);
+  const auto start = starts();
+  const auto item = start.at(0).items.at(0);
+  scheduler().judged(kHop);
+  finish(start);
+  scheduler().admit(kQueue, {{now.wall + 1min, item.key.id}, now.wall, 1, 10}, now);
+  EXPECT_FALSE(scheduler().has_work(now)) << "it was deferred";
+  wait(1min);
+  EXPECT_TRUE(scheduler().has_work(now));
+}
+
+TEST_F(SchedulerTest, HasNoWorkForAHopThatFailsNorForOneThatAPersonSuspended) {
+  accept(2);
+  put_back(starts());
+  scheduler().hop_failed(kHop, "refused", now);
+  EXPECT_FALSE(scheduler().has_work(now));
+  wait(1min);
+  ASSERT_EQ(total(starts()), 1U) << "it is probed";
+  EXPECT_FALSE(scheduler().has_work(now)) << "and has not taken anything yet";
+  scheduler().judged(kHop);
+  EXPECT_TRUE(scheduler().has_work(now));
+  scheduler().suspend(kHop, std::nullopt);
+  EXPECT_FALSE(scheduler().has_work(now));
+}
+
+TEST_F(SchedulerTest, HasNoWorkWhilePaused) {
+  accept(1);
+  scheduler().pause(true);
+  EXPECT_FALSE(scheduler().has_work(now));
+}
+
+TEST_F(SchedulerTest, HasWorkWhileTheDiskIsRead) {
+  scheduler().add({{"smarthost/other"}, Lane::normal});
+  EXPECT_TRUE(scheduler().has_work(now)) << "there may be some";
+  const auto loads = scheduler().plan(now);
+  ASSERT_EQ(loads.size(), 1U);
+  EXPECT_TRUE(scheduler().has_work(now)) << "it is being read";
+  scheduler().loaded(std::get<schedule_step::Load>(loads[0]).queue, {}, std::nullopt);
+  EXPECT_FALSE(scheduler().has_work(now));
+}
+
+TEST_F(SchedulerTest, NamesADestinationThatFailsUntilItJudgesAMessage) {
+  accept(1);
+  accept(1, {{"smarthost/zz"}, Lane::normal});
+  accept(1, {{"mx/a.test"}, Lane::normal});
+  EXPECT_EQ(scheduler().failing("smarthost/"), "");
+  scheduler().hop_failed({"mx/a.test"}, "refused", now);
+  EXPECT_EQ(scheduler().failing("smarthost/"), "") << "none of these";
+  put_back(starts());
+  scheduler().hop_failed({"smarthost/zz"}, "refused", now);
+  EXPECT_EQ(scheduler().failing("smarthost/"), "smarthost/zz");
+  wait(1min);
+  (void)starts();
+  EXPECT_EQ(scheduler().failing("smarthost/"), "smarthost/zz") << "a probe changes nothing";
+  scheduler().judged({"smarthost/zz"});
+  EXPECT_EQ(scheduler().failing("smarthost/"), "");
+}
+
+TEST_F(SchedulerTest, NamesNoDestinationThatFailsAndHasNoMail) {
+  accept(1);
+  const auto begun = starts();
+  scheduler().hop_failed(kHop, "refused", now);
+  EXPECT_EQ(scheduler().failing("smarthost/"), kHop.name) << "in flight";
+  put_back(begun);
+  EXPECT_EQ(scheduler().failing("smarthost/"), kHop.name) << "waiting";
+  const auto id = begun.front().items.front().key.id;
+  EXPECT_FALSE(scheduler().forget(kQueue, id));
+  scheduler().withdraw(kQueue, id);
+  EXPECT_EQ(scheduler().failing("smarthost/"), "") << "a person deleted it";
+}
+
+TEST_F(SchedulerTest, NamesTheDestinationsThatItServes) {
+  const Destination other{"smarthost/other"};
+  accept(1);
+  accept(1, {other, Lane::bulk});
+  accept(1, {{"mx/a.test"}, Lane::normal});
+  EXPECT_EQ(scheduler().served("smarthost/", now), (std::vector{kHop, other}));
+  scheduler().suspend(other, now.steady + 1min);
+  EXPECT_EQ(scheduler().served("smarthost/", now), std::vector{kHop});
+  wait(1min);
+  EXPECT_EQ(scheduler().served("smarthost/", now), (std::vector{kHop, other})) << "the suspension is over";
+  finish(starts());
+  EXPECT_TRUE(scheduler().served("smarthost/", now).empty()) << "all is delivered";
 }
 
 TEST_F(SchedulerTest, TellsWhatGoesOn) {

@@ -46,6 +46,18 @@ TEST_F(Redaction, CutsOutWhereThereIsNoKey) {
   EXPECT_EQ(fields.at("reply"), "550 ~: <~@a.b>");
 }
 
+TEST_F(Redaction, TakesAUserForAnAddress) {
+  const auto record = log::warning("login_failed")
+                        .with("user", "bob")
+                        .with("reason", "wrong password of bob")
+                        .with("client", "::1");
+  const auto fields = redact(record, tokens.get()).fields();
+  EXPECT_EQ(fields.at("user"), token("bob"));
+  EXPECT_EQ(fields.at("reason"), "wrong password of " + token("bob"));
+  EXPECT_EQ(fields.at("client"), "::1");
+  EXPECT_EQ(shown("user", "bob@example.com"), token("bob") + "@example.com");
+}
+
 TEST_F(Redaction, LeavesTheNullPath) { EXPECT_EQ(shown("sender", ""), ""); }
 
 TEST_F(Redaction, TakesAQuotedLocalPartAsAWhole) {

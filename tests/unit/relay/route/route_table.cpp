@@ -31,6 +31,21 @@ TEST(RouteTable, GivesAllToOneSmarthost) {
   EXPECT_EQ(routed(table, "postmaster"), "smarthost/default") << "the one recipient without a domain";
 }
 
+TEST(RouteTable, GoesByTheSmarthostThatARuleNamed) {
+  const RouteTable table({rule("all", {}), rule("spare", {}), rule("ours", {"ours.test"})});
+  mail::Envelope envelope;
+  envelope.recipients = {
+    address("a@ours.test"), address("b@ours.test"), address("c@ours.test"), address("d@e.test")
+  };
+  envelope.smarthosts = {"", "all", "spare", "gone"};
+  EXPECT_EQ(table.route(envelope, 0).name, "smarthost/ours") << "no rule named one";
+  EXPECT_EQ(table.route(envelope, 1).name, "smarthost/all");
+  EXPECT_EQ(table.route(envelope, 2).name, "smarthost/all") << "they stand in for each other";
+  EXPECT_EQ(table.route(envelope, 3).name, "smarthost/all") << "as if no rule had named one";
+  using Split = std::map<Destination, std::vector<std::uint32_t>>;
+  EXPECT_EQ(table.split(envelope), (Split{{{"smarthost/all"}, {1, 2, 3}}, {{"smarthost/ours"}, {0}}}));
+}
+
 TEST(RouteTable, GoesByTheMostExactRecipient) {
   const RouteTable table(
     {rule("all", {"*"}), rule("below", {"*.example.org"}), rule("exact", {"a.example.org", "b.test"})}
@@ -50,6 +65,18 @@ TEST(RouteTable, GoesBySenderWhereRecipientsMatchAlike) {
   EXPECT_EQ(routed(table, "x@example.org"), "smarthost/all") << "the null sender is nobody's";
   EXPECT_EQ(routed(table, "x@theirs.test", "y@ours.test"), "smarthost/theirs") << "the recipient counts more";
   EXPECT_EQ(routed(table, "x@theirs.test", "y@a.ours.test"), "smarthost/both");
+}
+
+TEST(RouteTable, FindsADomainThatIsNamedWhateverPatternsStandBesideIt) {
+  const RouteTable table(
+    {rule("a-mixed", {"*.example.org", "named.test"}), rule("b-named", {"a.example.org"}),
+     rule("c-ours", {"a.example.org"}, {"ours.test"}), rule("d-only-ours", {"d.example.org"}, {"ours.test"})}
+  );
+  EXPECT_EQ(routed(table, "x@A.Example.ORG"), "smarthost/b-named");
+  EXPECT_EQ(routed(table, "x@a.example.org", "y@ours.test"), "smarthost/c-ours");
+  EXPECT_EQ(routed(table, "x@named.test"), "smarthost/a-mixed");
+  EXPECT_EQ(routed(table, "x@b.example.org"), "smarthost/a-mixed");
+  EXPECT_EQ(routed(table, "x@d.example.org"), "smarthost/a-mixed") << "whose name is for others' mail alone";
 }
 
 TEST(RouteTable, GoesByMxForWhatNoneMatches) {

@@ -182,6 +182,43 @@ TEST(Serve, TellsAHiddenClientThatTheNetworkHidesIt) {
     patient.reply(), StartsWith("550 5.7.1 Relaying denied: the network hides the client behind 127.0.0.1")
   );
   EXPECT_EQ(relay.metrics.total(Counter::recipients_refused_hidden), 1U);
+  patient.send("QUIT\r\n");
+  patient.rest();
+  test::eventually([&] { return relay.sessions() == 0; }, "the end of both");
+  const auto seen = relay.sightings.at(std::chrono::steady_clock::now());
+  ASSERT_EQ(seen.hidden.size(), 1U);
+  EXPECT_EQ(seen.hidden[0].address.to_text(), "127.0.0.1");
+  EXPECT_EQ(seen.hidden[0].refusals, 2U) << "who speaks first is refused for it too";
+  EXPECT_EQ(relay.metrics.total(Counter::hidden_clients), 2U);
+}
+
+TEST(Serve, TakesAProbeForNoHiddenClient) {
+  auto rules = LiveSession::allowing_loopback();
+  rules.access.hidden = {*Cidr::parse("127.0.0.1/32")};
+  rules.limits.idle_timeout = std::chrono::seconds{2};
+  LiveSession relay(rules);
+  auto silent = relay.client();
+  silent.reply();
+  EXPECT_THAT(silent.rest(), StartsWith("421")) << "refused, and not for that";
+  auto polite = relay.client();
+  polite.reply();
+  polite.send("EHLO x\r\n");
+  polite.reply();
+  polite.send("QUIT\r\n");
+  polite.rest();
+  test::eventually([&] { return relay.sessions() == 0; }, "the end of both");
+  const auto seen = relay.sightings.at(std::chrono::steady_clock::now());
+  EXPECT_TRUE(seen.hidden.empty());
+  EXPECT_FALSE(seen.has_seen_own_addresses);
+  EXPECT_EQ(relay.metrics.total(Counter::hidden_clients), 0U);
+}
+
+TEST(Serve, SeesThatAClientBehindAProxyHasAnAddressOfItsOwn) {
+  LiveSession relay(behind_a_proxy());
+  auto client = relay.client();
+  client.send("PROXY TCP4 10.1.40.70 10.1.40.60 12345 25\r\n");
+  EXPECT_THAT(client.reply(), StartsWith("220"));
+  EXPECT_TRUE(relay.sightings.at(std::chrono::steady_clock::now()).has_seen_own_addresses);
 }
 
 TEST(Serve, TakesTheClientFromATrustedProxysHeader) {
@@ -233,6 +270,81 @@ TEST(Serve, RefusesAProxyHeaderFromAnyoneElseCase070) {
   auto client = relay.client();
   client.send("PROXY TCP4 10.1.40.70 10.1.40.60 12345 25\r\n");
   EXPECT_THAT(client.rest(), HasSubstr("550 5.7.1"));
+}
+
+TEST(Serve, TurnsAClientAwayThatHasTooManyConnectionsCase111) {
+  auto rules = LiveSession::allowing_loopback();
+  rules.max_connections_per_client = 2;
+  LiveSession relay(rules);
+  auto first = relay.client();
+  auto second = relay.client();
+  first.reply();
+  second.reply();
+  auto third = relay.client();
+  EXPECT_EQ(
+    third.rest(), "421 4.7.0 node1.example Too many connections from 127.0.0.1, close some of them first\r\n"
+  );
+  EXPECT_EQ(relay.metrics.total(Counter::connections_refused_of_one_client), 1U);
+  for (int i = 0; i < 3; ++i) EXPECT_THAT(relay.client().reply(), StartsWith("421 4.7.0"));
+  EXPECT_EQ(relay.metrics.total(Counter::connections_refused_of_one_client), 4U) << "each is counted";
+  ASSERT_EQ(relay.log.records("connection_refused").size(), 1U) << "and not each is worth a record";
+  EXPECT_EQ(relay.log.records("connection_refused").front().at("client"), "127.0.0.1");
+  first.send("QUIT\r\n");
+  first.rest();
+  test::eventually([&] { return relay.client().reply().starts_with("220"); }, "a place that is free again");
+}
+
+/// They go on for as long as they please to read.
+TEST(Serve, HasNoSessionForAClientThatItTurnsAwayCase111) {
+  auto rules = LiveSession::allowing_loopback();
+  rules.max_connections_per_client = 1;
+  LiveSession relay(rules);
+  auto first = relay.client();
+  first.reply();
+  std::vector<test::Peer> refused;
+  for (int i = 0; i < 5; ++i) {
+    refused.push_back(relay.client());
+    EXPECT_THAT(refused.back().reply(), StartsWith("421 4.7.0"));
+    EXPECT_EQ(relay.sessions(), 1U) << "the first alone";
+  }
+}
+
+TEST(Serve, CountsNotWhatHidesSeveralClientsCase111) {
+  auto rules = LiveSession::allowing_loopback();
+  rules.max_connections_per_client = 1;
+  rules.access.allowed = {*Cidr::parse("127.0.0.1/32")};
+  rules.access.hidden = {*Cidr::parse("127.0.0.1/32")};
+  LiveSession relay(rules);
+  auto first = relay.client();
+  auto second = relay.client();
+  EXPECT_THAT(first.reply(), StartsWith("220"));
+  EXPECT_THAT(second.reply(), StartsWith("220"));
+  EXPECT_EQ(relay.clients.clients(), 0U);
+}
+
+TEST(Serve, CountsClientsBehindAProxyByTheirOwnAddressesCase111) {
+  auto rules = behind_a_proxy();
+  rules.max_connections_per_client = 1;
+  LiveSession relay(rules);
+  std::vector<test::Peer> clients;
+  for (const std::string address : {"10.1.40.70", "10.1.40.71", "10.1.40.70"}) {
+    clients.push_back(relay.client());
+    clients.back().send("PROXY TCP4 " + address + " 10.1.40.60 12345 25\r\n");
+    const bool is_first_of_its_client = clients.size() < 3;
+    EXPECT_THAT(clients.back().reply(), StartsWith(is_first_of_its_client ? "220" : "421 4.7.0")) << address;
+  }
+}
+
+TEST(Serve, TellsOfEachSessionWhereTheLogWantsItSo) {
+  auto rules = LiveSession::allowing_loopback();
+  rules.logs_sessions = true;
+  LiveSession relay(rules);
+  auto client = relay.client();
+  client.send("NONSENSE\r\nQUIT\r\n");
+  client.rest();
+  test::eventually([&] { return relay.log.records("session").size() == 1; }, "the record");
+  EXPECT_EQ(relay.log.records("session").front().at("client"), "127.0.0.1");
+  EXPECT_EQ(relay.log.records("session").front().at("refusals"), 1);
 }
 
 TEST(Serve, AnswersTheGatesRefusalToMail) {

@@ -501,6 +501,64 @@ TEST(Transfer, NeedsSmtputf8ForWhatIsBeyondAsciiCase051) {
   EXPECT_THAT(able.send(message), HasSubstr("MAIL FROM:<\xc3\xbc@b> SMTPUTF8\r\n"));
 }
 
+/// Over TLS, waiting for a message.
+Exchange ready_over_tls(HopPolicy policy, std::string_view ehlo, bool is_verified = true) {
+  Exchange hop(std::move(policy));
+  hop.tls_is_verified = is_verified;
+  hop.open();
+  hop.says("220 hop\r\n");
+  hop.says(kEhlo);
+  hop.says("220 go\r\n");
+  hop.says(ehlo);
+  EXPECT_TRUE(hop.awaits_message());
+  return hop;
+}
+constexpr std::string_view kEhloRequireTls = "250-hop\r\n250-PIPELINING\r\n250 REQUIRETLS\r\n";
+
+OutgoingMessage demanding_tls() {
+  OutgoingMessage message{test::address("a@b"), {test::address("c@d"), test::address("e@f")}, 1};
+  message.requires_tls = true;
+  return message;
+}
+
+TEST(Transfer, GoesByRequireTlsToAHopThatPromisesTheSame) {
+  auto hop = ready_over_tls(with(TlsMode::required), kEhloRequireTls);
+  EXPECT_EQ(
+    hop.send(demanding_tls()), "MAIL FROM:<a@b> REQUIRETLS\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\nDATA\r\n"
+  );
+  hop.says("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+  hop.says("250 ok\r\n");
+  EXPECT_EQ(hop.dispositions(), "delivered delivered");
+  EXPECT_EQ(hop.send({"b@d"}), "MAIL FROM:<a@example.com>\r\nRCPT TO:<b@d>\r\nDATA\r\n")
+    << "nobody demands it here";
+}
+
+TEST(Transfer, ThatDemandsTlsGoesToNoHopWithoutRequireTls) {
+  auto hop = ready_over_tls(with(TlsMode::required), "250-hop\r\n250 PIPELINING\r\n");
+  EXPECT_EQ(hop.send(demanding_tls()), "");
+  EXPECT_EQ(hop.dispositions(), "failed failed");
+  for (const auto& recipient : hop.outcomes().back().recipients) {
+    EXPECT_EQ(recipient.reply.code, 550);
+    EXPECT_EQ(recipient.reply.status, (EnhancedStatus{5, 7, 30}));
+    EXPECT_TRUE(recipient.is_of_this_host) << "another host may promise it";
+  }
+  EXPECT_TRUE(hop.awaits_message()) << "other mail goes to it";
+}
+
+TEST(Transfer, ThatDemandsTlsGoesToNoHopThatIsNotVerifiedAndProven) {
+  auto unproven = with(TlsMode::required);
+  unproven.is_proven = false;
+  auto hops = std::vector<Exchange>();
+  hops.push_back(ready(plain(), kEhloRequireTls));
+  hops.push_back(ready_over_tls(with(TlsMode::opportunistic), kEhloRequireTls, false));
+  hops.push_back(ready_over_tls(unproven, kEhloRequireTls));
+  for (auto& hop : hops) {
+    EXPECT_EQ(hop.send(demanding_tls()), "");
+    EXPECT_EQ(hop.dispositions(), "failed failed");
+    EXPECT_EQ(hop.outcomes().back().recipients[1].reply.status, (EnhancedStatus{5, 7, 10}));
+  }
+}
+
 TEST(Transfer, SendsUndeclaredEightBitContentAsItIsCase090) {
   auto hop = ready(plain(), "250 hop\r\n");
   hop.content = "Subject: \xc3\xbc\r\n\r\n\xff\r\n";
@@ -647,19 +705,21 @@ TEST(Faults, AnsweringTwiceEndsTheConnectionNotTheDeliveryCase125) {
   EXPECT_TRUE(hop.is_closed());
 }
 
+/// Its hop has asked for the content of a message to c@d.
+void until_content(ClientSession& session) {
+  (void)session.resume(client_event::Opened{});
+  (void)session.resume(client_event::Received{"220 hop\r\n"});
+  (void)session.resume(client_event::Written{});
+  (void)session.resume(client_event::Received{kEhlo});
+  (void)session.resume(client_event::Message{
+    OutgoingMessage{test::address("a@b"), {test::address("c@d")}, 1, mail::Body::undeclared}
+  });
+  (void)session.resume(client_event::Written{});
+  (void)session.resume(client_event::Received{"250 ok\r\n250 ok\r\n354 go\r\n"});
+}
+
 TEST(Faults, ARefusalCountsThoughTheRestOfTheContentCouldNotBeSentCase125) {
   const client_event::Lost lost{Error{Errc::connection_lost, Fate::transient, "write: broken pipe"}};
-  const auto until_content = [](ClientSession& session) {
-    (void)session.resume(client_event::Opened{});
-    (void)session.resume(client_event::Received{"220 hop\r\n"});
-    (void)session.resume(client_event::Written{});
-    (void)session.resume(client_event::Received{kEhlo});
-    (void)session.resume(client_event::Message{
-      OutgoingMessage{test::address("a@b"), {test::address("c@d")}, 1, mail::Body::undeclared}
-    });
-    (void)session.resume(client_event::Written{});
-    (void)session.resume(client_event::Received{"250 ok\r\n250 ok\r\n354 go\r\n"});
-  };
   const auto outcome = [](ClientStep step) {
     EXPECT_TRUE(std::holds_alternative<client_step::Report>(step));
     return std::get<client_step::Report>(std::move(step)).outcome.recipients.at(0);
@@ -686,6 +746,32 @@ TEST(Faults, ARefusalCountsThoughTheRestOfTheContentCouldNotBeSentCase125) {
       );
     }
   }
+}
+
+/// The dot goes together with the last of the content: a connection that is lost meanwhile was not told to end it.
+TEST(Faults, WhatIsLostWhileTheLastOfTheContentIsWrittenWasNotEndedCase119) {
+  const client_event::Lost lost{Error{Errc::connection_lost, Fate::transient, "write: broken pipe"}};
+  const auto until_end = [](ClientSession& session) {
+    until_content(session);
+    (void)session.resume(client_event::ContentSent{});
+    EXPECT_TRUE(std::holds_alternative<client_step::EndContent>(session.resume(client_event::Received{""})));
+  };
+  const auto outcome_of = [&](const ClientEvent& end, const char* heard) {
+    ClientSession session(plain());
+    until_end(session);
+    EXPECT_TRUE(std::holds_alternative<client_step::Listen>(session.resume(end)));
+    auto step = session.resume(client_event::Received{heard});
+    EXPECT_TRUE(std::holds_alternative<client_step::Report>(step));
+    return std::get<client_step::Report>(std::move(step)).outcome;
+  };
+  EXPECT_EQ(outcome_of(lost, "552 5.3.4 too large\r\n").recipients.at(0).disposition, Disposition::failed);
+  EXPECT_EQ(outcome_of(lost, "").recipients.at(0).disposition, Disposition::deferred);
+  EXPECT_FALSE(outcome_of(lost, "").may_be_duplicated);
+  EXPECT_EQ(
+    outcome_of(client_event::TimedOut{}, "552 5.3.4 too large\r\n").recipients.at(0).disposition,
+    Disposition::failed
+  );
+  EXPECT_TRUE(outcome_of(client_event::TimedOut{}, "").may_be_duplicated) << "it may just have gone";
 }
 
 TEST(Faults, ARefusalInTheMiddleShowsNoPasswordThatItQuotes) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/folder.hpp"
+#include "tests/support/loop.hpp"
 
 namespace relay::spool {
 namespace {
@@ -59,6 +60,43 @@ TEST_F(CommitterTest, LeavesTheSyncOutWhenTold) {
   }
   EXPECT_EQ(count(metrics::Counter::spool_syncs), 0U);
   EXPECT_EQ(count(metrics::Counter::spool_commits), 1U);
+}
+
+TEST_F(CommitterTest, SyncsWithinAMomentWhatIsToBeSyncedSoonAndAnswersBefore) {
+  Committer committer(*store, Durable::yes, metrics.shard(0));
+  std::promise<std::uint64_t> syncs_before;
+  committer.submit({some(store->next_id()), Sync::soon, [&](const Result<void>&) {
+                      syncs_before.set_value(count(metrics::Counter::spool_syncs));
+                    }});
+  EXPECT_EQ(syncs_before.get_future().get(), 0U);
+  test::eventually(
+    [&] { return count(metrics::Counter::spool_syncs) == 1; }, "a sync without another commit"
+  );
+}
+
+TEST_F(CommitterTest, SyncsOnceForWhatOthersSyncAnyhow) {
+  {
+    Committer committer(*store, Durable::yes, metrics.shard(0));
+    std::promise<void> both_wait;
+    committer.submit(
+      {some(store->next_id()), Sync::no,
+       [held = both_wait.get_future().share()](const Result<void>&) { held.wait(); }}
+    );
+    committer.submit({some(store->next_id()), Sync::soon, [](const Result<void>&) {}});
+    committer.submit({some(store->next_id()), Sync::yes, [](const Result<void>&) {}});
+    both_wait.set_value();
+  }
+  EXPECT_EQ(count(metrics::Counter::spool_syncs), 1U);
+}
+
+TEST_F(CommitterTest, SyncsNothingSoonWhereItIsNotToSync) {
+  {
+    Committer committer(*store, Durable::no, metrics.shard(0));
+    std::promise<void> done;
+    committer.submit({some(store->next_id()), Sync::soon, [&](const Result<void>&) { done.set_value(); }});
+    done.get_future().get();
+  }
+  EXPECT_EQ(count(metrics::Counter::spool_syncs), 0U);
 }
 
 TEST_F(CommitterTest, WritesWhatWaitsBeforeItEnds) {

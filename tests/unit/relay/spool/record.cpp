@@ -1,6 +1,7 @@
 #include "relay/spool/record.hpp"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 namespace relay::spool {
 namespace {
@@ -39,6 +40,44 @@ TEST(Records, RoundTrip) {
   EXPECT_EQ(parse_failed(to_payload(failed)), failed);
 }
 
+/// An older relay's records were written by the library: what is written now is the same, octet by octet, so that either
+/// reads the other's.
+TEST(Records, AreTheOctetsThatAnOlderRelayWrote) {
+  auto stored = envelope();
+  auto& asked = stored.envelope;
+  asked.smtputf8 = asked.requires_tls = true;
+  asked.dsn = {
+    mail::Ret::headers,
+    "id-1",
+    {{{false, true, true, false}, "rfc822;b@example.net"}, {{true, false, false, false}, ""}}
+  };
+  Waiting waiting{WallTime{milliseconds{-5}}, 70'000,   3,   "451 later",
+                  WallTime{milliseconds{9}},  {0, 300}, true};
+  for (const auto& payload :
+       {to_payload(envelope()), to_payload(stored), to_payload(waiting), to_payload(Waiting{}),
+        to_payload(Settled{true, "250 ok", "hop:25", WallTime{milliseconds{4}}, true}),
+        to_payload(Failed{WallTime{milliseconds{1}}, 2, WallTime{milliseconds{3}}, 4})}) {
+    std::string again;
+    nlohmann::json::to_cbor(nlohmann::json::from_cbor(payload), again);
+    EXPECT_EQ(payload, again);
+  }
+  EXPECT_EQ(parse_envelope(to_payload(stored)), stored);
+  EXPECT_EQ(parse_waiting(to_payload(waiting)), waiting);
+}
+
+TEST(Records, KeepWhichSmarthostARuleNamed) {
+  auto stored = envelope();
+  stored.envelope.smarthosts = {"", "primary"};
+  stored.envelope.smtputf8 = true;
+  const auto payload = to_payload(stored);
+  EXPECT_EQ(parse_envelope(payload), stored);
+  std::string again;
+  nlohmann::json::to_cbor(nlohmann::json::from_cbor(payload), again);
+  EXPECT_EQ(payload, again) << "in the order of the others";
+  stored.envelope.smarthosts = {"primary"};
+  EXPECT_EQ(parse_envelope(to_payload(stored)).error().code, Errc::corrupt) << "not one for each recipient";
+}
+
 TEST(Records, OfAnOlderRelayAreForAllRecipientsAndReportedToNobody) {
   const auto waiting = parse_waiting(
     "\xa5garrival\x01"
@@ -69,8 +108,49 @@ TEST(Records, WithAShareThatIsNoListOfNumbersAreCorrupt) {
     "eshare";
   EXPECT_TRUE(parse_waiting(head + "\x82\x01\x02"));
   const std::string text = "\x81\x61x";
-  for (const std::string& share : {std::string("\x81\x20"), text})
+  for (const std::string& share :
+       {std::string("\x81\x20"), text, std::string("\x01"), std::string("\x81\x81\x01")})
     EXPECT_EQ(parse_waiting(head + share).error().code, Errc::corrupt);
+}
+
+TEST(Records, OfANewerRelayAreReadWithoutWhatItAdded) {
+  const nlohmann::json inner{{"size", 7}, {"last", {1, {{"share", {8}}}}}, {"none", nullptr}};
+  nlohmann::json fields{{"arrival", 1}, {"attempts", 3}, {"last", "4.2.1 later"}, {"size", 2}};
+  const auto payload = [&] {
+    const auto octets = nlohmann::json::to_cbor(fields);
+    return std::string(octets.begin(), octets.end());
+  };
+  const auto before = *parse_waiting(payload());
+  for (const auto& added :
+       {inner, nlohmann::json(1.5), nlohmann::json("text"), nlohmann::json{1, 2}, nlohmann::json(true)}) {
+    fields["beside"] = added;
+    EXPECT_EQ(parse_waiting(payload()), before) << added;
+  }
+}
+
+TEST(Records, OfAPlaceNeedTheirFieldsEachOfItsKind) {
+  const nlohmann::json whole{{"arrival", -1}, {"at", 5},         {"attempts", 3}, {"last", ""},
+                             {"size", 2},     {"share", {0, 1}}, {"warned", true}};
+  const auto parsed = [](const nlohmann::json& fields) {
+    const auto octets = nlohmann::json::to_cbor(fields);
+    return parse_waiting(std::string(octets.begin(), octets.end()));
+  };
+  EXPECT_EQ(parsed(whole)->share, (std::vector<std::uint32_t>{0, 1}));
+  for (const auto* key : {"arrival", "attempts", "last", "size"}) {
+    auto fields = whole;
+    fields.erase(key);
+    EXPECT_FALSE(parsed(fields)) << key;
+  }
+  for (const auto& [key, value] : whole.items()) {
+    auto fields = whole;
+    fields[key] = value.is_string() ? nlohmann::json(1) : nlohmann::json("text");
+    EXPECT_FALSE(parsed(fields)) << key;
+    fields[key] = nlohmann::json{{"in", value}};
+    EXPECT_FALSE(parsed(fields)) << key;
+    fields[key] = 1.5;
+    EXPECT_FALSE(parsed(fields)) << key;
+  }
+  EXPECT_FALSE(parsed(nlohmann::json::array({whole})));
 }
 
 TEST(Records, KeepWhatTheSenderWantsToHear) {
@@ -111,7 +191,7 @@ TEST(Records, KeepAddressesBeyondAsciiCase051) {
 
 TEST(Records, SayNothingOfReportsThatNobodyAskedFor) {
   const auto payload = to_payload(envelope());
-  for (const auto* field : {"ret", "envid", "notify", "orcpt", "smtputf8"})
+  for (const auto* field : {"ret", "envid", "notify", "orcpt", "smtputf8", "requiretls"})
     EXPECT_EQ(payload.find(field), std::string::npos) << field;
 }
 

@@ -84,6 +84,21 @@ TEST_F(StoreTest, SweepsChunksWhoseMessageWasNeverAccepted) {
   EXPECT_TRUE(store->chunk(kept, 0));
 }
 
+TEST_F(StoreTest, AppliesTheChangesOfOneKeyInTheirOrderAndOtherKeysInAny) {
+  auto store = open();
+  const auto first = store->next_id(), second = store->next_id();
+  const auto chunk = [](const QueueId& id, std::string_view octets) {
+    return put_record(Family::content, indexed_key(id, 0), octets);
+  };
+  const Operations operations{
+    chunk(second, "second"), chunk(first, "first"), remove(Family::content, indexed_key(second, 0)),
+    remove(Family::content, indexed_key(first, 0)), chunk(first, "again")
+  };
+  ASSERT_TRUE(store->write(operations, Sync::yes));
+  EXPECT_EQ(*store->chunk(first, 0), "again");
+  EXPECT_EQ(store->chunk(second, 0).error().code, Errc::not_found);
+}
+
 TEST_F(StoreTest, QuarantinesADamagedMessageAndKeepsTheOthers) {
   auto store = open();
   const auto damaged = accept(*store, at(1), 2);

@@ -1,0 +1,12 @@
+# The microbenchmarks, for hack/micro: only where Debian's libbenchmark-dev and valgrind are, and only when asked for.
+find_package(benchmark QUIET)
+find_path(CALLGRIND_HEADER valgrind/callgrind.h)
+if(benchmark_FOUND AND CALLGRIND_HEADER)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/micro/*.cpp)
+  add_executable(micro EXCLUDE_FROM_ALL ${sources})
+  target_link_libraries(micro PRIVATE relay_engine benchmark::benchmark)
+  add_library(micro_preload SHARED EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/micro/preload/memchr.cpp)
+  target_link_libraries(micro_preload PRIVATE project_options)
+  target_compile_options(micro_preload PRIVATE -fno-builtin -fPIC)
+  add_dependencies(micro micro_preload)
+endif()

@@ -1,0 +1,82 @@
+"""What one client may take: its connections, and no other's."""
+
+import contextlib
+import json
+import socket
+
+from raw_sink import RawSink
+from relay import Client, Relay, patiently, relay_to
+
+HEADER = "PROXY TCP4 {} 10.1.40.60 12345 25\r\n"
+
+
+@contextlib.contextmanager
+def connection(relay, source="127.0.0.1", words=""):
+    """A connection from an address of this machine, and what the relay says first."""
+    with socket.create_connection(("127.0.0.1", relay.smtp_port), timeout=20, source_address=(source, 0)) as opened:
+        opened.sendall(words.encode())
+        yield opened.makefile("rb").readline().decode()
+
+
+def greeting(relay, source="127.0.0.1", words=""):
+    with connection(relay, source, words) as first:
+        return first
+
+
+def test_a_client_with_too_many_connections_gets_421_and_others_go_on_Case111(tmp_path):
+    with RawSink(tmp_path / "sink") as sink, relay_to(sink, tmp_path, max_connections_per_client=2, shards=2) as relay:
+        with Client(relay.smtp_port), Client(relay.smtp_port) as client:
+            assert greeting(relay) == (
+                "421 4.7.0 relay.test Too many connections from 127.0.0.1, close some of them first\r\n")
+            assert greeting(relay, "127.0.0.2").startswith("220 ")
+            client.send()  # whoever is in stays in
+            assert relay.metric('connections_refused_total{reason="too_many_of_client"}') == 1
+            assert relay.records("connection_refused")[0]["client"] == "127.0.0.1"
+        patiently(lambda: greeting(relay).startswith("220 "), 10, "there is room again")
+
+
+def test_a_client_that_comes_again_and_again_takes_no_place_of_others_Case111(tmp_path):
+    # It keeps what is refused open for as long as the relay lets it.
+    with RawSink(tmp_path / "sink") as sink:
+        with relay_to(sink, tmp_path, max_connections=3, max_connections_per_client=1) as relay:
+            with Client(relay.smtp_port), contextlib.ExitStack() as kept:
+                for _ in range(20):
+                    assert kept.enter_context(connection(relay)).startswith("421 4.7.0 ")
+                assert greeting(relay, "127.0.0.2").startswith("220 ")
+                assert relay.metric('connections_refused_total{reason="too_many_of_client"}') == 20
+                assert [record["refused"] for record in relay.records("connection_refused")] == [1]
+        assert sum(record["refused"] for record in relay.records("connection_refused")) == 20
+
+
+def test_clients_behind_a_load_balancer_are_counted_by_their_own_addresses_Case111(tmp_path):
+    with RawSink(tmp_path / "sink") as sink:
+        with relay_to(sink, tmp_path, max_connections_per_client=1, proxy_trusted="127.0.0.1") as relay:
+            with connection(relay, words=HEADER.format("10.0.0.1")) as first:
+                assert first.startswith("220 ")
+                assert greeting(relay, words=HEADER.format("10.0.0.1")).startswith("421 4.7.0 ")
+                assert greeting(relay, words=HEADER.format("10.0.0.2")).startswith("220 ")
+
+
+def test_an_address_that_hides_clients_is_not_counted_Case111(tmp_path):
+    with RawSink(tmp_path / "sink") as sink:
+        with relay_to(sink, tmp_path, max_connections_per_client=1, hidden_sources="127.0.0.1",
+                      allowed_networks="127.0.0.1") as relay:
+            with Client(relay.smtp_port), Client(relay.smtp_port) as client:
+                client.send()
+
+
+def test_the_limit_changes_without_a_restart(tmp_path):
+    file = tmp_path / "relay.json"
+
+    def write(limit):
+        part = tmp_path / "part"
+        part.write_text(json.dumps({"max_connections_per_client": limit}))
+        part.rename(file)
+
+    write(1)
+    relay = Relay(tmp_path, smarthost="127.0.0.1:1")
+    with relay.start(arguments=["--config", str(file)]), Client(relay.smtp_port) as client:
+        assert greeting(relay).startswith("421 4.7.0 ")
+        write(2)
+        patiently(lambda: greeting(relay).startswith("220 "), 10, "one more")
+        client.send()

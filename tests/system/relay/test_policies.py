@@ -1,0 +1,159 @@
+"""Rules on mail that comes in: who is refused, what waits for a person, and where mail goes instead."""
+
+import json
+import subprocess
+
+import pytest
+from raw_sink import RawSink
+from relay import BIN, Client, Relay, arrived, patiently
+
+
+def smarthost(name, port, **fields):
+    return {"name": name, "host": "127.0.0.1", "port": port, "tls": "none", "auth": "none", **fields}
+
+
+def subject(text):
+    return b"Subject: " + text + b"\r\n\r\nbody\r\n"
+
+
+@pytest.fixture
+def sinks(tmp_path):
+    with RawSink(tmp_path / "one") as one, RawSink(tmp_path / "two") as two:
+        yield one, two
+
+
+@pytest.fixture
+def relay_with(tmp_path, sinks):
+    """Makes a relay with rules in its settings file; all goes to the first sink, and `other` is the second."""
+    one, two = sinks
+    file = tmp_path / "relay.json"
+    hosts = [smarthost("all", one.port), smarthost("other", two.port, recipient_domains=["nobody.test"])]
+
+    def make(*rules):
+        file.write_text(json.dumps({"policies": rules}))
+        return Relay(tmp_path, smarthosts=json.dumps(hosts)).start(arguments=("--config", file))
+    return make
+
+
+def settled(relay):
+    patiently(relay.is_empty, 20, "the queue is empty")
+
+
+def test_refusals_come_as_soon_as_they_are_certain(relay_with, sinks):
+    rules = [
+        {"name": "spoofed", "senders": ["*.bank.test"], "action": "reject", "reply": "553 5.7.1 Not from here"},
+        {"name": "closed", "recipients": ["closed.test"], "action": "reject"},
+        {"name": "later", "recipients": ["later@*"], "action": "defer"},
+        {"name": "invoices", "header": "Subject", "header_value": "*invoice*", "action": "reject"},
+        {"name": "large", "larger_than": "100k", "action": "reject", "reply": "552 5.3.4 Too large for here"},
+    ]
+    with relay_with(*rules) as relay, Client(relay.smtp_port) as client:
+        assert client.say("MAIL FROM:<a@x.bank.test>") == "553 5.7.1 Not from here"
+        client.say("MAIL FROM:<a@example.com>", 250)
+        assert client.say("RCPT TO:<a@closed.test>") == "550 5.7.1 Refused by policy"
+        assert client.say("RCPT TO:<later@example.net>") == "451 4.7.1 Deferred by policy"
+        client.say("RCPT TO:<fine@example.net>", 250)
+        client.say("DATA", 354)
+        client.write(subject(b"your Invoice") + b".\r\n")
+        assert client.reply() == "550 5.7.1 Refused by policy"
+        client.begin("a@example.com", ["b@example.net"])
+        client.write(subject(b"x") + b"0123456789\r\n" * 20_000 + b".\r\n")
+        assert client.reply() == "552 5.3.4 Too large for here"
+        client.send(recipients=("b@example.net",), content=subject(b"hello"))
+        message, = arrived(sinks[0], 1)
+        assert message.recipients == ["b@example.net"]
+        settled(relay)
+        assert [record["rule"] for record in relay.records("policy")] == ["spoofed", "closed", "later", "invoices", "large"]
+        assert relay.metric('recipients_refused_total{reason="rule"}') == 4
+
+
+def test_recipients_of_one_message_fare_as_the_rules_say(relay_with, sinks):
+    one, two = sinks
+    rules = [
+        {"name": "gone", "recipients": ["gone@*"], "action": "discard"},
+        {"name": "test", "recipients": ["real@*"], "action": "redirect", "redirect_to": "test@example.org"},
+        {"name": "by", "recipients": ["partner.test"], "action": "route", "smarthost": "other"},
+        {"name": "held", "recipients": ["held@*"], "action": "hold"},
+    ]
+    with relay_with(*rules) as relay:
+        with Client(relay.smtp_port) as client:
+            queue_id = client.send(recipients=("gone@a.test", "real@a.test", "x@partner.test", "held@a.test", "y@a.test"))
+        assert [message.recipients for message in arrived(one, 1)] == [["test@example.org", "y@a.test"]]
+        assert [message.recipients for message in arrived(two, 1)] == [["x@partner.test"]]
+        patiently(lambda: [entry["state"] for entry in relay.queue()] == ["held"], 10, "one place is left, on hold")
+        records = {record["rule"]: record for record in relay.records("policy")}
+        assert records["gone"]["recipients"] == ["gone@a.test"]
+        assert {record["queue_id"] for record in records.values()} == {queue_id}
+        assert "held" in relay.ctl("queue", "show", queue_id)
+        relay.ctl("queue", "release", queue_id)
+        arrived(one, 1, to="held@a.test")
+        settled(relay)
+
+
+def test_what_is_held_and_where_it_goes_outlive_a_kill(relay_with, sinks):
+    rules = [{"name": "by", "recipients": ["a@*"], "action": "route", "smarthost": "other"},
+             {"name": "held", "action": "hold"}]
+    with relay_with(*rules) as relay:
+        with Client(relay.smtp_port) as client:
+            client.send(recipients=("held@b.test",))
+        relay.kill()
+        relay.start(arguments=("--config", relay.folder / "relay.json"))
+        assert [entry["state"] for entry in relay.queue()] == ["held"]
+        with Client(relay.smtp_port) as client:
+            client.send(recipients=("a@b.test",))
+        arrived(sinks[1], 1, to="a@b.test")
+
+
+def test_all_may_be_thrown_away_and_the_client_hears_ok(relay_with, sinks):
+    with relay_with({"name": "gone", "action": "discard"}) as relay:
+        with Client(relay.smtp_port) as client:
+            client.begin("a@example.com", ["b@example.net"])
+            client.write(subject(b"x") + b".\r\n")
+            assert client.reply() == "250 2.0.0 OK"
+        record, = relay.records("policy")
+        assert (record["action"], record["sender"], record["recipients"]) == ("discard", "a@example.com", ["b@example.net"])
+        assert relay.metric("queue_messages") == 0
+        assert sinks[0].store.messages() == []
+
+
+def test_a_client_is_greeted_with_its_refusal(relay_with):
+    with relay_with({"name": "out", "clients": ["127.0.0.0/8"], "action": "reject"}) as relay:
+        with Client(relay.smtp_port, greet=None) as client:
+            assert client.banner == "554 5.7.1 relay.test Refused by policy"
+
+
+def test_changed_rules_are_in_force_with_the_next_transaction(relay_with):
+    with relay_with() as relay, Client(relay.smtp_port) as client:
+        client.send()
+        rules = [{"name": "out", "senders": ["example.com"], "action": "reject"}]
+        (relay.folder / "relay.json").write_text(json.dumps({"policies": rules}))
+
+        def is_refused():
+            answer = client.say("MAIL FROM:<a@example.com>")
+            client.say("RSET", 250)
+            return answer == "550 5.7.1 Refused by policy"
+        patiently(is_refused, 20, "the rule is in force")
+
+
+def explain(relay, *arguments):
+    done = subprocess.run([str(BIN / "relayctl"), "explain", "--settings", str(relay.folder / "relay.json"), *arguments],
+                          capture_output=True, text=True, timeout=30, env=relay.environment())
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_explain_says_what_the_relay_does_and_would_have_done(relay_with):
+    rules = [{"name": "closed", "recipients": ["closed.test"], "action": "reject"},
+             {"name": "held", "senders": ["app@*"], "action": "hold"}]
+    with relay_with() as relay:
+        with Client(relay.smtp_port) as client:
+            queue_id = client.send("app@example.com", ("a@closed.test", "b@example.net"))
+        settled(relay)
+        relay.records()
+        (relay.folder / "relay.json").write_text(json.dumps({"policies": rules}))
+        said = explain(relay, "--client", "127.0.0.1", "--from", "app@example.com", "--to", "b@example.net")
+        assert "closed                  reject    no: recipients does not match" in said
+        assert "=> on hold (rule held); released it goes by smarthost/all" in said
+        replayed = explain(relay, "--replay", str(relay.log_file))
+        assert f"{queue_id} 127.0.0.1 <app@example.com> <a@closed.test>: refused (rule closed)" in replayed
+        assert "messages: 1, recipients: 2" in replayed

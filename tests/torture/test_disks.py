@@ -1,0 +1,150 @@
+"""Disks and descriptors that run out or fail while clients send: nothing is accepted on hope, and all goes on behind it.
+
+tests/fault says what probes, metrics and logs tell of the same faults; here is judged what became of the mail.
+"""
+
+import contextlib
+import resource
+import socket
+
+import custody
+import pytest
+from disk import Disk
+from gauges import Gauge
+from kill_rounds import DELIVERIES_AT_ONCE, torn_relay
+from mail_history import OCTETS_OF_LARGE, REFUSALS, Load, drained
+from raw_sink import RawSink
+from relay import patiently
+from system_calls import injected, thread_of
+
+SOME = 30  # messages, so that what follows meets a relay at work
+
+
+@pytest.fixture
+def sink(tmp_path):
+    with RawSink(tmp_path / "sink", specs=REFUSALS) as sink:
+        yield sink
+
+
+def relay_on(disk, sink, folder):
+    return torn_relay(sink, folder, spool_path=disk.path / "spool")
+
+
+def goes_on(load, seconds=60):
+    """Until some more has been acknowledged."""
+    before = load.acknowledged()
+    patiently(lambda: load.acknowledged() >= before + SOME, seconds, "mail is taken")
+
+
+def refused(load, code):
+    return [sent for sent in list(load.sent) if sent.reply.startswith(code)]
+
+
+def is_refused(load, *codes, seconds=60):
+    before = {code: len(refused(load, code)) for code in codes}
+    patiently(lambda: any(len(refused(load, code)) > before[code] for code in codes), seconds, f"a reply of {codes}")
+
+
+def judged(history):
+    count = sum(1 for sent in history.sent if sent.refused)
+    print(f"{len(history.sent)} messages, {count} of them refused: {custody.account(history)}")
+    assert custody.faults(history) == []
+
+
+def test_a_disk_without_blocks_refuses_and_goes_on_once_there_are_some_Case095(tmp_path, sink):
+    with Disk(tmp_path, 256) as disk, relay_on(disk, sink, tmp_path) as relay:
+        with Load(relay.smtp_port, seed=1) as load:
+            goes_on(load)
+            disk.fill()
+            is_refused(load, "452 4.3.1")
+            disk.empty()
+            goes_on(load)
+        judged(drained(relay, sink, [load]))
+
+
+def test_a_disk_without_inodes_refuses_until_a_restart_with_some_Case096(tmp_path, sink):
+    """Nothing needs a new file until the log of the spool has its size. RocksDB takes one that it could not make for final."""
+    with Disk(tmp_path, 512, inodes=400) as disk:
+        with relay_on(disk, sink, tmp_path) as relay, Load(relay.smtp_port, seed=1, octets=OCTETS_OF_LARGE, pause=0) as load:
+            goes_on(load)
+            disk.fill_inodes()
+            is_refused(load, "452 4.3.1", seconds=120)
+            assert relay.get("/readyz")[0] == 503
+            relay.kill()
+        disk.empty_inodes()
+        with relay, Load(relay.smtp_port, seed=1, name="n") as behind:
+            goes_on(behind)
+            behind.stop()
+            judged(drained(relay, sink, [load, behind], unrecorded=int(DELIVERIES_AT_ONCE)))
+
+
+def test_a_disk_that_was_remounted_read_only_refuses_until_a_restart_on_a_mended_one_Case097(tmp_path, sink):
+    with Disk(tmp_path, 256, options="errors=remount-ro") as disk:
+        with relay_on(disk, sink, tmp_path) as relay, Load(relay.smtp_port, seed=1) as load:
+            goes_on(load)
+            disk.fail()
+            assert disk.is_read_only()
+            is_refused(load, "451", "452")
+            relay.kill()
+        disk.mend()
+        with relay, Load(relay.smtp_port, seed=1, name="n") as behind:
+            goes_on(behind)
+            behind.stop()
+            judged(drained(relay, sink, [load, behind], syncs_failed=True, unrecorded=int(DELIVERIES_AT_ONCE)))
+
+
+@pytest.mark.parametrize("fault, reply, is_final", [
+    ("write:error=EIO:when=5+", "451 4.3.0", True),
+    ("fdatasync:error=EIO:when=5+", "451 4.3.0", True),
+    ("write:error=ENOSPC:when=5..20", "452 4.3.1", False),
+    ("fdatasync:error=ENOSPC:when=5..20", "452 4.3.1", False),
+], ids=lambda value: value.replace(":", " ") if isinstance(value, str) else None)
+def test_a_failing_call_of_the_committer_refuses_what_it_was_for_Case095_Case098(tmp_path, sink, fault, reply, is_final):
+    relay = torn_relay(sink, tmp_path).start()
+    with Load(relay.smtp_port, seed=1) as load:
+        with injected(relay.process, fault, thread=thread_of(relay.process, "committer")):
+            is_refused(load, reply)
+        if is_final:
+            is_refused(load, "451")  # the disk works again, and is not believed
+        else:
+            goes_on(load)
+    relay.kill()
+    with relay, Load(relay.smtp_port, seed=1, name="n") as behind:
+        goes_on(behind)
+        behind.stop()
+        judged(drained(relay, sink, [load, behind], syncs_failed=fault.startswith("fdatasync"),
+                       unrecorded=int(DELIVERIES_AT_ONCE)))
+
+
+def test_a_process_without_descriptors_makes_clients_wait_and_turns_not_in_vain_Case110(tmp_path, sink):
+    with torn_relay(sink, tmp_path, max_connections_per_client="1000") as relay, contextlib.ExitStack() as idle:
+        with Load(relay.smtp_port, seed=1) as load:
+            goes_on(load)
+        patiently(relay.is_empty, 60, "the queue is empty")
+        gauge = Gauge(relay.process.pid)
+        limits = resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (gauge.descriptors() + 8, limits[1]))
+        # Those that come first are greeted, the others wait in the listener's backlog.
+        waiting = [idle.enter_context(socket.create_connection(("127.0.0.1", relay.smtp_port))) for _ in range(24)]
+        patiently(lambda: relay_has_no_more(gauge, relay), 20, "no descriptor is left")
+        before = gauge.cpu()
+        for _ in range(4):  # a second and more for each: nobody answers
+            assert not greeted(waiting[-1])
+        assert gauge.cpu() - before < 1, "it turns in vain"
+        idle.close()
+        with Load(relay.smtp_port, seed=1, name="n") as behind:
+            goes_on(behind)
+        resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, limits)
+        judged(drained(relay, sink, [load, behind]))
+
+
+def relay_has_no_more(gauge, relay):
+    limit, _ = resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE)
+    return gauge.descriptors() >= limit
+
+
+def greeted(connection):
+    connection.settimeout(1)
+    with contextlib.suppress(TimeoutError):
+        return connection.recv(100)
+    return b""

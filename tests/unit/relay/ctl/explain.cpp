@@ -1,0 +1,157 @@
+#include "relay/ctl/explain.hpp"
+
+#include <fstream>
+#include <gmock/gmock.h>
+#include <sstream>
+
+#include "tests/support/folder.hpp"
+
+namespace relay::ctl {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Explain : public ::testing::Test {
+ protected:
+  Explain() {
+    request.settings_file = folder.path("relay.json");
+    request.client = "10.0.0.7";
+    request.sender = "app@a.test";
+    request.recipients = {"bob@b.test"};
+    settings(R"({"name": "closed", "recipients": ["c.test"], "action": "reject"},
+      {"name": "invoices", "header": "Subject", "header_value": "*invoice*", "action": "hold"},
+      {"name": "large", "larger_than": "1k", "action": "redirect", "redirect_to": "big@d.test"},
+      {"name": "rest", "action": "route", "smarthost": "primary"})");
+  }
+  /// @param more  settings before the others, each with its comma
+  void settings(const std::string& rules, const std::string& more = "") {
+    std::ofstream(request.settings_file)
+      << "{" << more
+      << R"("allowed_networks": ["10.0.0.0/8"], "smarthosts": [{"name": "primary", "host": "smtp.test",
+             "recipient_domains": ["only.test"]}], "policies": [)"
+      << rules << "]}";
+  }
+  std::string run(const std::string& input = "") {
+    std::istringstream in(input);
+    std::ostringstream out;
+    const auto done = explain(request, in, out);
+    return done ? out.str() : "failed: " + done.error().context;
+  }
+
+  test::Folder folder;
+  ExplainRequest request;
+};
+
+TEST_F(Explain, PrintsEachRuleThatWasLookedAtAndWhy) {
+  request.size = "10";
+  request.headers = {"Subject: hello"};
+  const auto text = run();
+  EXPECT_THAT(text, HasSubstr("closed                  reject    no: recipients does not match\n"));
+  EXPECT_THAT(text, HasSubstr("invoices                hold      no: header does not match\n"));
+  EXPECT_THAT(text, HasSubstr("large                   redirect  no: larger_than does not match\n"));
+  EXPECT_THAT(text, HasSubstr("rest                    route     yes\n"));
+  EXPECT_THAT(text, HasSubstr("=> accepted (rule rest); by smarthost/primary\n"));
+}
+
+TEST_F(Explain, SaysWhatBecomesOfEachRecipient) {
+  request.recipients = {"ann@c.test", "bob@b.test"};
+  request.size = "2k";
+  request.headers = {"Subject: your invoice"};
+  EXPECT_THAT(
+    run(),
+    HasSubstr("ann@c.test:\n  closed                  reject    yes\n  => refused (rule closed): 550 5.7.1")
+  );
+  EXPECT_THAT(run(), HasSubstr("=> on hold (rule invoices); released it goes by mx/b.test\n"));
+  request.headers = {"Subject: hello"};
+  EXPECT_THAT(run(), HasSubstr("=> redirected to big@d.test (rule large); by mx/d.test\n"));
+  settings("");
+  EXPECT_THAT(run(), HasSubstr("=> accepted, no rule matches; by mx/b.test\n"));
+}
+
+TEST_F(Explain, SaysWhatIsNotKnownYet) {
+  const auto text = run();
+  EXPECT_THAT(text, HasSubstr("not known yet: header; rules behind it do not speak before\n"));
+  EXPECT_THAT(text, Not(HasSubstr("large"))) << "it was not looked at";
+  EXPECT_THAT(text, HasSubstr("=> decided at the end of data"));
+}
+
+TEST_F(Explain, SaysThatRulesOpenNothing) {
+  request.client = "192.0.2.1";
+  EXPECT_THAT(run(), HasSubstr("refused whatever rules say: 550 5.7.1 Relaying denied"));
+  settings("", R"("auth_users_file": "/etc/users", "auth_requires_tls": "off", )");
+  EXPECT_THAT(run(), HasSubstr("refused whatever rules say, unless it logs in: 550 5.7.1 Relaying denied"));
+}
+
+TEST_F(Explain, KnowsWhoHidesClientsByTheListOfNodesToo) {
+  const auto path = folder.path("nodes");
+  settings("", R"("hidden_sources_file": ")" + path + R"(", )");
+  EXPECT_THAT(run(), Not(HasSubstr("refused whatever rules say")));
+  std::ofstream(path) << "# nodes\n10.0.0.7\n";
+  EXPECT_THAT(run(), HasSubstr("client 10.0.0.7: refused whatever rules say: 550 5.7.1"));
+}
+
+TEST_F(Explain, SaysThatNoRuleOpensAnAddressLiteral) {
+  request.recipients = {"bob@[192.0.2.1]", "bob@b.test"};
+  const auto text = run();
+  EXPECT_THAT(text, HasSubstr("bob@[192.0.2.1]:\n  => refused whatever rules say: 550 5.1.2"));
+  EXPECT_THAT(text, HasSubstr("bob@b.test:\n  closed ")) << "and goes on with the others";
+}
+
+TEST_F(Explain, SaysOfALogThatNoRuleOpensAnAddressLiteral) {
+  request.replay_file = "-";
+  settings(R"({"name": "all", "action": "route", "smarthost": "primary"})");
+  const auto text = run(
+    R"({"event":"reception","queue_id":"Q1","client":"10.0.0.7","helo":"app","sender":"a@a.test","recipients":["x@[192.0.2.1]","y@b.test"],"size":7})"
+    "\n"
+  );
+  EXPECT_THAT(
+    text, HasSubstr("Q1 10.0.0.7 <a@a.test> <x@[192.0.2.1]>: refused whatever rules say: 550 5.1.2 ")
+  );
+  EXPECT_THAT(text, HasSubstr("messages: 1, recipients: 2\n"));
+  EXPECT_THAT(text, HasSubstr("all                     route     1\n")) << "it was not asked";
+  EXPECT_THAT(text, HasSubstr("  1 are refused whatever rules say\n"));
+}
+
+TEST_F(Explain, SaysWhatIsWrongWithItsQuestion) {
+  request.client = "here";
+  EXPECT_THAT(run(), HasSubstr("failed: "));
+  request.client = "10.0.0.7";
+  request.recipients = {};
+  EXPECT_EQ(run(), "failed: name --client and --to, or --replay");
+  request.settings_file = folder.path("missing");
+  EXPECT_EQ(run(), "failed: cannot read the settings in " + request.settings_file);
+}
+
+TEST_F(Explain, SaysWhatIsWrongWithTheSettings) {
+  settings(R"({"name": "a", "action": "throw"})");
+  EXPECT_THAT(run(), HasSubstr("[0].action: 'throw' is not accepted"));
+}
+
+TEST_F(Explain, JudgesALogAnew) {
+  request.replay_file = "-";
+  settings(R"({"name": "closed", "recipients": ["c.test"], "tls": "off", "action": "reject"},
+    {"name": "fine", "helo": ["app"], "action": "accept"},
+    {"name": "invoices", "header": "Subject", "action": "hold"})");
+  const auto text = run(
+    R"({"event":"reception","queue_id":"Q1","client":"10.0.0.7","helo":"app","sender":"a@a.test","recipients":["x@c.test","y@b.test"],"size":7})"
+    "\n"
+    R"({"event":"reception","queue_id":"Q2","client":"10.0.0.7","helo":"x","tls_version":"TLSv1.3","sender":"","recipients":["x@c.test"],"size":7})"
+    "\nno record\n[]\n"
+    R"({"event":"delivery","queue_id":"Q1"})"
+    "\n"
+  );
+  EXPECT_THAT(text, HasSubstr("Q1 10.0.0.7 <a@a.test> <x@c.test>: refused (rule closed): 550 5.7.1"));
+  EXPECT_THAT(text, Not(HasSubstr("y@b.test"))) << "nothing happens to it";
+  EXPECT_THAT(text, Not(HasSubstr("Q2")));
+  EXPECT_THAT(text, HasSubstr("messages: 2, recipients: 3\n"));
+  EXPECT_THAT(text, HasSubstr("closed                  reject    1\n"));
+  EXPECT_THAT(text, HasSubstr("fine                    accept    1\n"));
+  EXPECT_THAT(text, HasSubstr("1 wait for their header"));
+  EXPECT_THAT(text, Not(HasSubstr("whatever rules say")));
+  request.replay_file = folder.path("log");
+  EXPECT_EQ(run(), "failed: cannot read the log in " + request.replay_file);
+}
+
+}  // namespace
+}  // namespace relay::ctl
