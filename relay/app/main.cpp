@@ -54,7 +54,9 @@ int main(int argc, char** argv) try {
   cli.add_flag("--print-metrics", prints_metrics, "Print the page of all metrics (docs/metrics.md) and exit");
   cli.set_version_flag("--version", std::string("smtp-relay ") + app::kVersion);
   cli.footer(
-    "docs/configuration.md lists every setting. Exit code 1: could not start; 2: faults in the settings."
+    "docs/configuration.md lists every setting. Exit code 1: could not start; 2: faults in the settings; 75: "
+    "wants to be "
+    "started anew, since its spool met a full disk that has space again."
   );
   CLI11_PARSE(cli, argc, argv);
   if (prints_reference) return std::cout << config::reference_page(), 0;

@@ -52,6 +52,8 @@ class Process {
   static constexpr std::chrono::milliseconds kPoll{50};
   /// Behind the drain timeout: how long closed connections may take to notice.
   static constexpr std::chrono::seconds kCloseTimeout{5};
+  /// The exit code of a process that wants to be started anew: EX_TEMPFAIL of sysexits.h.
+  static constexpr int kRestart = 75;
 
   // Each has one writer: the shards, the committer, the control thread, the scheduler's thread.
   metrics::Shard& counters() { return metrics_.shard(shards_.size() + 1); }
@@ -90,6 +92,8 @@ class Process {
   /// records of its own.
   void follow_health();
   [[nodiscard]] std::optional<std::string> fault_of(config::HealthFault what);
+  /// Ends a process whose spool is shut for good where the next one can open it (decision 0064).
+  void follow_spool();
   void turn_away();
 
   // ---- stop: shutdown.cpp ----
@@ -149,6 +153,7 @@ class Process {
   net::asio::signal_set signals_{control_.context(), SIGTERM, SIGINT};
   std::atomic<bool> stop_requested_{false};
   std::atomic<bool> hurry_{false};
+  bool wants_restart_ = false;
   bool loops_turn_ = false;
 
   net::IoThread scheduler_{"scheduler", net::Precedence::behind_others};

@@ -37,6 +37,7 @@ void Process::control() {
   follow_retirement();
   follow_credentials();
   follow_health();
+  follow_spool();
 }
 
 bool Process::wait_for_stop(milliseconds duration) {
@@ -166,6 +167,18 @@ std::optional<std::string> Process::fault_of(config::HealthFault what) {
       break;
   }
   return std::nullopt;
+}
+
+void Process::follow_spool() {
+  const auto reason = engine_->restart_reason();
+  if (!reason) return;
+  log_.write(
+    log::error("restarts")
+      .with("reason", *reason)
+      .with("message", "the disk has space again: this process ends, the next one opens the spool anew")
+  );
+  wants_restart_ = true;
+  stop_requested_ = true;
 }
 
 void Process::turn_away() {

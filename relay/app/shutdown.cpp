@@ -8,7 +8,8 @@ namespace relay::app {
 
 int Process::stop() {
   state_.set_stopping();
-  const auto lame_duck = live_.settings().lame_duck;
+  // Probes have been refused for as long as no mail could be stored.
+  const auto lame_duck = wants_restart_ ? milliseconds{0} : live_.settings().lame_duck;
   log_.write(log::info("stopping")
                .with("lame_duck", to_text(lame_duck))
                .with("message", "probes get 503, mail is still accepted"));
@@ -16,7 +17,7 @@ int Process::stop() {
   turn_away();
   const auto deadline = steady_clock::now() + live_.settings().session_drain_timeout;
   finish_sessions(deadline);
-  const auto flush_time = flush();
+  const auto flush_time = wants_restart_ ? milliseconds{0} : flush();
   engine_->stop_deliveries();
   // What was begun last has the time that sessions left.
   finish(deadline + flush_time, "deliveries", [this] { return busy() == 0; });
@@ -25,7 +26,7 @@ int Process::stop() {
   if (!wait_until(steady_clock::now() + kCloseTimeout, [this] { return busy() == 0; })) return abandon();
   refusals_.flush(SteadyTime::max());
   log_.write(log::info("stopped").with("waiting", metrics_.read(metrics::Gauge::queue_messages)));
-  return end(0);
+  return end(wants_restart_ ? kRestart : 0);
 }
 
 void Process::finish_sessions(steady_clock::time_point deadline) {

@@ -15,6 +15,11 @@ constexpr std::chrono::seconds kSlowWrite{10};
 /// lasts is said without a gap.
 constexpr std::chrono::seconds kReadFailureStands{5};
 
+/// The spool's log and tables are files. RocksDB takes one that it can't make for final (decision 0064).
+constexpr std::uint64_t kFewInodes = 64;
+/// What a start writes before it takes mail: the memtables of the log that it reads, at most about as much.
+constexpr std::uint64_t kRoomForStart = 16ULL << 20U;
+
 /// Space of deleted mail that may wait for RocksDB's own compactions; less when space is short.
 constexpr std::uint64_t kIdleWaste = 512ULL << 20U;
 constexpr std::uint64_t kLowWaste = 8ULL << 20U;
@@ -36,6 +41,13 @@ std::optional<Error> Admission::obstacle() const {
       Errc::storage_full, Fate::transient,
       "the spool's file system has " + std::to_string(free_percent_.load(std::memory_order_relaxed)) +
         " % free, below spool_min_free_percent " + std::to_string(limits->spool_min_free_percent)
+    };
+  }
+  if (lacks_inodes_.load(std::memory_order_relaxed)) {
+    return Error{
+      Errc::storage_full, Fate::transient,
+      "the spool's file system has fewer than " + std::to_string(kFewInodes) +
+        " inodes left: remove files from it"
     };
   }
   const auto stored =
@@ -81,15 +93,28 @@ std::optional<std::string> Admission::unready_reason() const {
   return "a write to the spool has lasted " + to_text(std::chrono::duration_cast<milliseconds>(busy_for));
 }
 
-void Admission::measure() {
+std::optional<std::string> Admission::restart_reason() const {
+  const auto failure = context_.committer.failure();
+  const bool helps =
+    failure && failure->code == Errc::storage_full && failure->fate == Fate::terminal && has_room_;
+  return helps ? std::optional(failure->context) : std::nullopt;
+}
+
+void Admission::look_at_disk() {
   struct statvfs status{};
-  if (statvfs(spool_path_.c_str(), &status) == 0 && status.f_blocks > 0) {
-    // As df counts: what is reserved for root is neither free nor part of the whole.
-    const auto free = static_cast<std::uint64_t>(status.f_bavail);
-    const auto used = static_cast<std::uint64_t>(status.f_blocks - status.f_bfree);
-    free_percent_.store(free + used == 0 ? 0 : free * 100 / (free + used), std::memory_order_relaxed);
-    publish(metrics::Gauge::spool_free_octets, free * status.f_frsize);
-  }
+  if (statvfs(spool_path_.c_str(), &status) != 0 || status.f_blocks == 0) return;
+  // As df counts: what is reserved for root is neither free nor part of the whole.
+  const auto free = static_cast<std::uint64_t>(status.f_bavail);
+  const auto used = static_cast<std::uint64_t>(status.f_blocks - status.f_bfree);
+  free_percent_.store(free + used == 0 ? 0 : free * 100 / (free + used), std::memory_order_relaxed);
+  // A file system without a table of inodes says that it has none at all.
+  lacks_inodes_.store(status.f_files != 0 && status.f_favail < kFewInodes, std::memory_order_relaxed);
+  has_room_ = !is_low() && !lacks_inodes_ && free * status.f_frsize >= kRoomForStart;
+  publish(metrics::Gauge::spool_free_octets, free * status.f_frsize);
+}
+
+void Admission::measure() {
+  look_at_disk();
   const auto failure = context_.committer.failure();
   if (failure && failure->fate == Fate::transient) context_.committer.nudge();
   if (failure || !should_reclaim()) return;

@@ -21,6 +21,10 @@ class Admission : public session::RecipientGate {
   /// The same in words, for /readyz; nothing while mail can be stored. Thread: any.
   [[nodiscard]] std::optional<std::string> unready_reason() const;
 
+  /// Why this process can't store mail again though there is space by now, and the next one can; in words. Nothing where
+  /// a restart mends nothing. Thread: as measure().
+  [[nodiscard]] std::optional<std::string> restart_reason() const;
+
   /// The spool could not be read: mail is refused for a while, so that nothing is accepted without end which
   /// may never be delivered; until restart, when the fate is terminal. Thread: any.
   void note_read_failure(const Error& error);
@@ -40,6 +44,7 @@ class Admission : public session::RecipientGate {
  private:
   [[nodiscard]] std::optional<Error> obstacle() const;
   [[nodiscard]] std::optional<Error> read_failure() const;
+  void look_at_disk();
   [[nodiscard]] bool is_low() const;
   [[nodiscard]] bool should_reclaim() const;
   void publish(metrics::Gauge gauge, std::uint64_t value) {
@@ -52,6 +57,8 @@ class Admission : public session::RecipientGate {
   std::optional<Error> read_failure_;  // under mutex_
   SteadyTime read_failure_until_{};    // under mutex_
   std::atomic<std::uint64_t> free_percent_{100};
+  std::atomic<bool> lacks_inodes_{false};
+  bool has_room_ = true;  // for a start; of measure()
   // Changed and published under mutex_, so that the gauges end with the last value; read without.
   std::atomic<std::uint64_t> waiting_messages_{0};
   std::atomic<std::uint64_t> waiting_octets_{0};

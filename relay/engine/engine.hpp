@@ -47,6 +47,8 @@ class Engine {
   [[nodiscard]] session::MessageSink& sink(std::size_t shard) { return *intakes_[shard]; }
   /// Why no mail could be stored now. Thread: any.
   [[nodiscard]] std::optional<std::string> unready_reason() const { return admission_.unready_reason(); }
+  /// Why the process should end, for the next one to store mail again. Thread: as measure().
+  [[nodiscard]] std::optional<std::string> restart_reason() const { return admission_.restart_reason(); }
   [[nodiscard]] std::chrono::steady_clock::duration write_lasts() const { return committer_.busy_for(); }
   /// Measures the disk: about once a second, off the shards.
   void measure();

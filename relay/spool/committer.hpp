@@ -29,8 +29,8 @@ struct Commit {
 };
 
 /// Group commit (docs/spool.md). Commits are applied in the order of submit(). A batch that meets
-/// storage_full fails as a whole, and writing resumes by itself once there is space; behind storage_failed
-/// every commit fails until restart.
+/// storage_full fails as a whole, and writing resumes by itself once there is space; behind storage_failed, and a
+/// storage_full that is terminal, every commit fails until restart.
 ///
 /// Lifetime: `store` and `counters` outlive it, and whatever `done` refers to outlives stop().
 class Committer {

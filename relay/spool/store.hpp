@@ -94,7 +94,8 @@ class Store {
   /// for all else.
   [[nodiscard]] Result<void> write(const Operations& operations, Sync sync);
   [[nodiscard]] Result<void> write_batch(Batch batch, Sync sync);
-  /// Behind storage_full: makes the database writable again. Errors as write().
+  /// Behind storage_full: makes the database writable again. Errors as write(); storage_full is terminal when no
+  /// space makes this instance write again, and a restart does.
   [[nodiscard]] Result<void> resume_writing();
 
   /// Octets of table files and logs on disk: more than what is stored, since deleted mail gives its space

@@ -49,8 +49,12 @@ Result<void> Store::write_batch(Batch batch, Sync sync) {
 
 Result<void> Store::resume_writing() {
   const auto status = database_->open.db->Resume();
-  if (!status.ok()) return tl::unexpected(beyond_repair_here(to_error(status, "resume the spool")));
-  return {};
+  if (status.ok()) return {};
+  auto error = beyond_repair_here(to_error(status, "resume the spool"));
+  // RocksDB wanted space for a file of its own and found none: this instance never writes again, a new one does.
+  if (error.code == Errc::storage_full && status.severity() >= rocksdb::Status::Severity::kFatalError)
+    error.fate = Fate::terminal;
+  return tl::unexpected(std::move(error));
 }
 
 // ---- space ----
