@@ -35,7 +35,9 @@ std::string from_clause(const Origin& origin) {
 
 std::string tls_comment(const std::optional<TlsUse>& tls) {
   if (!tls) return {};
-  return "\r\n\t(using " + tls->version + " with cipher " + tls->cipher + ")";
+  // A load balancer that ended the TLS may not say which it was.
+  const auto version = tls->version.empty() ? std::string("TLS") : tls->version;
+  return "\r\n\t(using " + version + (tls->cipher.empty() ? "" : " with cipher " + tls->cipher) + ")";
 }
 
 }  // namespace

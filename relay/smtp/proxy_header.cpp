@@ -11,6 +11,10 @@ namespace {
 constexpr std::string_view kV1Prefix = "PROXY ";
 constexpr std::string_view kV2Signature("\r\n\r\n\0\r\nQUIT\n", 12);
 constexpr std::size_t kV2FixedPart = 16;
+/// Types of fields behind the addresses, and a bit of the first octet of PP2_TYPE_SSL (section 2.2.6).
+constexpr std::uint8_t kTypeSsl = 0x20, kSubtypeVersion = 0x21, kSubtypeCipher = 0x23, kClientUsesTls = 1;
+constexpr std::size_t kSslFixedPart = 5;  // the bits, and 4 octets of what the client's certificate came to
+constexpr std::size_t kMaxWord = 64;
 
 tl::unexpected<Error> broken(std::string_view why) {
   return permanent(Errc::protocol_error, "PROXY header: " + std::string(why));
@@ -39,6 +43,32 @@ Result<std::optional<ProxyHeader>> parse_v1(std::string_view received) {
   return header;
 }
 
+/// The value of the first field of this type: 1 octet of type, 2 of length, the value. Nothing behind one that is cut off.
+std::optional<std::string_view> field_of(std::string_view fields, std::uint8_t type) {
+  constexpr std::size_t kHead = 3;
+  while (fields.size() >= kHead) {
+    const std::size_t length = octet(fields, 1) * 256U + octet(fields, 2);
+    if (fields.size() < kHead + length) break;
+    if (octet(fields, 0) == type) return fields.substr(kHead, length);
+    fields.remove_prefix(kHead + length);
+  }
+  return std::nullopt;
+}
+
+bool is_part_of_name(char c) { return is_alnum(c) || c == '.' || c == '_' || c == '-'; }
+
+std::optional<mail::TlsUse> tls_of(std::string_view fields) {
+  const auto tls = field_of(fields, kTypeSsl);
+  if (!tls || tls->size() < kSslFixedPart || (octet(*tls, 0) & kClientUsesTls) == 0) return std::nullopt;
+  const auto word = [inner = tls->substr(kSslFixedPart)](std::uint8_t type) {
+    const auto text = field_of(inner, type).value_or("");
+    return text.size() <= kMaxWord && std::all_of(text.begin(), text.end(), is_part_of_name)
+             ? std::string(text)
+             : "";
+  };
+  return mail::TlsUse{word(kSubtypeVersion), word(kSubtypeCipher)};
+}
+
 Result<std::optional<ProxyHeader>> parse_v2(std::string_view received) {
   if (received.size() < kV2FixedPart) return std::nullopt;
   const auto command = octet(received, 12);
@@ -60,9 +90,11 @@ Result<std::optional<ProxyHeader>> parse_v2(std::string_view received) {
   if (family == 0x11 && length >= 12) {  // TCP over IPv4
     copy_address(4);
     header.client = IpAddress::v4(std::span(address).first<4>());
+    header.tls = tls_of(received.substr(kV2FixedPart + 12, length - 12));
   } else if (family == 0x21 && length >= 36) {  // TCP over IPv6
     copy_address(16);
     header.client = IpAddress::v6(address);
+    header.tls = tls_of(received.substr(kV2FixedPart + 36, length - 36));
   } else if (family != 0) {  // AF_UNSPEC is "unknown"; anything else is not a client of ours
     return broken("version 2 has an address family or length that is not TCP over IP");
   }

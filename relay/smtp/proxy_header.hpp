@@ -1,11 +1,12 @@
 #pragma once
 /// The PROXY protocol, versions 1 and 2: a load balancer says who the client is before the first SMTP octet.
-/// Source: haproxy.org, proxy-protocol.txt, sections 2.1 and 2.2.
+/// Source: haproxy.org, proxy-protocol.txt, sections 2.1, 2.2 and 2.2.6 (TLS).
 
 #include <optional>
 #include <string_view>
 
 #include "relay/base/network.hpp"
+#include "relay/mail/envelope.hpp"
 
 namespace relay::smtp {
 
@@ -17,6 +18,9 @@ inline constexpr std::size_t kMaxProxyV2 = 4096;
 struct ProxyHeader {
   std::size_t length = 0;           ///< octets of the header: SMTP starts behind them
   std::optional<IpAddress> client;  ///< nothing for LOCAL and UNKNOWN: then the peer itself is the client
+  /// The TLS that the client uses towards the load balancer, as PP2_TYPE_SSL has it: letters, digits, `.`, `_` and `-`, at
+  /// most 64 octets each, empty where it does not say so. Nothing: none, or nobody says so. What is malformed says nothing.
+  std::optional<mail::TlsUse> tls{};
 };
 
 /// Reads the header that `received` starts with. Nothing while more octets are needed to tell.

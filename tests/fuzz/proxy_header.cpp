@@ -17,7 +17,7 @@ bool is_undecided(const Result<std::optional<ProxyHeader>>& read) { return read 
 
 bool is_same(const Result<std::optional<ProxyHeader>>& a, const Result<std::optional<ProxyHeader>>& b) {
   if (!a || !b) return !a && !b;
-  return *a && *b && (*a)->length == (*b)->length && (*a)->client == (*b)->client;
+  return *a && *b && (*a)->length == (*b)->length && (*a)->client == (*b)->client && (*a)->tls == (*b)->tls;
 }
 
 }  // namespace

@@ -45,6 +45,9 @@ TEST(ReceivedLine, SaysWhichTlsProtectedTheMessage) {
     "\tfor <mintgreenbug@gmail.com>;\r\n"
     "\tThu, 1 Jan 2026 12:00:00 +0000\r\n"
   );
+  message.origin.tls = TlsUse{};
+  EXPECT_NE(received_line(message, QueueId{}, "n").find("\t(using TLS)\r\n"), std::string::npos)
+    << "a load balancer's";
   message.smtputf8 = true;
   EXPECT_NE(received_line(message, QueueId{}, "n").find(" with UTF8SMTPS id "), std::string::npos);
   message.smtputf8 = message.origin.extended = false;

@@ -51,6 +51,43 @@ TEST(ProxyHeader, VersionTwoNamesTheClient) {
   EXPECT_FALSE(parse_whole(v2(0x21, 0x00, "")).client) << "UNSPEC";
 }
 
+std::string field(char type, const std::string& value) {
+  return std::string{type, static_cast<char>(value.size() >> 8U), static_cast<char>(value.size() & 255U)} +
+         value;
+}
+
+TEST(ProxyHeader, VersionTwoTellsTheTlsOfTheClient) {
+  const auto inner =
+    field('\x22', "client.example") + field('\x21', "TLSv1.3") + field('\x23', "TLS_AES_128_GCM_SHA256");
+  const auto tls = field('\x20', "\x01\0\0\0\0"s + inner);
+  const mail::TlsUse use{"TLSv1.3", "TLS_AES_128_GCM_SHA256"};
+  EXPECT_EQ(parse_whole(v2(0x21, 0x11, kV4Addresses + tls)).tls, use);
+  EXPECT_EQ(parse_whole(v2(0x21, 0x21, kV6Addresses + field('\x05', "unique id") + tls)).tls, use);
+  EXPECT_EQ(parse_whole(v2(0x21, 0x11, kV4Addresses + field('\x20', "\x01\0\0\0\0"s))).tls, mail::TlsUse{});
+}
+
+TEST(ProxyHeader, TellsNoTlsWhereNobodySaysSoForSure) {
+  const auto ssl = [](const std::string& value) {
+    return v2(0x21, 0x11, kV4Addresses + field('\x20', value));
+  };
+  EXPECT_FALSE(parse_whole(v2(0x21, 0x11, kV4Addresses)).tls);
+  EXPECT_FALSE(parse_whole(ssl("\x02\0\0\0\0"s)).tls) << "a certificate, and no TLS on this connection";
+  EXPECT_FALSE(parse_whole(ssl("\x01\0\0\0"s)).tls) << "too short";
+  EXPECT_FALSE(parse_whole(v2(0x21, 0x11, kV4Addresses + "\x20\0\x09\x01\0\0\0\0"s)).tls) << "cut off";
+  EXPECT_FALSE(parse_whole(v2(0x20, 0x11, kV4Addresses + field('\x20', "\x01\0\0\0\0"s))).tls) << "LOCAL";
+  EXPECT_FALSE(parse_whole("PROXY TCP4 10.1.40.70 10.1.40.60 12345 25\r\n").tls);
+}
+
+TEST(ProxyHeader, KeepsNoNamesOfTlsThatAreNone) {
+  const auto named = [](const std::string& version) {
+    return parse_whole(v2(0x21, 0x11, kV4Addresses + field('\x20', "\x01\0\0\0\0"s + field('\x21', version))))
+      .tls;
+  };
+  EXPECT_EQ(named("TLSv1.2"), (mail::TlsUse{"TLSv1.2", ""}));
+  for (const auto& version : {"TLS\r\nX: y"s, "TLS (1.3)"s, std::string(65, 'v')})
+    EXPECT_EQ(named(version), mail::TlsUse{}) << version;
+}
+
 TEST(ProxyHeader, RefusesWhatIsNoneAtOnceCase070) {
   for (const auto& octets : {"EHLO a\r\n"s, "PROXZ"s, "\r\n\r\n\1"s, "P\r\n"s}) {
     EXPECT_FALSE(parse_proxy_header(octets)) << octets;
