@@ -50,6 +50,7 @@ rocksdb::Options database_options(Recovery recovery, log::Sink* log) {
   options.max_open_files = 256;
   options.max_background_jobs = 2;
   options.stats_dump_period_sec = 0;
+  options.avoid_flush_during_shutdown = true;  // nothing that is in no log is worth it
   return options;
 }
 

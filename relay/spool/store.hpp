@@ -159,6 +159,7 @@ class Store {
   [[nodiscard]] Result<void> recover_places();
   [[nodiscard]] Result<std::optional<std::string>> read_meta(const std::string& key) const;
   [[nodiscard]] Result<std::string> read_record(Family family, const std::string& key) const;
+  void keep_a_memtable();
   [[nodiscard]] Error beyond_repair_here(Error error) const;
   [[nodiscard]] Error damaged_index(Error error) const;
 

@@ -40,11 +40,27 @@ Result<void> Store::write_batch(Batch batch, Sync sync) {
     (void)(operation->kind == Operation::Kind::put ? changes.Put(family, operation->key, operation->value)
                                                    : changes.SingleDelete(family, operation->key));
   }
+  keep_a_memtable();
   rocksdb::WriteOptions options;
   options.sync = sync == Sync::yes;
   const auto status = database_->open.db->Write(options, &changes);
   if (!status.ok()) return tl::unexpected(beyond_repair_here(to_error(status, "write to the spool")));
   return {};
+}
+
+/// RocksDB 7.8 leaves a log whose last write met a full disk behind when it writes its memtables out to try again. With
+/// nothing in any of them it stays with that log, and the next write to it ends the process (an assertion in Debian's
+/// build). So there is always something: a key that is in no log, and that nobody reads.
+void Store::keep_a_memtable() {
+  auto& db = *database_->open.db;
+  auto* family = database_->open.family(Family::meta);
+  std::uint64_t entries = 0;
+  const bool is_known =
+    db.GetIntProperty(family, rocksdb::DB::Properties::kNumEntriesActiveMemTable, &entries);
+  if (!is_known || entries > 0) return;
+  rocksdb::WriteOptions options;
+  options.disableWAL = true;
+  (void)db.Put(options, family, "memtable", "");  // what fails here fails in the write behind it too
 }
 
 Result<void> Store::resume_writing() {

@@ -16,14 +16,14 @@ from relay import Client, Relay, patiently
 BODY = b"Subject: x\r\n\r\n" + base64.encodebytes(random.Random(1).randbytes(57 * 1200)).replace(b"\n", b"\r\n")
 
 
-def send_until_refused(relay, most=3000):
+def send_until_refused(relay, most=3000, content=BODY):
     """Sends until the relay says no; returns what was acknowledged, and the refusal."""
     acknowledged = []
     with Client(relay.smtp_port) as client:
         for number in range(most):
             name = f"m{number}@example.net"
             try:
-                client.send(recipients=(name,), content=BODY)
+                client.send(recipients=(name,), content=content)
             except AssertionError as refusal:
                 return acknowledged, str(refusal)
             acknowledged.append(name)
@@ -134,6 +134,24 @@ def test_a_full_disk_refuses_mail_and_recovers(tmp_path, sink):
             client.send(recipients=("after@example.net",))
         sink.faults.clear()
         arrive(sink, relay, [*first, *acknowledged, "after@example.net"])
+
+
+def test_a_disk_that_is_full_again_behind_its_recovery_does_not_end_the_relay(tmp_path, sink):
+    """The database has just written all of its memory out: nothing was written since when the disk is full again. What is
+    refused is small, and leaves nothing to be cleared away."""
+    with Disk(tmp_path) as disk, relay_on(disk, tmp_path, sink) as relay:
+        acknowledged = []
+        for _ in range(2):
+            disk.fill()
+            taken, refusal = send_until_refused(relay, content=BODY[:31000] + b"\r\n")
+            acknowledged += taken
+            assert "452 4.3.1" in refusal
+            disk.empty()
+            patiently(lambda: relay.get("/readyz")[0] == 200, 20, "/readyz is 200 once space is back")
+        with Client(relay.smtp_port) as client:
+            client.send(recipients=("after@example.net",))
+        sink.faults.clear()
+        arrive(sink, relay, [*acknowledged, "after@example.net"])
 
 
 def test_what_was_acknowledged_before_the_disk_filled_survives_a_kill(tmp_path, sink):
