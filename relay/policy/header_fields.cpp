@@ -51,7 +51,9 @@ void HeaderFields::keep(std::string_view text) {
 }
 
 void HeaderFields::end_field() {
-  if (std::exchange(is_kept_, false)) fields_.emplace_back(name_, trimmed(value_));
+  // Fields may be empty, and a header of 512 KiB holds 100,000 of those.
+  if (std::exchange(is_kept_, false) && fields_.size() < kMaxFields)
+    fields_.emplace_back(name_, trimmed(value_));
   value_.clear();
 }
 

@@ -11,11 +11,12 @@ namespace relay::policy {
 
 /// Takes content with CRLF line ends in pieces of any size and keeps the fields with the names asked for, unfolded, without
 /// blanks at both ends. Encoded words (RFC 2047) stay as they are.
-/// Memory: at most kMaxOctets of a field and of all fields together; what is beyond is not looked at.
+/// Memory: at most kMaxOctets of a field and of all fields together, and kMaxFields of these; what is beyond is not looked at.
 /// Complexity O(octets of the header). Thread: one at a time.
 class HeaderFields {
  public:
   static constexpr std::size_t kMaxOctets = 16U << 10U;
+  static constexpr std::size_t kMaxFields = 256;
 
   /// @param names  in any case
   explicit HeaderFields(std::vector<std::string> names) : names_(std::move(names)) {}

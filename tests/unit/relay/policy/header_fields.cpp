@@ -51,5 +51,12 @@ TEST(HeaderFields, AreBounded) {
   }
 }
 
+TEST(HeaderFields, AreNoMoreThanAFewWhenTheyAreEmpty) {
+  std::string content;
+  for (std::size_t i = 1; i < HeaderFields::kMaxFields; ++i) content += "Subject:\r\n";
+  EXPECT_TRUE(read(content + "X-Kind: last\r\n\r\n").has("X-Kind", "last"));
+  EXPECT_FALSE(read(content + "Subject:\r\nX-Kind: beyond\r\n\r\n").has("X-Kind", "*"));
+}
+
 }  // namespace
 }  // namespace relay::policy
