@@ -259,25 +259,31 @@ bool ServerSession::may_end_in_lf() const {
 std::optional<ServerStep> ServerSession::execute(std::string_view line, LineEnding ending) {
   if (state_ == State::authenticating) return continue_auth(line, ending);
   auto command = parse_command(line);
+  const auto verb = command.verb;
   // Addresses may be UTF-8: parse_mail and parse_rcpt say what is wrong with others.
-  const bool holds_address = command.verb == Verb::mail || command.verb == Verb::rcpt;
+  const bool holds_address = verb == Verb::mail || verb == Verb::rcpt;
   const bool is_garbled = !holds_address && has_forbidden_octet(line);
-  const bool is_bdat = begins_with_bdat(line);
   if (is_garbled) command = {};
   if (is_out_of_place(command.verb)) return std::nullopt;
   // A client that may pipeline has said EHLO before; any other waits for each reply, or for none.
   talks_ahead_ = talks_ahead_ || (!is_extended_ && !pending().empty());
   if (ending == LineEnding::lf_or_crlf && !may_end_in_lf()) {
-    if (is_bdat) close_unread_chunk(reply(500, {5, 5, 2}, "A command ends in CR LF, closing"));
-    else refuse(reply(500, {5, 5, 2}, "A command ends in CR LF"));
+    refuse_line(line, verb, "A command ends in CR LF");
     return std::nullopt;
   }
   if (is_garbled) {
-    if (is_bdat) close_unread_chunk(reply(500, {5, 5, 2}, "Invalid character in command, closing"));
-    else refuse(reply(500, {5, 5, 2}, "Invalid character in command"));
+    refuse_line(line, verb, "Invalid character in command");
     return std::nullopt;
   }
   return dispatch(command, ending);
+}
+
+/// A line that is not executed: behind BDAT and DATA what it announced follows all the same.
+void ServerSession::refuse_line(std::string_view line, Verb verb, const std::string& why) {
+  if (begins_with_bdat(line)) return close_unread_chunk(reply(500, {5, 5, 2}, why + ", closing"));
+  const auto refusal = reply(500, {5, 5, 2}, why);
+  if (verb == Verb::data) refuse_data(refusal);
+  else refuse(refusal);
 }
 
 /// Closes the connection when this line shows that the client does not speak SMTP with us, or sends content

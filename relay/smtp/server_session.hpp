@@ -209,6 +209,7 @@ class ServerSession {
   void refuse_long_line(std::size_t cap);
   bool skip_long_line();
   std::optional<ServerStep> execute(std::string_view line, LineEnding ending);
+  void refuse_line(std::string_view line, Verb verb, const std::string& why);
   bool is_out_of_place(Verb verb);
   std::optional<ServerStep> dispatch(const CommandView& command, LineEnding ending);
   void hello(const CommandView& command);

@@ -384,6 +384,23 @@ TEST(CommandStream, LeavesTheTransactionAloneOnVrfyAndItsKindCase037) {
   EXPECT_EQ(codes(talk.send("DATA\r\nx\r\n.\r\n")), "354 250");
 }
 
+TEST(CommandStream, NeverRunsTheContentOfADataThatIsNotExecutedAsCommands) {
+  const std::string evil = "Dear Sir\r\nMAIL FROM:<evil@example.com>\r\n";
+  for (const std::string line : {"DATA\n", "DATA \x01\r\n"}) {
+    Conversation ahead(test::foreign_client());
+    ahead.said();
+    ahead.send("EHLO a\r\n");
+    EXPECT_EQ(codes(ahead.send(line + evil)), "500") << "sent ahead";
+    EXPECT_TRUE(ahead.is_closed());
+    Conversation waiting(test::foreign_client());
+    waiting.said();
+    waiting.send("EHLO a\r\n");
+    EXPECT_EQ(codes(waiting.send(line)), "500");
+    EXPECT_EQ(codes(waiting.send(evil)), "500") << "sent all the same";
+    EXPECT_TRUE(waiting.is_closed());
+  }
+}
+
 TEST(CommandStream, NeverRunsTheContentOfARefusedDataAsCommands) {
   const std::string content =
     "Subject: x\r\nRSET\r\nMAIL FROM:<evil@example.com>\r\nRCPT "
