@@ -77,10 +77,14 @@ Result<std::unique_ptr<spool::Store>> Process::open_spool() {
   options.path = settings_.spool_path;
   options.log = &log_;
   options.metrics = &metrics_;
-  options.keep_waiting = [this, said = false]() mutable {
-    const auto* words = "waiting for another process to let go of the spool";
-    if (!std::exchange(said, true))
-      log_.write(log::warning("spool_locked").with("spool", settings_.spool_path).with("message", words));
+  options.keep_waiting = [this, said = std::optional<Errc>{}](const Error& why) mutable {
+    const bool is_full = why.code == Errc::storage_full;
+    const auto words = is_full ? why.context : "waiting for another process to let go of the spool";
+    if (std::exchange(said, why.code) != why.code) {
+      log_.write(log::warning(is_full ? "spool_full" : "spool_locked")
+                   .with("spool", settings_.spool_path)
+                   .with("message", words));
+    }
     state_.set_starting(words);
     return !wait_for_stop(kControlInterval);
   };

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <ctime>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "relay/spool/marks.hpp"
 
@@ -29,6 +30,17 @@ Result<std::string> keep_copy(const std::string& path) {
   auto aside = path + "/aside-" + std::to_string(std::time(nullptr));
   if (auto copied = copy_aside(path, aside); !copied) return tl::unexpected(copied.error());
   return aside;
+}
+
+/// RocksDB 7.8 begins files as it opens, and may end the process when there is no space for them (an assertion in Debian's
+/// build).
+Result<void> has_room(const std::string& path) {
+  constexpr std::uint64_t kRoom = 1U << 20U;
+  struct statvfs status{};
+  if (statvfs(path.c_str(), &status) != 0) return {};  // then opening fails with words of its own
+  const bool has_inodes = status.f_files == 0 || status.f_favail > 0;
+  if (has_inodes && status.f_bavail * status.f_frsize >= kRoom) return {};
+  return transient(Errc::storage_full, "the disk of " + path + " is full: make space on it");
 }
 
 /// Opens a database that is damaged: first without the log's damaged records, then with rebuilt tables.
@@ -69,16 +81,18 @@ Result<void> make_folder(const std::string& path) {
 
 Result<OpenDatabase> open_when_free(const OpenOptions& options) {
   while (true) {
-    auto opened = open_database(options.path, Recovery::strict, options.log);
+    auto room = has_room(options.path);
+    auto opened = room ? open_database(options.path, Recovery::strict, options.log)
+                       : Result<OpenDatabase>(tl::unexpected(std::move(room.error())));
     if (opened && is_marked(repair_mark(options.path))) {
       opened = permanent(Errc::corrupt, "a table of the spool was found damaged while it was in use");
     }
     if (opened) return opened;
     if (opened.error().code == Errc::corrupt) return open_damaged(options, opened.error());
-    if (opened.error().code != Errc::conflict) return opened;
-    if (!options.keep_waiting || !options.keep_waiting()) {
-      return transient(Errc::cancelled, "gave up waiting for the process that holds " + options.path);
-    }
+    const auto code = opened.error().code;
+    if (code != Errc::conflict && code != Errc::storage_full) return opened;
+    if (!options.keep_waiting || !options.keep_waiting(opened.error()))
+      return transient(Errc::cancelled, "gave up waiting: " + opened.error().context);
   }
 }
 

@@ -136,6 +136,22 @@ def test_a_full_disk_refuses_mail_and_recovers(tmp_path, sink):
         arrive(sink, relay, [*first, *acknowledged, "after@example.net"])
 
 
+def test_a_start_on_a_full_disk_waits_for_space_and_says_so(tmp_path, sink):
+    with Disk(tmp_path) as disk, relay_on(disk, tmp_path, sink) as relay:
+        with Client(relay.smtp_port) as client:
+            client.send(recipients=("before@example.net",), content=BODY)
+        relay.stop()
+        disk.fill()
+        relay.start(wait=False)
+        patiently(lambda: "is full: make space" in relay.get("/readyz")[1], 20, "/readyz says what it waits for")
+        assert relay.get("/livez")[0] == 200
+        assert len(relay.records("spool_full")) == 1
+        disk.empty()
+        patiently(relay.is_ready, 20, "the relay is ready")
+        sink.faults.clear()
+        arrive(sink, relay, ["before@example.net"])
+
+
 def test_a_disk_that_is_full_again_behind_its_recovery_does_not_end_the_relay(tmp_path, sink):
     """The database has just written all of its memory out: nothing was written since when the disk is full again. What is
     refused is small, and leaves nothing to be cleared away."""
