@@ -69,24 +69,41 @@ Result<void> Front::open_mail(
     settings.admin_listen, admin_pages(services_.subject, admin_token), admin_body_limit(admin_token)
   );
   if (!opened) return opened;
-  auto listener = net::Listener::open(services_.thread.context(), settings.listen);
+  opened = open_listener(settings.listen, engine, services_.live);
+  for (std::size_t i = 0; opened && i < settings.listeners.size(); ++i)
+    opened = open_listener(settings.listeners[i].listen, engine, services_.live.listener(i));
+  return opened;
+}
+
+Result<void> Front::open_listener(
+  const std::vector<Endpoint>& endpoints, engine::Engine& engine, const session::RulesSource& source
+) {
+  auto listener = net::Listener::open(services_.thread.context(), endpoints);
   if (!listener) return tl::unexpected(listener.error());
-  mail_ = std::move(*listener);
-  mail_->start([this, &engine](net::Stream stream) { accept(std::move(stream), engine); });
+  mail_.push_back(std::move(*listener));
+  mail_.back()->start([this, &engine, &source](net::Stream stream) {
+    accept(std::move(stream), engine, source);
+  });
   return {};
 }
 
-void Front::accept(net::Stream stream, engine::Engine& engine) {
-  const auto rules = services_.live.rules();
+void Front::turn_away(net::Stream stream, const session::Rules& rules, std::string_view why) {
+  if (!rules.tls_first) turned_away_.add(std::move(stream), rules.hostname, smtp::reply(421, {4, 3, 2}, why));
+}
+
+void Front::accept(net::Stream stream, engine::Engine& engine, const session::RulesSource& source) {
+  const auto rules = source.rules();
   if (services_.subject.state.is_turning_away()) {
     counters_.add(Counter::connections_refused_stopping);
-    const auto refusal = smtp::reply(421, {4, 3, 2}, "Service is shutting down, try another host");
-    return turned_away_.add(std::move(stream), rules->hostname, refusal);
+    return turn_away(std::move(stream), *rules, "Service is shutting down, try another host");
+  }
+  if (rules->is_withdrawn) {
+    counters_.add(Counter::connections_refused_stopping);
+    return turn_away(std::move(stream), *rules, "No mail is taken here any more, use another port");
   }
   if (services_.connections.load() >= rules->max_connections) {
     counters_.add(Counter::connections_refused_too_many);
-    const auto refusal = smtp::reply(421, {4, 3, 2}, "Too many connections, try again later");
-    return turned_away_.add(std::move(stream), rules->hostname, refusal);
+    return turn_away(std::move(stream), *rules, "Too many connections, try again later");
   }
   counters_.add(Counter::connections_accepted);
   const session::Services services{engine.gate(),       engine.sink(services_.shard),
@@ -94,13 +111,15 @@ void Front::accept(net::Stream stream, engine::Engine& engine) {
                                    services_.clients,   services_.refusals,
                                    turned_away_,        services_.sightings,
                                    services_.passwords, services_.failed_logins};
-  sessions_.spawn(serve(std::move(stream), services));
+  sessions_.spawn(serve(std::move(stream), source, services));
 }
 
-net::Awaitable<void> Front::serve(net::Stream stream, session::Services services) {
+net::Awaitable<void> Front::serve(
+  net::Stream stream, const session::RulesSource& source, session::Services services
+) {
   const Counted counted(services_.connections, services_.subject.metrics);
   const net::TaskGroup::Membership membership(sessions_, stream.handle());
-  co_await session::serve(std::move(stream), services_.live, services);
+  co_await session::serve(std::move(stream), source, services);
 }
 
 std::size_t Front::pages() const {
@@ -110,7 +129,7 @@ std::size_t Front::pages() const {
 }
 
 void Front::close() {
-  if (mail_) mail_->close();
+  for (auto& listener : mail_) listener->close();
   for (auto& server : servers_) server->close();
 }
 

@@ -49,21 +49,28 @@ class Front {
   [[nodiscard]] std::size_t sessions() const { return sessions_.count(); }
   /// Connections for pages.
   [[nodiscard]] std::size_t pages() const;
-  /// Where SMTP is answered, for tests that asked for any free port.
-  [[nodiscard]] std::vector<Endpoint> mail_endpoints() const { return mail_->endpoints(); }
+  /// Where the main listener is, for tests that asked for any free port.
+  [[nodiscard]] std::vector<Endpoint> mail_endpoints() const { return mail_.front()->endpoints(); }
 
  private:
   [[nodiscard]] Result<void> open_server(
     const std::vector<Endpoint>& endpoints, http::Handler handler, http::BodyLimit body_limit = {}
   );
-  void accept(net::Stream stream, engine::Engine& engine);
-  [[nodiscard]] net::Awaitable<void> serve(net::Stream stream, session::Services services);
+  [[nodiscard]] Result<void> open_listener(
+    const std::vector<Endpoint>& endpoints, engine::Engine& engine, const session::RulesSource& source
+  );
+  void accept(net::Stream stream, engine::Engine& engine, const session::RulesSource& source);
+  /// Greets with a refusal; where TLS comes first the connection is closed without a word.
+  void turn_away(net::Stream stream, const session::Rules& rules, std::string_view why);
+  [[nodiscard]] net::Awaitable<void> serve(
+    net::Stream stream, const session::RulesSource& source, session::Services services
+  );
 
   Services services_;
   metrics::Shard& counters_;
   net::TaskGroup sessions_;
   session::TurnedAway turned_away_;
-  std::unique_ptr<net::Listener> mail_;
+  std::vector<std::unique_ptr<net::Listener>> mail_;  // the main one first
   std::vector<std::unique_ptr<http::Server>> servers_;
 };
 

@@ -1,5 +1,6 @@
 #include "relay/app/inbound_tls.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace relay::app {
@@ -19,10 +20,19 @@ std::string source_of(const config::Settings& from, const Files& files) {
   return source;
 }
 
+std::string_view without_one(const config::Settings& settings) {
+  const bool is_implicit =
+    std::any_of(settings.listeners.begin(), settings.listeners.end(), [](const auto& listener) {
+      return listener.tls == config::ListenerTls::implicit;
+    });
+  return is_implicit ? "STARTTLS is not offered, and listeners with tls implicit close each connection"
+                     : "STARTTLS is not offered";
+}
+
 }  // namespace
 
 std::shared_ptr<net::TlsServer> InboundTls::make(const config::Settings& settings, const Files& files) {
-  if (settings.tls_mode == config::ClientTls::none || settings.tls_certificate_file.empty()) {
+  if (!config::wants_client_tls(settings) || settings.tls_certificate_file.empty()) {
     source_.clear();
     in_force_.reset();
     return nullptr;
@@ -39,7 +49,7 @@ std::shared_ptr<net::TlsServer> InboundTls::make(const config::Settings& setting
   log_.write(
     log::error("client_tls")
       .with("error", made.error().message())
-      .with("message", in_force_ ? "the last good certificate stays in force" : "STARTTLS is not offered")
+      .with("message", in_force_ ? "the last good certificate stays in force" : without_one(settings))
   );
   return in_force_;
 }

@@ -18,7 +18,7 @@ class InboundTls {
   /// @param log  outlives this
   explicit InboundTls(log::Sink& log) : log_(log) {}
 
-  /// Null when STARTTLS is not offered: it is switched off, or there has been no usable certificate yet. The same one as
+  /// Null when there is no TLS: it is switched off everywhere, or there has been no usable certificate yet. The same one as
   /// long as nothing changes. Blocks for the disk.
   [[nodiscard]] std::shared_ptr<net::TlsServer> make(const config::Settings& settings, const Files& files);
 

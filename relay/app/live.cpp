@@ -21,6 +21,45 @@ bool has_same_routes(const config::Settings& a, const config::Settings& b) {
 
 }  // namespace
 
+/// What one listener's sessions go by.
+class Live::ListenerRules : public session::RulesSource {
+ public:
+  explicit ListenerRules(config::Listener settings) : settings_(std::move(settings)) {}
+
+  [[nodiscard]] std::shared_ptr<const session::Rules> rules() const override {
+    const std::scoped_lock lock(mutex_);
+    return rules_;
+  }
+
+  /// @param main  the main listener's
+  /// @param tls   with the certificate; may be null
+  void make(
+    const session::Rules& main, const std::vector<config::Listener>& listeners,
+    const std::shared_ptr<net::TlsServer>& tls
+  ) {
+    const auto found = std::find_if(listeners.begin(), listeners.end(), [&](const auto& one) {
+      return one.name == settings_.name;
+    });
+    if (found != listeners.end()) settings_ = *found;
+    auto made = std::make_shared<session::Rules>(main);
+    made->listener = settings_.name;
+    made->is_withdrawn = found == listeners.end();
+    made->tls = settings_.tls == config::ListenerTls::none ? nullptr : tls;
+    made->needs_tls = settings_.tls == config::ListenerTls::required;
+    made->tls_first = settings_.tls == config::ListenerTls::implicit;
+    made->needs_auth = settings_.auth == config::ListenerAuth::required;
+    if (!settings_.allowed_networks.empty()) made->access.allowed = settings_.allowed_networks;
+    if (settings_.proxy_protocol == config::Switch::off) made->proxy_trusted.clear();
+    const std::scoped_lock lock(mutex_);
+    rules_ = std::move(made);
+  }
+
+ private:
+  config::Listener settings_;  // the last that were known; the control thread's
+  mutable std::mutex mutex_;
+  std::shared_ptr<const session::Rules> rules_;
+};
+
 Live::Live(
   config::Settings settings, const Files& files, Networks hidden, log::Sink& log,
   PlanMaker::MakeToken make_token
@@ -31,10 +70,16 @@ Live::Live(
       tls_(log),
       sources_(log),
       users_(log) {
+  for (const auto& listener : settings_.listeners)
+    listeners_.push_back(std::make_unique<ListenerRules>(listener));
   rules_ = make_rules(files);
   plan_ = maker_.make(settings_, files);
   limits_ = make_limits(*plan_, files);
 }
+
+Live::~Live() = default;
+
+const session::RulesSource& Live::listener(std::size_t index) const { return *listeners_[index]; }
 
 std::shared_ptr<const session::Rules> Live::rules() const {
   const std::scoped_lock lock(mutex_);
@@ -81,7 +126,8 @@ std::shared_ptr<const session::Rules> Live::make_rules(const Files& files) {
   rules->limits.idle_timeout = settings_.session_idle_timeout;
   rules->limits.bare_line_endings = settings_.bare_line_endings;
   rules->proxy_trusted = settings_.proxy_trusted;
-  rules->tls = tls_.make(settings_, files);
+  const auto tls = tls_.make(settings_, files);
+  if (settings_.tls_mode != config::ClientTls::none) rules->tls = tls;
   rules->needs_tls = settings_.tls_mode == config::ClientTls::required;
   if (!settings_.policies.empty())
     rules->policies = std::make_shared<const policy::Rules>(config::policy_rules(settings_));
@@ -98,6 +144,7 @@ std::shared_ptr<const session::Rules> Live::make_rules(const Files& files) {
     hidden.insert(hidden.end(), networks->begin(), networks->end());
   }
   rules->access.hidden = hidden;
+  for (const auto& listener : listeners_) listener->make(*rules, settings_.listeners, tls);
   return rules;
 }
 

@@ -28,8 +28,14 @@ class Live : public session::RulesSource, public outbound::PlanSource, public en
     config::Settings settings, const Files& files, Networks hidden, log::Sink& log,
     PlanMaker::MakeToken make_token
   );
+  ~Live() override;
+  Live(const Live&) = delete;
+  Live& operator=(const Live&) = delete;
 
+  /// Of the main listener.
   [[nodiscard]] std::shared_ptr<const session::Rules> rules() const override;
+  /// Of one of `listeners`, as they were at the start: one that settings no longer know is withdrawn.
+  [[nodiscard]] const session::RulesSource& listener(std::size_t index) const;
   [[nodiscard]] std::shared_ptr<const outbound::Plan> plan() const override;
   [[nodiscard]] std::shared_ptr<const engine::Limits> limits() const override;
   [[nodiscard]] const config::Settings& settings() const { return settings_; }
@@ -45,6 +51,7 @@ class Live : public session::RulesSource, public outbound::PlanSource, public en
   }
 
  private:
+  class ListenerRules;
   [[nodiscard]] std::shared_ptr<const session::Rules> make_rules(const Files& files);
   [[nodiscard]] std::shared_ptr<const engine::Limits> make_limits(
     const outbound::Plan& plan, const Files& files
@@ -56,6 +63,8 @@ class Live : public session::RulesSource, public outbound::PlanSource, public en
   InboundTls tls_;
   HiddenSources sources_;
   InboundUsers users_;
+
+  std::vector<std::unique_ptr<ListenerRules>> listeners_;
 
   mutable std::mutex mutex_;
   std::shared_ptr<const session::Rules> rules_;

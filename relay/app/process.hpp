@@ -62,6 +62,8 @@ class Process {
   // ---- start: process_start.cpp ----
   void watch_signals();
   void log_start();
+  /// `name=host:port` each, of those besides `listen`.
+  [[nodiscard]] std::vector<std::string> listener_names() const;
   /// `name=host:port` each; none: all mail goes by MX.
   [[nodiscard]] std::vector<std::string> smarthost_names() const;
   [[nodiscard]] Result<void> begin();

@@ -88,6 +88,7 @@ void Process::refuse_reload(const std::vector<config::Fault>& faults) {
 
 void Process::warn_of_restart(const config::Settings& settings) {
   auto keys = config::changed_keys(live_.settings(), settings, config::Reload::restart);
+  if (config::listen_elsewhere(settings_.listeners, settings.listeners)) keys.emplace_back("listeners");
   if (keys == keys_that_wait_) return;
   keys_that_wait_ = std::move(keys);
   if (!keys_that_wait_.empty()) log_.write(log::warning("restart_needed").with("keys", keys_that_wait_));

@@ -16,15 +16,17 @@ void Process::watch_signals() {
 }
 
 void Process::log_start() {
-  log_.write(log::info("start")
-               .with("version", kVersion)
-               .with("hostname", settings_.hostname)
-               .with("node", settings_.node_name)
-               .with("pod", settings_.pod_name)
-               .with("listen", settings_.listen.front().to_text())
-               .with("smarthosts", smarthost_names())
-               .with("shards", shards_.size())
-               .with("spool", settings_.spool_path));
+  auto record = log::info("start")
+                  .with("version", kVersion)
+                  .with("hostname", settings_.hostname)
+                  .with("node", settings_.node_name)
+                  .with("pod", settings_.pod_name)
+                  .with("listen", settings_.listen.front().to_text())
+                  .with("smarthosts", smarthost_names())
+                  .with("shards", shards_.size())
+                  .with("spool", settings_.spool_path);
+  if (!settings_.listeners.empty()) record.with("listeners", listener_names());
+  log_.write(record);
   if (settings_.durability == config::Durability::relaxed) {
     log_.write(log::warning("durability_relaxed")
                  .with("message", "a 250 does not mean synced to disk: a power cut may lose the last moments")
@@ -41,6 +43,12 @@ void Process::log_start() {
   }
 }
 
+std::vector<std::string> Process::listener_names() const {
+  std::vector<std::string> names;
+  for (const auto& one : settings_.listeners) names.push_back(one.name + "=" + one.listen.front().to_text());
+  return names;
+}
+
 std::vector<std::string> Process::smarthost_names() const {
   std::vector<std::string> names;
   for (const auto& one : config::all_smarthosts(settings_))
@@ -53,6 +61,9 @@ Result<void> Process::begin() {
   for (const auto* endpoints :
        {&settings_.listen, &settings_.http_listen, &settings_.metrics_listen, &settings_.admin_listen}) {
     if (auto free = net::check_are_free(probe, *endpoints); !free) return free;
+  }
+  for (const auto& listener : settings_.listeners) {
+    if (auto free = net::check_are_free(probe, listener.listen); !free) return free;
   }
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     fronts_.push_back(std::make_unique<Front>(Front::Services{

@@ -1,5 +1,7 @@
 #include "relay/config/load.hpp"
 
+#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -60,6 +62,61 @@ void apply_environment(const Sources& sources, Loaded& loaded) {
   }
 }
 
+bool overlap(const Endpoint& one, const Endpoint& other) {
+  const auto is_any = [](const Endpoint& at) { return at.host == "0.0.0.0" || at.host == "::"; };
+  return one.port == other.port && one.port != 0 && (one.host == other.host || is_any(one) || is_any(other));
+}
+
+/// Shards share ports with each other, and so would two listeners: a client would get the rules of either.
+template <class Require>
+void check_addresses(const Settings& s, const Require& require) {
+  std::vector<std::pair<std::string, Endpoint>> taken;
+  for (const auto* list : {&s.listen, &s.http_listen, &s.metrics_listen, &s.admin_listen}) {
+    for (const auto& at : *list) taken.emplace_back("another setting", at);
+  }
+  for (const auto& listener : s.listeners) {
+    for (const auto& at : listener.listen) {
+      for (const auto& [owner, other] : taken) {
+        require(
+          !overlap(at, other), "listeners",
+          "'" + listener.name + "' can't have " + at.to_text() + ": " + owner + " has " + other.to_text()
+        );
+      }
+    }
+    for (const auto& at : listener.listen) taken.emplace_back("'" + listener.name + "'", at);
+  }
+}
+
+/// A listener that nobody could use is a mistake.
+template <class Require>
+void check_listeners(const Settings& s, const Require& require) {
+  require(
+    s.listeners.size() <= kMaxListeners, "listeners",
+    "more than " + std::to_string(kMaxListeners) + " listeners"
+  );
+  const bool has_certificate = !s.tls_certificate_file.empty();
+  for (const auto& listener : s.listeners) {
+    const bool needs_tls = listener.tls == ListenerTls::required || listener.tls == ListenerTls::implicit;
+    require(
+      !needs_tls || has_certificate, "listeners",
+      "the tls of '" + listener.name + "' needs a certificate: set tls_certificate_file and tls_key_file"
+    );
+    if (listener.auth != ListenerAuth::required) continue;
+    require(
+      !s.auth_users_file.empty(), "listeners",
+      "'" + listener.name + "' needs users who can log in: set auth_users_file"
+    );
+    const bool can_log_in =
+      s.auth_requires_tls == Switch::off || (has_certificate && listener.tls != ListenerTls::none);
+    require(
+      can_log_in, "listeners",
+      "nobody could log in at '" + listener.name +
+        "': give it a tls other than `none` and a certificate, or set auth_requires_tls to `off`"
+    );
+  }
+  check_addresses(s, require);
+}
+
 /// Names are for one each, and what a rule names must be there.
 template <class Require>
 void check_names(const Settings& s, const Require& require) {
@@ -69,6 +126,7 @@ void check_names(const Settings& s, const Require& require) {
       require(names.insert(each.name).second, key, "the name '" + each.name + "' is there twice");
     return names;
   };
+  check_unique(s.listeners, "listeners");
   check_unique(s.smarthosts, "smarthosts");
   check_unique(s.sources, "sources");
   check_unique(s.policies, "policies");
@@ -122,13 +180,14 @@ void check_together(Loaded& loaded) {
   require(
     s.policies.size() <= kMaxPolicies, "policies", "more than " + std::to_string(kMaxPolicies) + " rules"
   );
-  const bool has_tls = s.tls_mode != ClientTls::none && !s.tls_certificate_file.empty();
+  const bool has_tls = wants_client_tls(s) && !s.tls_certificate_file.empty();
   require(
     s.auth_users_file.empty() || s.auth_requires_tls == Switch::off || has_tls, "auth_users_file",
     "AUTH needs TLS: set tls_certificate_file and tls_key_file and a tls_mode other than `none`, or "
     "auth_requires_tls to `off`"
   );
   check_names(s, require);
+  check_listeners(s, require);
 }
 
 }  // namespace
@@ -169,6 +228,25 @@ Settings with_live_settings(const Settings& before, const Settings& after) {
     (void)row.set(merged, row.get(after));
   }
   return merged;
+}
+
+bool wants_client_tls(const Settings& settings) {
+  const auto& listeners = settings.listeners;
+  return settings.tls_mode != ClientTls::none ||
+         std::any_of(listeners.begin(), listeners.end(), [](const auto& listener) {
+           return listener.tls != ListenerTls::none;
+         });
+}
+
+bool listen_elsewhere(const std::vector<Listener>& one, const std::vector<Listener>& other) {
+  const auto places = [](const std::vector<Listener>& listeners) {
+    std::map<std::string, std::string> found;
+    for (const auto& listener : listeners) {
+      for (const auto& at : listener.listen) found[listener.name] += at.to_text() + ",";
+    }
+    return found;
+  };
+  return places(one) != places(other);
 }
 
 std::vector<Smarthost> all_smarthosts(const Settings& settings) {

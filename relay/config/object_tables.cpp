@@ -47,6 +47,49 @@ Result<void> canonicalization(OwnerOf<Member>& object, std::string_view text) {
   });
 }
 
+namespace listener {
+using O = Listener;
+const std::array kFields{
+  Field<O>{
+    {"name", Shape::text, "letters, digits and hyphens, not smtp", "",
+     "Its name, in logs and rules; `listen` is `smtp`."},
+    true,
+    FIELD_ACCESS(name, label<&O::name>)
+  },
+  Field<O>{
+    {"listen", Shape::list, "host:port, several with commas between them", "",
+     "Where it is; a change waits for a restart, all else is live."},
+    true,
+    FIELD_ACCESS(listen, at_least_one<&O::listen>)
+  },
+  Field<O>{
+    {"tls", Shape::text, "none, optional, required or implicit", "optional",
+     "`optional`: STARTTLS, where there is a certificate; `required`: and mail in the clear gets 530 5.7.0; "
+     "`implicit`: TLS from the first octet (RFC 8314), as on port 465. It stands in for `tls_mode`."},
+    false,
+    FIELD_ACCESS(tls, any<&O::tls>)
+  },
+  Field<O>{
+    {"auth", Shape::text, "optional or required", "optional",
+     "`required`: who has not logged in gets 530 5.7.0, allowed networks or not."},
+    false,
+    FIELD_ACCESS(auth, any<&O::auth>)
+  },
+  Field<O>{
+    {"allowed_networks", Shape::list, "networks such as 10.20.0.0/16, or nothing for `allowed_networks`", "",
+     "Clients that may relay here without login, instead of the `allowed_networks` of all."},
+    false,
+    FIELD_ACCESS(allowed_networks, any<&O::allowed_networks>)
+  },
+  Field<O>{
+    {"proxy_protocol", Shape::text, "on or off", "on",
+     "`on`: load balancers of `proxy_trusted` must send a PROXY header, before TLS; `off`: nobody may."},
+    false,
+    FIELD_ACCESS(proxy_protocol, any<&O::proxy_protocol>)
+  },
+};
+}  // namespace listener
+
 namespace smarthost {
 using O = Smarthost;
 const std::array kFields{
@@ -357,6 +400,10 @@ const std::array kFields{
 }  // namespace
 
 template <>
+std::span<const Field<Listener>> fields_of<Listener>() {
+  return listener::kFields;
+}
+template <>
 std::span<const Field<Smarthost>> fields_of<Smarthost>() {
   return smarthost::kFields;
 }
@@ -375,6 +422,16 @@ std::span<const Field<Provider>> fields_of<Provider>() {
 template <>
 std::span<const Field<Source>> fields_of<Source>() {
   return source::kFields;
+}
+
+std::string wrong_with(const Listener& listener) {
+  if (listener.name == mail::kMainListener) return "the name 'smtp' is that of `listen`";
+  const bool is_smtps = std::any_of(listener.listen.begin(), listener.listen.end(), [](const auto& at) {
+    return at.port == 465;
+  });
+  if (is_smtps && listener.tls != ListenerTls::implicit)
+    return "port 465 speaks TLS from the first octet: it needs tls implicit";
+  return {};
 }
 
 std::string wrong_with(const Smarthost& smarthost) {

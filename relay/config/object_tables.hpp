@@ -9,8 +9,13 @@ namespace relay::config {
 /// Rules in `policies`: each is looked at for each recipient, up to three times.
 inline constexpr std::size_t kMaxPolicies = 128;
 
+/// Of `listeners`: each is a socket on each shard.
+inline constexpr std::size_t kMaxListeners = 8;
+
 template <class Object>
 [[nodiscard]] std::span<const Field<Object>> fields_of();
+template <>
+[[nodiscard]] std::span<const Field<Listener>> fields_of<Listener>();
 template <>
 [[nodiscard]] std::span<const Field<Smarthost>> fields_of<Smarthost>();
 template <>
@@ -25,6 +30,7 @@ template <>
 [[nodiscard]] std::span<const Field<PolicyRule>> fields_of<PolicyRule>();
 
 /// What concerns several fields of one object: what is wrong, or nothing.
+[[nodiscard]] std::string wrong_with(const Listener& listener);
 [[nodiscard]] std::string wrong_with(const Smarthost& smarthost);
 [[nodiscard]] std::string wrong_with(const DkimKey& key);
 [[nodiscard]] std::string wrong_with(const DestinationRule& rule);

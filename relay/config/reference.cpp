@@ -30,6 +30,13 @@ const std::array kTable{
     ROW_ACCESS(listen, at_least_one<&S::listen>)
   },
   Setting{
+    "listeners", Shape::objects, "a JSON array of at most 8 objects, see below", "", Reload::live,
+    "Where SMTP is answered besides, by rules of its own. Names and addresses wait for a restart; until then "
+    "one that is "
+    "no longer here turns clients away.",
+    OBJECTS(listeners, Listener)
+  },
+  Setting{
     "http_listen", Shape::list, kEndpoints, "0.0.0.0:8025", Reload::restart,
     "Where /livez, /readyz, /health and /node are answered.", ROW_ACCESS(http_listen, any<&S::http_listen>)
   },

@@ -61,6 +61,29 @@ enum class ClientTls : std::uint8_t {
   required,       ///< no mail without it
 };
 
+/// TLS of a listener's clients.
+enum class ListenerTls : std::uint8_t {
+  none,
+  optional,  ///< STARTTLS, offered where there is a certificate
+  required,  ///< STARTTLS, and no mail without it
+  implicit,  ///< before the greeting (RFC 8314 section 3.3)
+};
+enum class ListenerAuth : std::uint8_t {
+  optional,
+  required,  ///< no mail of anybody who has not logged in
+};
+
+/// Where SMTP is answered besides `listen`, by rules of its own. What it does not say is as for `listen`.
+struct Listener {
+  std::string name;
+  std::vector<Endpoint> listen;
+  ListenerTls tls = ListenerTls::optional;
+  ListenerAuth auth = ListenerAuth::optional;
+  Networks allowed_networks;  ///< empty: those of all
+  Switch proxy_protocol = Switch::on;
+  friend bool operator==(const Listener&, const Listener&) = default;
+};
+
 /// One host that mail may be handed to.
 struct Smarthost {
   std::string name;
@@ -162,6 +185,7 @@ struct PolicyRule {
 struct Settings {
   std::string hostname;
   std::vector<Endpoint> listen;
+  std::vector<Listener> listeners;
   std::vector<Endpoint> http_listen;
   std::vector<Endpoint> metrics_listen;
   std::vector<Endpoint> admin_listen;
@@ -241,6 +265,11 @@ struct Settings {
   std::string pod_namespace;
   friend bool operator==(const Settings&, const Settings&) = default;
 };
+
+/// Whether a certificate can be of use: STARTTLS or implicit TLS is to be had somewhere.
+[[nodiscard]] bool wants_client_tls(const Settings& settings);
+/// Whether listeners of one are not there, or elsewhere, in the other: what a running relay can't change.
+[[nodiscard]] bool listen_elsewhere(const std::vector<Listener>& one, const std::vector<Listener>& other);
 
 /// `smarthosts`, or the one that `smarthost` stands for, by the name `default`.
 [[nodiscard]] std::vector<Smarthost> all_smarthosts(const Settings& settings);

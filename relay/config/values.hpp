@@ -57,6 +57,14 @@ inline constexpr std::array kClientTls{
   Word<ClientTls>{"none", ClientTls::none}, Word<ClientTls>{"opportunistic", ClientTls::opportunistic},
   Word<ClientTls>{"required", ClientTls::required}
 };
+inline constexpr std::array kListenerTls{
+  Word<ListenerTls>{"none", ListenerTls::none}, Word<ListenerTls>{"optional", ListenerTls::optional},
+  Word<ListenerTls>{"required", ListenerTls::required}, Word<ListenerTls>{"implicit", ListenerTls::implicit}
+};
+inline constexpr std::array kListenerAuth{
+  Word<ListenerAuth>{"optional", ListenerAuth::optional},
+  Word<ListenerAuth>{"required", ListenerAuth::required}
+};
 inline constexpr std::array kSwitches{Word<Switch>{"off", Switch::off}, Word<Switch>{"on", Switch::on}};
 inline constexpr std::array kAddressLogs{
   Word<AddressLog>{"plain", AddressLog::plain}, Word<AddressLog>{"redacted", AddressLog::redacted}
@@ -85,6 +93,8 @@ constexpr const auto& words(TlsVersion) { return kTlsVersions; }
 constexpr const auto& words(AuthMechanism) { return kAuthMechanisms; }
 constexpr const auto& words(MxTls) { return kMxTls; }
 constexpr const auto& words(ClientTls) { return kClientTls; }
+constexpr const auto& words(ListenerTls) { return kListenerTls; }
+constexpr const auto& words(ListenerAuth) { return kListenerAuth; }
 constexpr const auto& words(Switch) { return kSwitches; }
 constexpr const auto& words(AddressLog) { return kAddressLogs; }
 constexpr const auto& words(log::Level) { return kLogLevels; }

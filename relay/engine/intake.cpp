@@ -49,6 +49,7 @@ log::Record with_origin(log::Record record, const mail::Envelope& envelope, cons
   if (const auto& tls = envelope.origin.tls)
     record.with("tls_version", tls->version).with("tls_cipher", tls->cipher);
   if (!envelope.origin.user.empty()) record.with("user", envelope.origin.user);
+  if (envelope.origin.listener != mail::kMainListener) record.with("listener", envelope.origin.listener);
   return std::move(record)
     .with("sender", envelope.reverse_path.to_text())
     .with("recipients", to_texts(envelope.recipients))

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "relay/base/clock.hpp"
@@ -22,13 +23,17 @@ struct TlsUse {
   friend bool operator==(const TlsUse&, const TlsUse&) = default;
 };
 
+/// The listener that every relay has; others have names of their own.
+inline constexpr std::string_view kMainListener = "smtp";
+
 /// Where a message came from, for `Received:` and the log.
 struct Origin {
   std::string client;     ///< the client's address as text; with PROXY protocol the one that the header names
   std::string helo;       ///< as given, printable ASCII
   bool extended = false;  ///< EHLO was used: ESMTP in `Received:`
-  std::optional<TlsUse> tls{};  ///< nothing: it came in the clear. Not stored: `received` says it
-  std::string user{};           ///< who logged in; empty: nobody. Not stored either
+  std::optional<TlsUse> tls{};          ///< nothing: it came in the clear. Not stored: `received` says it
+  std::string user{};                   ///< who logged in; empty: nobody. Not stored either
+  std::string listener{kMainListener};  ///< where the client came in. Not stored either
   friend bool operator==(const Origin&, const Origin&) = default;
 };
 

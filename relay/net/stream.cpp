@@ -204,14 +204,19 @@ Awaitable<Result<TlsInfo>> Stream::start_tls(
   co_return tl::unexpected(std::move(error));
 }
 
-Awaitable<Result<TlsInfo>> Stream::accept_tls(std::shared_ptr<TlsServer> server, milliseconds timeout) {
+Awaitable<Result<TlsInfo>> Stream::accept_tls(
+  std::shared_ptr<TlsServer> server, milliseconds timeout, std::string_view early
+) {
   const auto state = state_;
   state->tls = std::make_unique<State::TlsStream>(state->socket, server->context());
   error_code ec;
   state->arm(timeout);
-  co_await state->tls->async_handshake(asio::ssl::stream_base::server, into(ec));
+  const auto begun = asio::buffer(early.data(), early.size());
+  co_await state->tls->async_handshake(asio::ssl::stream_base::server, begun, into(ec));
   state->disarm();
   if (state->has_timed_out) co_return tl::unexpected(timeout_error());
+  const bool has_come = BIO_number_read(SSL_get_rbio(state->tls->native_handle())) > 0;
+  if (ec && !has_come) co_return transient(Errc::connection_lost, "TLS handshake: " + ec.message());
   if (ec) co_return transient(Errc::tls_failed, "TLS handshake: " + ec.message());
   TlsInfo info;
   info.version = SSL_get_version(state->tls->native_handle());

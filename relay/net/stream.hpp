@@ -51,9 +51,10 @@ class Stream {
     std::shared_ptr<TlsClient> client, TlsDemand demand, milliseconds timeout
   );
   /// Server handshake. What came before it must have been read: the rest is taken for its begin. Behind a failure the
-  /// connection can only be closed.
+  /// connection can only be closed; one where the peer sent nothing at all and left is connection_lost.
+  /// @param early  of the handshake, read already; must live until the result is there
   [[nodiscard]] Awaitable<Result<TlsInfo>> accept_tls(
-    std::shared_ptr<TlsServer> server, milliseconds timeout
+    std::shared_ptr<TlsServer> server, milliseconds timeout, std::string_view early = {}
   );
   /// Why the last handshake of start_tls() failed, also when it timed out, or what it did not prove where that was tested only;
   /// nothing without one, or when it went well.

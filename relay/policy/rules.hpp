@@ -10,6 +10,7 @@
 #include "relay/base/network.hpp"
 #include "relay/base/units.hpp"
 #include "relay/mail/address.hpp"
+#include "relay/mail/envelope.hpp"
 #include "relay/mail/reply.hpp"
 #include "relay/policy/header_fields.hpp"
 
@@ -61,8 +62,9 @@ struct Facts {
   std::optional<bool> tls{};
   const mail::Address* sender = nullptr;
   const mail::Address* recipient = nullptr;
-  std::optional<std::uint64_t> size{};   ///< octets of content
-  const HeaderFields* header = nullptr;  ///< whole
+  std::optional<std::uint64_t> size{};              ///< octets of content
+  const HeaderFields* header = nullptr;             ///< whole
+  std::string_view listener = mail::kMainListener;  ///< where the client came in
 };
 
 /// Whether a rule matches.

@@ -107,10 +107,11 @@ void Login::end(const smtp::server_step::EndAuth& login) {
   if (!login.is_right) return note_failure(login);
   user_ = login.user;
   if (const auto* keys = users_->find(user_)) keys_ = *keys;
-  services_.log.write(log::info("login")
-                        .with("client", client_.to_text())
-                        .with("user", user_)
-                        .with("mechanism", sasl::to_text(login.mechanism)));
+  auto record = log::info("login")
+                  .with("client", client_.to_text())
+                  .with("user", user_)
+                  .with("mechanism", sasl::to_text(login.mechanism));
+  services_.log.write(at_listener(std::move(record), source_.rules()->listener));
 }
 
 /// A name that is no user's may be a password in the wrong place: it is not written down. A guess that was made before is not
@@ -124,7 +125,7 @@ void Login::note_failure(const smtp::server_step::EndAuth& login) {
   if (is_user) record.with("user", login.user);
   if (login.acts_as_another) record.with("reason", "wants to act as another user");
   else record.with("reason", is_user ? "wrong password" : "no such user");
-  services_.log.write(record);
+  services_.log.write(at_listener(std::move(record), source_.rules()->listener));
   if (!failure_.is_last) return;
   const auto limit = source_.rules()->max_failed_logins_per_client;
   services_.log.write(log::warning("logins_refused")
@@ -139,11 +140,15 @@ void Login::note_failure(const smtp::server_step::EndAuth& login) {
 std::optional<mail::Reply> Login::refuse_client(const Rules& rules) const {
   if (!user(rules).empty()) return std::nullopt;
   auto refusal = policy::refuse_client(rules.access, client_);
-  if (!refusal) return refusal;
+  if (!refusal && rules.needs_auth) refusal = smtp::reply(530, {5, 7, 0}, "Authentication required");
+  else if (!refusal) return refusal;
   // A client logs in once in a connection, and to be told so for good would bounce its mail.
   if (!user_.empty())
     return smtp::reply(421, {4, 7, 0}, rules.hostname + " Login no longer valid, connect again");
-  if (rules.users) return smtp::reply(530, {5, 7, 0}, "Authentication required. " + refusal->text);
+  if (rules.users) {
+    if (refusal->code == 530) return refusal;
+    return smtp::reply(530, {5, 7, 0}, "Authentication required. " + refusal->text);
+  }
   if (rules.wants_users) return smtp::reply(451, {4, 7, 0}, "Nobody can log in at present, try again later");
   return refusal;
 }

@@ -33,7 +33,8 @@ class Login {
   /// end() or forget().
   [[nodiscard]] std::string_view user(const Rules& rules) const;
 
-  /// Nothing for a client that may relay: it has logged in, see user(), or it comes from an allowed address. Else
+  /// Nothing for a client that may relay: it has logged in, see user(), or it comes from an allowed address where that is
+  /// enough. Else
   /// policy::refuse_client(); where logging in would help instead that is said, for now alone where it needs another
   /// connection (421 4.7.0) or users that we do not have yet (451 4.7.0), else for good (530 5.7.0).
   [[nodiscard]] std::optional<mail::Reply> refuse_client(const Rules& rules) const;

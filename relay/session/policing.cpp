@@ -117,6 +117,7 @@ policy::Facts Policing::facts() const {
   policy::Facts facts;
   facts.client = client_.address;
   facts.user = client_.user;
+  facts.listener = client_.listener;
   facts.helo = client_.helo;
   facts.tls = client_.has_tls;
   facts.sender = &sender_;

@@ -25,7 +25,8 @@ class Policing {
     IpAddress address;
     std::string helo;
     bool has_tls = false;
-    std::string user{};  ///< empty: nobody has logged in
+    std::string user{};                         ///< empty: nobody has logged in
+    std::string listener{mail::kMainListener};  ///< where it came in
   };
 
   /// @param rules  at least one; outlives its decisions by being shared

@@ -55,8 +55,9 @@ struct Context {
   Services services;
   IpAddress client;
   std::string sender;
-  std::string user;         // who had logged in at MAIL, and was a user still; empty: nobody
-  bool was_hidden = false;  // a recipient was refused for that, and nobody logged in since
+  std::string_view listener;  // of the session's rules
+  std::string user;           // who had logged in at MAIL, and was a user still; empty: nobody
+  bool was_hidden = false;    // a recipient was refused for that, and nobody logged in since
 };
 
 /// What its client was told is taken and does not go where it said: no quiet log keeps that to itself.
@@ -65,10 +66,11 @@ bool leads_astray(policy::Action action) {
 }
 
 log::Record policy_record(const Context& context, const policy::Rule& rule) {
-  return (leads_astray(rule.action) ? log::warning("policy") : log::info("policy"))
-    .with("rule", rule.name)
-    .with("action", policy::to_text(rule.action))
-    .with("client", context.client.to_text());
+  auto record = (leads_astray(rule.action) ? log::warning("policy") : log::info("policy"))
+                  .with("rule", rule.name)
+                  .with("action", policy::to_text(rule.action))
+                  .with("client", context.client.to_text());
+  return at_listener(std::move(record), context.listener);
 }
 
 /// What a rule refuses for certain, before there is content.
@@ -103,11 +105,12 @@ event::Verdict judge_recipient(Context& context, const Login& login, const mail:
   }
   if (refusal) {
     context.services.counters.add(counter);
-    context.services.log.write(log::info("rejection")
-                                 .with("client", context.client.to_text())
-                                 .with("sender", context.sender)
-                                 .with("recipient", recipient.to_text())
-                                 .with("reply", refusal->to_line()));
+    auto record = log::info("rejection")
+                    .with("client", context.client.to_text())
+                    .with("sender", context.sender)
+                    .with("recipient", recipient.to_text())
+                    .with("reply", refusal->to_line());
+    context.services.log.write(at_listener(std::move(record), context.listener));
   }
   return {std::move(refusal)};
 }
@@ -187,7 +190,9 @@ class Driver {
     context_.user = login_.user(*rules);
     if (auto refusal = context_.services.gate.refuse_message()) return {std::move(refusal)};
     if (!rules->policies) return {};
-    const Policing::Client client{context_.client, session_.helo(), session_.has_tls(), context_.user};
+    const Policing::Client client{
+      context_.client, session_.helo(), session_.has_tls(), context_.user, std::string(context_.listener)
+    };
     policing_.emplace(rules->policies, client, std::move(reverse_path));
     return police(context_, policing_->judge_sender(), nullptr);
   }
@@ -284,10 +289,12 @@ class Driver {
   /// With the certificate of the moment, or of the session's begin where there is none any more.
   Awaitable<smtp::ServerEvent> start_tls(milliseconds timeout) {
     if (auto newest = context_.source.rules()->tls) tls_ = std::move(newest);
-    auto info = co_await stream_.accept_tls(tls_, timeout);
+    // Only where TLS comes first: behind STARTTLS a session has read them all.
+    const auto early = std::exchange(early_octets_, {});
+    auto info = co_await stream_.accept_tls(tls_, timeout, early);
     smtp::ServerEvent event = event::TlsStarted{};
     if (!info) {
-      note_failed_handshake(info.error());
+      if (!has_only_knocked(info.error())) note_failed_handshake(info.error());
       co_return event;
     }
     login_.forget();
@@ -298,23 +305,30 @@ class Driver {
     co_return event;
   }
 
+  /// A load balancer that asks whether somebody listens connects, says nothing and leaves: in the clear no record tells
+  /// of that either.
+  [[nodiscard]] bool has_only_knocked(const Error& error) const {
+    return error.code == Errc::connection_lost && context_.source.rules()->tls_first;
+  }
+
   void note_failed_handshake(const Error& error) {
     context_.services.counters.add(Counter::client_tls_failed);
-    context_.services.log.write(log::warning("client_tls_failed")
-                                  .with("client", context_.client.to_text())
-                                  .with("error", error.message()));
+    auto record = log::warning("client_tls_failed")
+                    .with("client", context_.client.to_text())
+                    .with("error", error.message());
+    context_.services.log.write(at_listener(std::move(record), context_.listener));
   }
 
   /// Somebody between the client and us may have put them there (CVE-2011-0411).
   void note_injection() {
     context_.services.counters.add(Counter::client_tls_injection);
-    context_.services.log.write(
+    auto record =
       log::warning("client_tls_injection")
         .with("client", context_.client.to_text())
         .with(
           "message", "commands came behind STARTTLS in the clear: none was executed, the connection is closed"
-        )
-    );
+        );
+    context_.services.log.write(at_listener(std::move(record), context_.listener));
   }
 
   /// The message is stored and its sender does not know (RFC 1047): it may come again.
@@ -353,19 +367,19 @@ Awaitable<Result<Preamble>> identify(Stream& stream, const Rules& rules) {
 }
 
 smtp::Client client_of(const Rules& rules, const IpAddress& address) {
-  smtp::Client client{address, smtp::Grammar::strict, std::nullopt};
+  smtp::Client client{address, smtp::Grammar::strict, std::nullopt, rules.listener};
   const auto standing = policy::standing(rules.access, address);
   if (standing == policy::Standing::allowed) client.grammar = smtp::Grammar::lenient;
   if (standing == policy::Standing::hidden) client.explanation = policy::refuse_client(rules.access, address);
   return client;
 }
 
-Awaitable<void> refuse_proxy(Stream& stream, Services services, Error error) {
+Awaitable<void> refuse_proxy(Stream& stream, const Rules& rules, Services services, Error error) {
   services.counters.add(Counter::connections_refused_proxy_header);
-  services.log.write(
-    log::warning("proxy_header_refused").with("peer", stream.peer().to_text()).with("error", error.message())
-  );
-  if (error.code == Errc::protocol_error) {
+  auto record =
+    log::warning("proxy_header_refused").with("peer", stream.peer().to_text()).with("error", error.message());
+  services.log.write(at_listener(std::move(record), rules.listener));
+  if (error.code == Errc::protocol_error && !rules.tls_first) {
     const auto words =
       smtp::to_wire(smtp::reply(550, {5, 7, 1}, "This peer must send a PROXY protocol header"));
     auto written = co_await stream.write_all(words, kFarewellTimeout);
@@ -398,64 +412,100 @@ std::optional<mail::Reply> refuse_connection(const Rules& rules, const IpAddress
   if (!rules.policies) return std::nullopt;
   policy::Facts facts;
   facts.client = client;
+  facts.listener = rules.listener;
   const auto decision = policy::decide(*rules.policies, facts);
   auto refusal = policy::refusal_of(decision);
   if (!refusal) return refusal;
   refusal->code = refusal->is_permanent() ? 554 : 421;
-  services.log.write(log::info("policy")
-                       .with("rule", decision.rule->name)
-                       .with("action", policy::to_text(decision.rule->action))
-                       .with("client", client.to_text())
-                       .with("reply", refusal->to_line()));
+  auto record = log::info("policy")
+                  .with("rule", decision.rule->name)
+                  .with("action", policy::to_text(decision.rule->action))
+                  .with("client", client.to_text())
+                  .with("reply", refusal->to_line());
+  services.log.write(at_listener(std::move(record), rules.listener));
   return refusal;
 }
 
 void note_end(
-  const IpAddress& client, const smtp::ServerSession& session, milliseconds lasted, Services services
+  const Context& context, const smtp::ServerSession& session, milliseconds lasted, Services services
 ) {
-  services.log.write(log::debug("session")
-                       .with("client", client.to_text())
-                       .with("refusals", session.refusals())
-                       .with("seconds", static_cast<double>(lasted.count()) / 1000));
+  auto record = log::debug("session")
+                  .with("client", context.client.to_text())
+                  .with("refusals", session.refusals())
+                  .with("seconds", static_cast<double>(lasted.count()) / 1000);
+  services.log.write(at_listener(std::move(record), context.listener));
+}
+
+smtp::ServerLimits limits_of(const std::shared_ptr<const Rules>& rules) {
+  auto limits = rules->limits;
+  limits.bulk_headers = {rules, &rules->bulk_headers};
+  limits.has_tls = rules->tls != nullptr;
+  limits.needs_tls = rules->needs_tls;
+  limits.tls_first = rules->tls_first;
+  limits.has_auth = rules->wants_users;
+  limits.auth_needs_tls = rules->auth_needs_tls;
+  limits.needs_auth = rules->needs_auth;
+  return limits;
+}
+
+/// @param refusal  set: all that the session has to say, over TLS
+smtp::ServerSession session_of(
+  const std::shared_ptr<const Rules>& rules, const IpAddress& client, std::optional<mail::Reply> refusal
+) {
+  auto limits = limits_of(rules);
+  if (!refusal) return {rules->hostname, client_of(*rules, client), std::move(limits)};
+  refusal->text = rules->hostname + " " + refusal->text;
+  return {rules->hostname, std::move(*refusal), std::move(limits)};
+}
+
+/// Refuses a client before it becomes a session. In the clear one that begins with TLS could read nothing, and a handshake
+/// for a client that is one too many is not to be had.
+void turn_away(Stream stream, const Rules& rules, mail::Reply refusal, Services services) {
+  if (!rules.tls_first) services.turned_away.add(std::move(stream), rules.hostname, std::move(refusal));
 }
 
 }  // namespace
+
+log::Record at_listener(log::Record record, std::string_view listener) {
+  if (listener != mail::kMainListener) record.with("listener", listener);
+  return record;
+}
 
 Awaitable<void> serve(Stream stream, const RulesSource& source, Services services) {
   const auto rules = source.rules();
   auto preamble = co_await identify(stream, *rules);
   if (!preamble) {
-    co_await refuse_proxy(stream, services, preamble.error());
+    co_await refuse_proxy(stream, *rules, services, preamble.error());
     co_return;
   }
   std::optional<ClientCounts::Place> place;
   if (!policy::hides_clients(rules->access, preamble->client)) {
     place = enter(*rules, preamble->client, services);
     if (!place) {
-      services.turned_away.add(std::move(stream), rules->hostname, too_many_of(preamble->client));
+      turn_away(std::move(stream), *rules, too_many_of(preamble->client), services);
       co_return;
     }
     services.sightings.note_own(preamble->client);
   }
-  if (auto refusal = refuse_connection(*rules, preamble->client, services)) {
-    services.turned_away.add(std::move(stream), rules->hostname, std::move(*refusal));
+  auto refusal = refuse_connection(*rules, preamble->client, services);
+  if (refusal && !rules->tls_first) {
+    turn_away(std::move(stream), *rules, std::move(*refusal), services);
+    co_return;
+  }
+  if (rules->tls_first && !rules->tls) {  // no certificate yet: the log says so
+    services.counters.add(Counter::client_tls_failed);
     co_return;
   }
   const auto begin = std::chrono::steady_clock::now();
-  auto limits = rules->limits;
-  limits.bulk_headers = {rules, &rules->bulk_headers};
-  limits.has_tls = rules->tls != nullptr;
-  limits.needs_tls = rules->needs_tls;
-  limits.has_auth = rules->wants_users;
-  limits.auth_needs_tls = rules->auth_needs_tls;
-  smtp::ServerSession session(rules->hostname, client_of(*rules, preamble->client), limits);
-  Driver driver(stream, session, Context{source, services, preamble->client, {}, {}, false}, rules->tls);
+  auto session = session_of(rules, preamble->client, std::move(refusal));
+  const Context context{source, services, preamble->client, {}, rules->listener, {}, false};
+  Driver driver(stream, session, context, rules->tls);
   co_await driver.run(std::move(preamble->early_octets));
   services.counters.add(Counter::refusals, session.refusals());
   if (driver.was_refused_as_hidden(*rules)) note_hidden(preamble->client, services);
   if (rules->logs_sessions) {
     const auto lasted = std::chrono::steady_clock::now() - begin;
-    note_end(preamble->client, session, std::chrono::duration_cast<milliseconds>(lasted), services);
+    note_end(context, session, std::chrono::duration_cast<milliseconds>(lasted), services);
   }
   co_await stream.close_gently();
 }

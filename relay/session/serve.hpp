@@ -25,6 +25,8 @@ namespace relay::session {
 /// What a session is served with; a snapshot, the same for its whole life but for `access`, which each
 /// recipient asks anew, `policies`, which each transaction takes anew, and the certificate, which is the one in force when a handshake begins.
 struct Rules {
+  std::string listener{mail::kMainListener};  ///< whose rules these are
+  bool is_withdrawn = false;  ///< settings no longer know the listener: who accepts turns clients away
   std::string hostname;
   smtp::ServerLimits limits;
   std::size_t max_connections = 500;            ///< inbound, over all shards; for who accepts them
@@ -37,6 +39,8 @@ struct Rules {
   std::shared_ptr<const policy::Rules> policies;  ///< on mail of who may relay; null: none
   std::shared_ptr<net::TlsServer> tls;            ///< STARTTLS is offered; null: it is not
   bool needs_tls = false;                         ///< mail is taken over TLS alone
+  bool tls_first = false;   ///< TLS comes before the greeting, without `tls` nothing; no STARTTLS
+  bool needs_auth = false;  ///< an allowed address is not enough
   std::shared_ptr<const sasl::Users>
     users;  ///< who may log in; null: nobody. Each AUTH, sender and recipient asks anew
   bool wants_users =
@@ -45,6 +49,9 @@ struct Rules {
   std::size_t max_failed_logins_per_client =
     20;  ///< within FailedLogins::kWindow; not of addresses in access.hidden
 };
+
+/// Notes where a client came in: nothing where it came to the listener that every relay has.
+[[nodiscard]] log::Record at_listener(log::Record record, std::string_view listener);
 
 /// What sessions share. All references outlive all sessions: owned by the app.
 struct Services {
@@ -69,7 +76,8 @@ class RulesSource {
 
 /// Serves a connection until it ends. A peer in `proxy_trusted` must send a PROXY header first, which says
 /// who the client is; one that is not sent within 30 s, or is none, closes the connection. A client that has
-/// `max_connections_per_client` of them already is turned away with 421 4.7.0, which is no part of this.
+/// `max_connections_per_client` of them already is turned away with 421 4.7.0, which is no part of this; where TLS comes
+/// first it is closed without a word.
 [[nodiscard]] net::Awaitable<void> serve(net::Stream stream, const RulesSource& source, Services services);
 
 }  // namespace relay::session

@@ -69,8 +69,8 @@ bool begins_with_bdat(std::string_view line) { return starts_with_ignoring_case(
 ServerSession::ServerSession(std::string hostname, Client client, ServerLimits limits)
     : hostname_(std::move(hostname)), client_(std::move(client)), limits_(limits) {}
 
-ServerSession::ServerSession(std::string hostname, Reply refusal)
-    : hostname_(std::move(hostname)), greeting_refusal_(std::move(refusal)) {}
+ServerSession::ServerSession(std::string hostname, Reply refusal, ServerLimits limits)
+    : hostname_(std::move(hostname)), limits_(std::move(limits)), greeting_refusal_(std::move(refusal)) {}
 
 ServerStep ServerSession::resume(const ServerEvent& event) {
   std::visit([this](const auto& happened) { apply(happened); }, event);
@@ -80,7 +80,14 @@ ServerStep ServerSession::resume(const ServerEvent& event) {
 // ---- events ----
 
 void ServerSession::apply(const server_event::Opened&) {
+  if (!limits_.tls_first) return greet();
+  is_greeting_due_ = true;
+  state_ = State::securing;
+}
+
+void ServerSession::greet() {
   if (greeting_refusal_) return close(*greeting_refusal_, "refused");
+  state_ = State::pregreet;
   if (client_.grammar == Grammar::strict) return;  // watched first: see next()
   say(Reply{220, std::nullopt, hostname_ + " ESMTP"});
   state_ = State::command;
@@ -149,6 +156,7 @@ void ServerSession::apply(const server_event::TlsStarted& started) {
   user_.clear();
   helo_.clear();
   is_extended_ = talks_ahead_ = content_may_follow_ = false;
+  if (std::exchange(is_greeting_due_, false)) greet();
 }
 
 void ServerSession::apply(const server_event::Stopping&) { is_stopping_ = true; }
@@ -399,6 +407,7 @@ std::optional<ServerStep> ServerSession::mail(std::string_view argument) {
     return std::nullopt;
   };
   if (helo_.empty()) return wrong(reply(503, {5, 5, 1}, "Say HELO or EHLO first"));
+  if (limits_.needs_auth && user_.empty()) return wrong(reply(530, {5, 7, 0}, "Authentication required"));
   if (transaction_) return wrong(reply(503, {5, 5, 1}, "A transaction is open, RSET ends it"));
   auto arguments = parse_mail(argument, client_.grammar);
   if (!arguments) return wrong(arguments.error());
@@ -415,7 +424,8 @@ std::optional<ServerStep> ServerSession::mail(std::string_view argument) {
   transaction_->charset = arguments->charset;
   transaction_->envelope.requires_tls = arguments->requires_tls;
   transaction_->envelope.dsn = {arguments->ret, std::move(arguments->envelope_id), {}};
-  transaction_->envelope.origin = {client_.address.to_text(), helo_, is_extended_, tls_, user_};
+  transaction_->envelope.origin = {client_.address.to_text(), helo_, is_extended_, tls_, user_,
+                                   client_.listener};
   state_ = State::waiting;
   return server_step::AskSender{std::move(arguments->reverse_path)};
 }

@@ -94,8 +94,10 @@ struct ServerLimits {
   std::shared_ptr<const std::vector<std::string>> bulk_headers{};  ///< as HeaderScan watches for; null: none
   bool has_tls = false;                                            ///< STARTTLS can be served
   bool needs_tls = false;          ///< mail in the clear gets 530 5.7.0 (RFC 3207 section 4)
+  bool tls_first = false;          ///< TLS comes before the greeting (RFC 8314 section 3.3)
   bool has_auth = false;           ///< there are users: AUTH can be served
   bool auth_needs_tls = true;      ///< AUTH in the clear gets 538 5.7.11 (RFC 4954 section 6)
+  bool needs_auth = false;         ///< mail without a login gets 530 5.7.0 (RFC 4954 section 6)
   unsigned max_failed_logins = 3;  ///< the last of them ends the connection with 421
 };
 
@@ -118,6 +120,7 @@ struct Client {
   /// What a strict client that does not wait is told instead of 554, where that explains more: a client that
   /// would be an allowed one if the network did not hide it.
   std::optional<Reply> explanation = std::nullopt;
+  std::string listener{mail::kMainListener};  ///< where it came in
 };
 
 /// Owns no socket, reads no clock, takes no lock. One thread at a time. After Close it must not be resumed.
@@ -130,7 +133,8 @@ struct Client {
 /// is refused, so is its transaction, and each chunk that was sent ahead gets 503.
 ///
 /// STARTTLS comes last in a group: what stands behind it in the clear may be a stranger's (CVE-2011-0411), is never
-/// executed and ends the session. Behind a handshake all that the client said is forgotten (RFC 3207 section 4.2).
+/// executed and ends the session. Behind a handshake all that the client said is forgotten (RFC 3207 section 4.2). With
+/// `tls_first` the first step is the handshake, and all else is as behind STARTTLS.
 ///
 /// AUTH (RFC 4954) changes nothing here but what an envelope says of its origin: what a client may do that has logged in
 /// is the driver's to know.
@@ -138,8 +142,8 @@ class ServerSession {
  public:
   /// @param hostname  our name, valid as a domain; in greeting, EHLO reply and loop detection
   ServerSession(std::string hostname, Client client, ServerLimits limits);
-  /// A session that greets with `refusal` (421) and closes.
-  ServerSession(std::string hostname, Reply refusal);
+  /// A session that greets with `refusal` (421 or 554) and closes; of the limits those of TLS count.
+  ServerSession(std::string hostname, Reply refusal, ServerLimits limits = {});
 
   [[nodiscard]] ServerStep resume(const ServerEvent& event);
 
@@ -196,6 +200,7 @@ class ServerSession {
   void apply(const server_event::AuthEnded&);
   void apply(const server_event::Stopping&);
 
+  void greet();
   ServerStep next();
   [[nodiscard]] ServerStep flush_or(ServerStep step);
   [[nodiscard]] std::string_view pending() const { return std::string_view(input_).substr(position_); }
@@ -281,6 +286,7 @@ class ServerSession {
   unsigned errors_ = 0;
   unsigned junk_ = 0;
   unsigned refusals_ = 0;
+  bool is_greeting_due_ = false;  // behind the handshake
   bool is_first_line_ = true;
   bool is_deaf_ = false;             // writing failed: say nothing more, but read on
   bool talks_ahead_ = false;         // sends without waiting where nobody may

@@ -236,5 +236,51 @@ TEST(Schedule, HasTheLimitsOfTheSettings) {
   EXPECT_EQ(limits.max_connections_total, 12U);
 }
 
+TEST_F(LiveTest, GivesEachListenerRulesOfItsOwn) {
+  const test::Folder folder;
+  const auto certificate = test::make_certificate({});
+  test::write_text(folder.path("tls.crt"), test::pem(certificate));
+  test::write_text(folder.path("tls.key"), test::key_pem(certificate));
+  const auto with = [&folder](const char* listeners) {
+    return settings(
+      {{"SMTP_RELAY_LISTENERS", listeners},
+       {"SMTP_RELAY_TLS_MODE", "none"},
+       {"SMTP_RELAY_PROXY_TRUSTED", "10.1.40.50/32"},
+       {"SMTP_RELAY_AUTH_USERS_FILE", "/users"},
+       {"SMTP_RELAY_TLS_CERTIFICATE_FILE", folder.path("tls.crt")},
+       {"SMTP_RELAY_TLS_KEY_FILE", folder.path("tls.key")}}
+    );
+  };
+  const auto first = with(
+    R"([{"name": "submissions", "listen": "127.0.0.1:465", "tls": "implicit", "auth": "required",
+         "allowed_networks": "192.0.2.0/24", "proxy_protocol": "off"},
+        {"name": "plain", "listen": "127.0.0.1:26", "tls": "none"}])"
+  );
+  Live live(first, read_files(first).value(), {}, log, no_token);
+  const auto main = live.rules();
+  EXPECT_EQ(main->listener, "smtp");
+  EXPECT_EQ(main->tls, nullptr) << "by tls_mode";
+  EXPECT_FALSE(main->tls_first || main->needs_auth);
+  const auto submissions = live.listener(0).rules();
+  EXPECT_EQ(submissions->listener, "submissions");
+  EXPECT_NE(submissions->tls, nullptr);
+  EXPECT_TRUE(submissions->tls_first && submissions->needs_auth);
+  EXPECT_EQ(submissions->access.allowed, Networks{*Cidr::parse("192.0.2.0/24")});
+  EXPECT_TRUE(submissions->access.hidden.contains(*IpAddress::parse("10.1.40.50")));
+  EXPECT_TRUE(submissions->proxy_trusted.empty());
+  const auto plain = live.listener(1).rules();
+  EXPECT_EQ(plain->tls, nullptr);
+  EXPECT_EQ(plain->access.allowed, main->access.allowed);
+  EXPECT_EQ(plain->proxy_trusted, main->proxy_trusted);
+
+  const auto second = with(R"([{"name": "plain", "listen": "127.0.0.1:26", "tls": "required"}])");
+  (void)live.apply(second, read_files(second).value());
+  EXPECT_TRUE(live.listener(1).rules()->needs_tls) << "live";
+  EXPECT_FALSE(live.listener(1).rules()->is_withdrawn);
+  const auto gone = live.listener(0).rules();
+  EXPECT_TRUE(gone->is_withdrawn);
+  EXPECT_TRUE(gone->tls_first && gone->needs_auth) << "its sessions end by the rules that they began with";
+}
+
 }  // namespace
 }  // namespace relay::app

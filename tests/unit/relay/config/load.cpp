@@ -270,6 +270,90 @@ TEST(Settings, NeedTlsForUsersUnlessToldOtherwise) {
   EXPECT_EQ(load({R"({"auth_failures_per_client": 0})", "", {}}).faults.size(), 1U);
 }
 
+/// @param listeners  as JSON, with commas between them
+std::string faults_of_listeners(const std::string& listeners, const std::string& more = "") {
+  std::string all;
+  const auto json = R"({"listeners": [)" + listeners + "]" + more + "}";
+  for (const auto& fault : load({json, "relay.json", {}}).faults) all += fault.to_text() + "\n";
+  return all;
+}
+const std::string kPair = R"(, "tls_certificate_file": "/a.crt", "tls_key_file": "/a.key")";
+
+TEST(Settings, HaveNoListenerThatNobodyCanUse) {
+  const auto one = [](const std::string& rules) {
+    return R"({"name": "a", "listen": "0.0.0.0:2526", )" + rules + "}";
+  };
+  for (const auto* tls : {"required", "implicit"}) {
+    const auto listener = one(R"("tls": ")" + std::string(tls) + "\"");
+    EXPECT_THAT(faults_of_listeners(listener), HasSubstr("the tls of 'a' needs a certificate"));
+    EXPECT_EQ(faults_of_listeners(listener, kPair), "");
+  }
+  const std::string users = R"(, "auth_users_file": "/users")";
+  EXPECT_THAT(
+    faults_of_listeners(one(R"("auth": "required")"), kPair), HasSubstr("'a' needs users who can log in")
+  );
+  EXPECT_EQ(faults_of_listeners(one(R"("auth": "required")"), kPair + users), "");
+  const auto in_clear = one(R"("auth": "required", "tls": "none")");
+  EXPECT_THAT(faults_of_listeners(in_clear, kPair + users), HasSubstr("nobody could log in at 'a'"));
+  EXPECT_EQ(faults_of_listeners(in_clear, kPair + users + R"(, "auth_requires_tls": "off")"), "");
+}
+
+TEST(Settings, NeedTlsForUsersAtOneListenerOnly) {
+  const std::string users = kPair + R"(, "auth_users_file": "/users", "tls_mode": "none")";
+  EXPECT_EQ(faults_of_listeners(R"({"name": "a", "listen": "0.0.0.0:465", "tls": "implicit"})", users), "");
+  EXPECT_THAT(
+    faults_of_listeners(R"({"name": "a", "listen": "0.0.0.0:2526", "tls": "none"})", users),
+    HasSubstr("AUTH needs TLS")
+  );
+}
+
+/// Shards share ports: two listeners at one would each get some of its clients.
+TEST(Settings, GiveEachListenerAnAddressOfItsOwn) {
+  const auto at = [](const std::string& name, const std::string& where) {
+    return R"({"name": ")" + name + R"(", "listen": ")" + where + R"("})";
+  };
+  EXPECT_EQ(faults_of_listeners(at("a", "0.0.0.0:2526") + "," + at("b", "0.0.0.0:2527")), "");
+  EXPECT_EQ(faults_of_listeners(at("a", "127.0.0.1:2526") + "," + at("b", "127.0.0.2:2526")), "");
+  EXPECT_THAT(
+    faults_of_listeners(at("a", "127.0.0.1:2526") + "," + at("b", "[::]:2526")),
+    HasSubstr("'b' can't have [::]:2526: 'a' has 127.0.0.1:2526")
+  );
+  EXPECT_THAT(faults_of_listeners(at("a", "127.0.0.1:2525")), HasSubstr("another setting has 0.0.0.0:2525"));
+  EXPECT_THAT(
+    faults_of_listeners(at("a", "127.0.0.1:8026")), HasSubstr("another setting has 127.0.0.1:8026")
+  );
+  EXPECT_THAT(
+    faults_of_listeners(at("a", "0.0.0.0:2526") + "," + at("a", "0.0.0.0:2527")),
+    HasSubstr("the name 'a' is there twice")
+  );
+}
+
+TEST(Settings, HaveEightListenersAtMost) {
+  std::string all;
+  for (int i = 0; i < 8; ++i) {
+    const auto number = std::to_string(i);
+    all += (i > 0 ? "," : "") + (R"({"name": "l)" + number + R"(", "listen": "0.0.0.0:300)" + number + "\"}");
+  }
+  EXPECT_EQ(faults_of_listeners(all), "");
+  EXPECT_THAT(
+    faults_of_listeners(all + R"(,{"name": "l8", "listen": "0.0.0.0:3008"})"),
+    HasSubstr("more than 8 listeners")
+  );
+}
+
+TEST(Settings, TellWhichListenersARunningRelayCannotChange) {
+  const auto listeners = [](const std::string& json) {
+    return load({R"({"listeners": )" + json + kPair + "}", "", {}}).settings.listeners;
+  };
+  const auto before = listeners(R"([{"name": "a", "listen": "0.0.0.0:2526"}])");
+  EXPECT_FALSE(
+    listen_elsewhere(before, listeners(R"([{"name": "a", "listen": "0.0.0.0:2526", "tls": "required"}])"))
+  );
+  EXPECT_TRUE(listen_elsewhere(before, listeners(R"([{"name": "a", "listen": "0.0.0.0:2527"}])")));
+  EXPECT_TRUE(listen_elsewhere(before, listeners(R"([{"name": "b", "listen": "0.0.0.0:2526"}])")));
+  EXPECT_TRUE(listen_elsewhere(before, {}));
+}
+
 TEST(Settings, SurviveFilesThatAreNoObject) {
   for (const auto* json : {"", "[]", "{", "null", "\xff"}) {
     EXPECT_THAT(text(from(json)), HasSubstr("relay.json: not a JSON object")) << json;

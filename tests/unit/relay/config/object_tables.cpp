@@ -72,6 +72,34 @@ std::string wrong_smarthost(const std::string& more) {
   );
 }
 
+std::string wrong_listener(const std::string& more) {
+  return wrong<&Settings::listeners>(R"({"name": "a", )" + more + "}");
+}
+
+TEST(ObjectTables, AcceptOfAListener) {
+  EXPECT_EQ(required<Listener>(), "name listen");
+  expect_edges<Listener>({
+    {"name", "", kGoodLabels, kBadLabels},
+    {"listen", "", {"0.0.0.0:2526", "0.0.0.0:2526,[::1]:2526"}, {"", "here"}},
+    {"tls", "optional", {"none", "optional", "required", "implicit"}, {"", "opportunistic"}},
+    {"auth", "optional", {"optional", "required"}, {"", "none"}},
+    {"allowed_networks", "", {"", "10.0.0.0/8,2001:db8::/32"}, {"10.0.0.1/8", "here"}},
+    {"proxy_protocol", "on", {"on", "off"}, {"", "yes"}},
+  });
+}
+
+TEST(ObjectTables, KnowOnWhichPortOnlyImplicitTlsIsSpoken) {
+  EXPECT_THAT(
+    wrong_listener(R"("listen": "0.0.0.0:465")"), HasSubstr("[0]: port 465 speaks TLS from the first octet")
+  );
+  EXPECT_EQ(wrong_listener(R"("listen": "0.0.0.0:465", "tls": "implicit")"), "");
+  EXPECT_EQ(wrong_listener(R"("listen": "0.0.0.0:587")"), "");
+  EXPECT_THAT(
+    wrong<&Settings::listeners>(R"({"name": "smtp", "listen": "0.0.0.0:587"})"),
+    HasSubstr("[0]: the name 'smtp' is that of `listen`")
+  );
+}
+
 TEST(ObjectTables, AcceptOfASmarthost) {
   EXPECT_EQ(required<Smarthost>(), "name host");
   expect_edges<Smarthost>({

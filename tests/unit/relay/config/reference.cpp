@@ -61,7 +61,9 @@ TEST(SettingsTable, DescribesTheFieldsOfListsOfObjects) {
     }
   }
   EXPECT_EQ(
-    lists, (std::set<std::string>{"destinations", "dkim", "policies", "providers", "smarthosts", "sources"})
+    lists, (std::set<std::string>{
+             "destinations", "dkim", "listeners", "policies", "providers", "smarthosts", "sources"
+           })
   );
 }
 

@@ -404,5 +404,20 @@ TEST(ServeAuth, LimitsNoAddressThatHidesClients) {
   EXPECT_THAT(say(client, kPlain), StartsWith("235")) << "others come from there too";
 }
 
+TEST(ServeAuth, IsAskedOfAllowedAddressesTooWhereItIsRequired) {
+  auto rules = with_users();
+  rules.access.allowed = {*Cidr::parse("127.0.0.0/8")};
+  rules.needs_auth = true;
+  LiveSession relay(rules);
+  auto client = greeted(relay);
+  EXPECT_EQ(say(client, "MAIL FROM:<a@example.com>\r\n"), "530 5.7.0 Authentication required");
+  EXPECT_THAT(say(client, kPlain), StartsWith("235"));
+  EXPECT_THAT(offer(client), StartsWith("250"));
+  rules.users = test::users(test::user_line("other", "x"));
+  relay.change(rules);
+  EXPECT_THAT(say(client, "RCPT TO:<c@example.net>\r\n"), StartsWith("421 4.7.0"))
+    << "who is no user any more is not let in by the address";
+}
+
 }  // namespace
 }  // namespace relay::session

@@ -218,5 +218,115 @@ TEST(ServeTls, TakesTheClientFromAProxysHeaderBeforeIt) {
   EXPECT_EQ(relay.messages().front().envelope.origin.client, "10.1.40.70");
 }
 
+// ---- TLS before the greeting ----
+
+Rules with_tls_first() {
+  auto rules = with_tls();
+  rules.listener = "submissions";
+  rules.tls_first = true;
+  return rules;
+}
+
+TEST(ServeImplicitTls, TakesMailAndSaysWhereItCameIn) {
+  LiveSession relay(with_tls_first());
+  SecurePeer client(relay.client());
+  ASSERT_TRUE(client.is_ready());
+  EXPECT_THAT(client.reply(), StartsWith("220 node1.example"));
+  send_message(client, "\r\nbody");
+  client.send("QUIT\r\n");
+  EXPECT_THAT(client.rest(), StartsWith("221"));
+  EXPECT_TRUE(client.was_closed_in_order());
+  const auto message = relay.messages().front();
+  EXPECT_EQ(message.envelope.origin.listener, "submissions");
+  EXPECT_EQ(message.envelope.origin.tls, (mail::TlsUse{client.version(), client.cipher()}));
+  EXPECT_EQ(relay.metrics.total(Counter::client_tls_1_3), 1U);
+}
+
+TEST(ServeImplicitTls, EndsWithAClientThatSpeaksInTheClearAndTellsWhere) {
+  LiveSession relay(with_tls_first());
+  auto client = relay.client();
+  client.send("EHLO app\r\n");
+  EXPECT_THAT(client.rest(), testing::Not(HasSubstr("220")));
+  EXPECT_EQ(relay.metrics.total(Counter::client_tls_failed), 1U);
+  ASSERT_EQ(relay.log.records("client_tls_failed").size(), 1U);
+  EXPECT_EQ(relay.log.records("client_tls_failed").front().at("listener"), "submissions");
+}
+
+TEST(ServeImplicitTls, ClosesOnAClientThatWaitsForAGreetingCase057) {
+  auto rules = with_tls_first();
+  rules.limits.idle_timeout = std::chrono::milliseconds{200};
+  LiveSession relay(rules);
+  auto client = relay.client();
+  EXPECT_EQ(client.rest(), "") << "nothing in the clear";
+  EXPECT_EQ(relay.metrics.total(Counter::client_tls_failed), 1U);
+}
+
+/// As load balancers ask whether a port is open, every other second.
+TEST(ServeImplicitTls, MakesNothingOfAClientThatConnectsAndLeaves) {
+  LiveSession relay(with_tls_first());
+  { auto client = relay.client(); }
+  test::eventually([&] { return relay.sessions() == 0; }, "the end of the session");
+  SecurePeer client(relay.client());
+  EXPECT_TRUE(client.is_ready());
+  EXPECT_EQ(relay.metrics.total(Counter::client_tls_failed), 0U);
+  EXPECT_TRUE(relay.log.records("client_tls_failed").empty());
+}
+
+TEST(ServeImplicitTls, TakesNobodyWithoutACertificate) {
+  auto rules = with_tls_first();
+  rules.tls.reset();
+  LiveSession relay(rules);
+  EXPECT_EQ(relay.client().rest(), "");
+  EXPECT_EQ(relay.metrics.total(Counter::client_tls_failed), 1U);
+}
+
+/// What stands behind the header in the same segment is the begin of the handshake.
+TEST(ServeImplicitTls, TakesTheClientFromAProxysHeaderBeforeIt) {
+  auto rules = with_tls_first();
+  rules.proxy_trusted = {*Cidr::parse("127.0.0.1/32")};
+  rules.access.allowed = {*Cidr::parse("10.1.40.0/24")};
+  rules.access.hidden = rules.proxy_trusted;
+  LiveSession relay(rules);
+  auto client = relay.client();
+  client.send("PROXY TCP4 10.1.40.70 10.1.40.60 12345 465\r\n");
+  SecurePeer secured(std::move(client));
+  EXPECT_THAT(secured.reply(), StartsWith("220"));
+  send_message(secured, "x");
+  EXPECT_EQ(relay.messages().front().envelope.origin.client, "10.1.40.70");
+}
+
+TEST(ServeImplicitTls, TurnsOneTooManyAwayWithoutAHandshake) {
+  auto rules = with_tls_first();
+  rules.max_connections_per_client = 1;
+  LiveSession relay(rules);
+  SecurePeer first(relay.client());
+  EXPECT_THAT(first.reply(), StartsWith("220"));
+  EXPECT_EQ(relay.client().rest(), "");
+  EXPECT_EQ(relay.metrics.total(Counter::client_tls_failed), 0U);
+}
+
+TEST(ServeImplicitTls, TellsAClientThatARuleRefusesBehindTheHandshake) {
+  auto rules = with_tls_first();
+  policy::Rule rule;
+  rule.name = "nobody";
+  rule.match.clients = {*Cidr::parse("127.0.0.0/8")};
+  rule.action = policy::Action::reject;
+  rule.reply = mail::Reply{550, mail::EnhancedStatus{5, 7, 1}, "Not here"};
+  rules.policies = std::make_shared<const policy::Rules>(policy::Rules{rule});
+  LiveSession relay(rules);
+  SecurePeer client(relay.client());
+  EXPECT_EQ(client.rest(), "554 5.7.1 node1.example Not here\r\n");
+}
+
+TEST(ServeImplicitTls, SaysGoodbyeWhenTheRelayStopsInTheHandshake) {
+  LiveSession relay(with_tls_first());
+  auto waiting = relay.client();
+  test::eventually([&] { return relay.sessions() == 1; }, "a session");
+  relay.stop();
+  SecurePeer client(std::move(waiting));
+  EXPECT_TRUE(client.is_ready());
+  EXPECT_THAT(client.rest(), HasSubstr("421 4.3.2"));
+}
+
 }  // namespace
 }  // namespace relay::session

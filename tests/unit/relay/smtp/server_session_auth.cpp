@@ -319,5 +319,26 @@ TEST(AuthParameter, IsNoneWhereAuthIsNotServed) {
   EXPECT_EQ(talk.send("MAIL FROM:<a@example.com> AUTH=<>\r\n"), "555 5.5.4 Parameter not supported\r\n");
 }
 
+TEST(Auth, ComesBeforeMailWhereItIsRequired) {
+  auto limits = with_auth();
+  limits.needs_auth = true;
+  auto talk = secured(limits, test::allowed_client());
+  EXPECT_EQ(talk.send("MAIL FROM:<a@example.com>\r\n"), "530 5.7.0 Authentication required\r\n");
+  EXPECT_EQ(talk.send(kWrongPlain), kWrong);
+  EXPECT_THAT(talk.send("MAIL FROM:<a@example.com>\r\n"), StartsWith("530 5.7.0"));
+  EXPECT_EQ(talk.send(kPlain), kRight);
+  EXPECT_THAT(talk.send("MAIL FROM:<a@example.com>\r\n"), StartsWith("250 "));
+}
+
+TEST(Auth, IsOfferedAtOnceWhereTlsComesFirst) {
+  auto limits = with_auth();
+  limits.tls_first = true;
+  limits.needs_auth = true;
+  Conversation talk(test::foreign_client(), limits);
+  talk.users = test::users();
+  EXPECT_THAT(talk.send("EHLO app\r\n"), HasSubstr("AUTH SCRAM-SHA-256 PLAIN LOGIN"));
+  EXPECT_EQ(talk.send(kPlain), kRight);
+}
+
 }  // namespace
 }  // namespace relay::smtp

@@ -204,5 +204,67 @@ TEST(StartTls, IsNotBegunByAClientHelloAtOnceCase056) {
   }
 }
 
+// ---- TLS before the greeting ----
+
+ServerLimits tls_first() {
+  auto limits = with_tls();
+  limits.tls_first = true;
+  return limits;
+}
+
+TEST(ImplicitTls, SaysNothingBeforeTheHandshakeAndGreetsBehindIt) {
+  ServerSession session("node1.example", test::allowed_client(), tls_first());
+  const auto first = session.resume(server_event::Opened{});
+  ASSERT_TRUE(std::holds_alternative<server_step::StartTls>(first));
+  EXPECT_EQ(std::get<server_step::StartTls>(first).timeout, kHandshakeTimeout);
+  const auto greeting = session.resume(server_event::TlsStarted{mail::TlsUse{"TLSv1.3", "x"}});
+  EXPECT_EQ(std::get<server_step::Write>(greeting).octets, "220 node1.example ESMTP\r\n");
+  EXPECT_TRUE(session.has_tls());
+}
+
+TEST(ImplicitTls, TakesMailAsBehindStartTlsAndOffersNone) {
+  Conversation talk(test::allowed_client(), tls_first());
+  EXPECT_THAT(talk.said(), StartsWith("220 "));
+  const auto offered = talk.send("EHLO app\r\n");
+  EXPECT_THAT(offered, Not(HasSubstr("STARTTLS")));
+  EXPECT_THAT(offered, HasSubstr("REQUIRETLS"));
+  EXPECT_THAT(talk.send("STARTTLS\r\n"), StartsWith("554 5.5.1 TLS is in use already"));
+  talk.send(kMessage);
+  ASSERT_EQ(talk.messages().size(), 1U);
+  EXPECT_EQ(talk.messages()[0].envelope.origin.tls, (mail::TlsUse{"TLSv1.3", "TLS_AES_256_GCM_SHA384"}));
+  EXPECT_EQ(talk.handshakes(), 1U);
+}
+
+TEST(ImplicitTls, WatchesWhoSpeaksFirstBehindTheHandshake) {
+  Conversation waits(test::foreign_client(), tls_first());
+  EXPECT_THAT(waits.said(), StartsWith("220 "));
+  Conversation hasty{ServerSession("node1.example", test::foreign_client(), tls_first())};
+  EXPECT_EQ(hasty.said(), "") << "it is watched";
+  EXPECT_THAT(hasty.send("EHLO app\r\n"), StartsWith("554 5.5.0"));
+  EXPECT_EQ(hasty.close_reason(), server_step::kSpokeFirst);
+}
+
+TEST(ImplicitTls, ThatFailsEndsTheSessionWithoutAWordCase057) {
+  ServerSession session("node1.example", test::allowed_client(), tls_first());
+  (void)session.resume(server_event::Opened{});
+  const auto last = session.resume(server_event::TlsStarted{});
+  ASSERT_TRUE(std::holds_alternative<server_step::Close>(last));
+  EXPECT_EQ(std::get<server_step::Close>(last).why, "no TLS");
+}
+
+TEST(ImplicitTls, TellsARefusedClientBehindTheHandshake) {
+  ServerSession session("node1.example", Reply{554, EnhancedStatus{5, 7, 1}, "No"}, tls_first());
+  ASSERT_TRUE(std::holds_alternative<server_step::StartTls>(session.resume(server_event::Opened{})));
+  const auto told = session.resume(server_event::TlsStarted{mail::TlsUse{"TLSv1.3", "x"}});
+  EXPECT_EQ(std::get<server_step::Write>(told).octets, "554 5.7.1 No\r\n");
+  EXPECT_TRUE(std::holds_alternative<server_step::Close>(session.resume(server_event::Written{})));
+}
+
+TEST(ImplicitTls, SaysGoodbyeOverTlsWhenTheRelayStops) {
+  Conversation talk(test::allowed_client(), tls_first());
+  talk.said();
+  EXPECT_THAT(talk.event(server_event::Stopping{}), StartsWith("421 4.3.2"));
+}
+
 }  // namespace
 }  // namespace relay::smtp
