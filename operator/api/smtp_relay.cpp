@@ -19,9 +19,21 @@ void parse_image(const Fields& from, Spec& spec) {
   from.read("imagePullSecrets", spec.image_pull_secrets);
 }
 
+Listener parse_listener(const Fields& from) {
+  Listener listener;
+  from.read("name", listener.name);
+  from.read("port", listener.port);
+  from.read("tls", listener.tls);
+  from.read("auth", listener.auth);
+  from.read("allowedNetworks", listener.allowed_networks);
+  from.read("proxyProtocol", listener.proxy_protocol);
+  return listener;
+}
+
 void parse_network(const Fields& network, Spec& spec) {
   network.read("mode", spec.network_mode);
   network.read("port", spec.port);
+  network.each("listeners", [&](const Fields& item) { spec.listeners.push_back(parse_listener(item)); });
   network.read("hostIP", spec.host_ip);
   const auto service = network.inner("service");
   service.read("type", spec.service_type);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "operator/api/listeners.hpp"
 #include "operator/api/outgoing.hpp"
 #include "operator/api/policies.hpp"
 #include "operator/api/status.hpp"
@@ -35,6 +36,7 @@ struct Spec {
 
   std::string network_mode = "HostPort";  ///< HostPort, ClusterOnly
   std::uint16_t port = 25;
+  std::vector<Listener> listeners;
   std::string host_ip;
   std::string service_type = "ClusterIP";          ///< ClusterIP, None
   std::string service_internal_traffic = "Local";  ///< Local, Cluster

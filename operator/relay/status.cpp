@@ -60,7 +60,14 @@ std::string in_the_way(const Plan& plan) {
   return plan.troubles.empty() ? "" : "; " + to_text(plan.troubles);
 }
 
-Verdict ready(const Plan& plan, const Rollout& rollout, std::uint16_t port) {
+/// `port 25`, or `ports 25, 465`: what the probe says of a pod, it says of all its listeners.
+std::string mail_ports(const api::Spec& spec) {
+  auto text = (spec.listeners.empty() ? "port " : "ports ") + std::to_string(spec.port);
+  for (const auto& listener : spec.listeners) text += ", " + std::to_string(listener.port);
+  return text;
+}
+
+Verdict ready(const Plan& plan, const Rollout& rollout, const api::Spec& spec) {
   if (const auto found = judged(plan, condition::kReady)) return *found;
   const auto held_by = blocking(plan);
   if (!rollout.exists && plan.is_paused)
@@ -81,10 +88,8 @@ Verdict ready(const Plan& plan, const Rollout& rollout, std::uint16_t port) {
     };
   const auto counts = of_nodes(rollout.available, rollout.desired);
   if (rollout.available < rollout.desired)
-    return {
-      "False", "PodsNotAvailable", counts + " take mail on port " + std::to_string(port) + in_the_way(plan)
-    };
-  const auto answer = counts + " take mail on port " + std::to_string(port);
+    return {"False", "PodsNotAvailable", counts + " take mail on " + mail_ports(spec) + in_the_way(plan)};
+  const auto answer = counts + " take mail on " + mail_ports(spec);
   if (!held_by.empty())
     return {"True", "LastGoodConfiguration", answer + ", as last applied; see " + held_by};
   return {"True", "AllNodesAvailable", answer};
@@ -283,7 +288,7 @@ api::Status next_status(
       now
     );
   };
-  set(condition::kReady, ready(plan, rollout, relay.spec.port));
+  set(condition::kReady, ready(plan, rollout, relay.spec));
   set(condition::kProgressing, progressing(plan, relay, rollout));
   set(condition::kConfigValid, config_valid(plan));
   set(condition::kSecretsResolved, secrets_resolved(plan));

@@ -5,6 +5,8 @@
 
 namespace op::resources {
 
+std::string port_name(const api::Listener& listener) { return "tcp-" + listener.name; }
+
 std::string child_name(const api::SmtpRelay& relay) { return relay.name + "-smtp-relay"; }
 
 Json selector_labels(const api::SmtpRelay& relay) {

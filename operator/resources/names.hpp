@@ -71,11 +71,16 @@ inline constexpr std::string_view kSpoolFolder = "/var/spool/smtp-relay";
 inline constexpr std::string_view kSmtpPortName = "tcp-smtp";
 inline constexpr std::string_view kMetricsPortName = "http-metrics";
 inline constexpr int kSmtpPort = 2525;
+/// In the container, of the first of spec.network.listeners; the others follow in their order.
+inline constexpr int kFirstListenerPort = 2526;
 inline constexpr int kHealthPort = 8025;
 inline constexpr int kMetricsPort = 9090;
 inline constexpr int kAdminPort = 8026;
 /// User and group of the relay: in no Debian package's range.
 inline constexpr int kUser = 2525;
+
+/// Of a port of pods and of the Service: `tcp-submissions`, 15 characters at most.
+[[nodiscard]] std::string port_name(const api::Listener& listener);
 
 /// All children have this name.
 [[nodiscard]] std::string child_name(const api::SmtpRelay& relay);

@@ -1,5 +1,7 @@
 #include "operator/resources/network_policy.hpp"
 
+#include <algorithm>
+
 #include "relay/base/units.hpp"
 
 namespace op::resources {
@@ -43,9 +45,17 @@ Json ports_away(const Traffic& traffic) {
 
 Traffic traffic_of(const relay::config::Settings& settings) {
   Traffic traffic;
-  for (const auto* networks : {&settings.allowed_networks, &settings.proxy_trusted}) {
-    for (const auto& network : *networks) traffic.clients.push_back(network.to_text());
-  }
+  const auto let_in = [&](const relay::Networks& networks) {
+    for (const auto& network : networks) {
+      auto text = network.to_text();
+      const auto& known = traffic.clients;
+      if (std::find(known.begin(), known.end(), text) == known.end())
+        traffic.clients.push_back(std::move(text));
+    }
+  };
+  let_in(settings.allowed_networks);
+  let_in(settings.proxy_trusted);
+  for (const auto& listener : settings.listeners) let_in(listener.allowed_networks);
   traffic.ports_away.insert(std::begin(kAlways), std::end(kAlways));
   for (const auto& smarthost : relay::config::all_smarthosts(settings)) {
     traffic.ports_away.insert(static_cast<std::uint16_t>(smarthost.port));
@@ -55,7 +65,10 @@ Traffic traffic_of(const relay::config::Settings& settings) {
 }
 
 Json network_policy(const api::SmtpRelay& relay, const Traffic& traffic) {
-  const Json mail{{"ports", Json::array({port("TCP", kSmtpPort)})}, {"from", clients(traffic)}};
+  auto ports = Json::array({port("TCP", kSmtpPort)});
+  for (std::size_t i = 0; i < relay.spec.listeners.size(); ++i)
+    ports.push_back(port("TCP", kFirstListenerPort + static_cast<int>(i)));
+  const Json mail{{"ports", std::move(ports)}, {"from", clients(traffic)}};
   const Json questions{{"ports", Json::array({port("TCP", kHealthPort), port("TCP", kMetricsPort)})}};
   return {
     {"apiVersion", "networking.k8s.io/v1"},

@@ -158,11 +158,15 @@ Json pod_spec(const Blueprint& blueprint) {
 }  // namespace
 
 Json container_ports(const api::Spec& spec) {
-  return Json::array({
+  auto ports = Json::array({
     port(kSmtpPortName, kSmtpPort, spec, spec.port),
     port("http-health", kHealthPort, spec, spec.health_host_port),
     port(kMetricsPortName, kMetricsPort, spec, std::nullopt),
   });
+  int number = kFirstListenerPort;
+  for (const auto& listener : spec.listeners)
+    ports.push_back(port(port_name(listener), number++, spec, listener.port));
+  return ports;
 }
 
 std::string host_name(const api::Spec& spec) {

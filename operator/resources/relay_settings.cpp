@@ -32,6 +32,19 @@ template <int Port>
 OrderedJson anywhere(const Spec&) {
   return "0.0.0.0:" + std::to_string(Port);
 }
+OrderedJson listeners(const Spec& spec) {
+  OrderedJson list;
+  int port = kFirstListenerPort;
+  for (const auto& listener : spec.listeners) {
+    OrderedJson one{{"name", listener.name}, {"listen", {"0.0.0.0:" + std::to_string(port++)}}};
+    one["tls"] = relay::lower(listener.tls);
+    one["auth"] = relay::lower(listener.auth);
+    if (!listener.allowed_networks.empty()) one["allowed_networks"] = listener.allowed_networks;
+    if (!listener.proxy_protocol) one["proxy_protocol"] = "off";
+    list.push_back(std::move(one));
+  }
+  return list;
+}
 OrderedJson loopback_admin(const Spec&) { return "127.0.0.1:" + std::to_string(kAdminPort); }
 OrderedJson spool_path(const Spec&) { return kSpoolFolder; }
 OrderedJson passwd_client(const Spec&) { return path(kPasswdFolder, kPasswdFile); }
@@ -96,13 +109,15 @@ struct Row {
   std::string_view key;               // in relay.json
   std::string_view spec_field;        // where the user said so; empty: nowhere
   OrderedJson (*value)(const Spec&);  // null: not written
-  bool is_path_of_a_mount = false;
+  bool is_of_the_pod = false;         // it names what the pod was made with
 };
 constexpr bool kMount = true;
+constexpr bool kPorts = true;
 constexpr std::string_view kTrustAnchors = "dns_trust_anchors";
 
 constexpr std::array kRows{
   Row{"listen", "", anywhere<kSmtpPort>},
+  Row{"listeners", "spec.network.listeners", listeners, kPorts},
   Row{"http_listen", "", anywhere<kHealthPort>},
   Row{"metrics_listen", "", anywhere<kMetricsPort>},
   Row{"admin_listen", "", loopback_admin},
@@ -220,7 +235,7 @@ std::span<const LeftAlone> settings_left_alone() { return kLeftAlone; }
 
 bool is_fixed_by_the_pod(std::string_view key) {
   return std::any_of(kRows.begin(), kRows.end(), [&](const Row& row) {
-    return row.key == key && (row.spec_field.empty() || row.is_path_of_a_mount);
+    return row.key == key && (row.spec_field.empty() || row.is_of_the_pod);
   });
 }
 

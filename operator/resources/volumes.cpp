@@ -146,8 +146,9 @@ Json spool_mount(const Blueprint& blueprint) {
 }
 
 std::string settings_key(const api::Spec& spec, const TrustAnchors& anchors) {
-  const auto mounts = short_hash(referenced_volumes(spec, anchors).dump());
-  return std::string(kSettingsPrefix) + mounts + std::string(kSettingsSuffix);
+  auto pod = referenced_volumes(spec, anchors).dump();
+  for (const auto& listener : spec.listeners) pod += " " + listener.name;  // by their order they have ports
+  return std::string(kSettingsPrefix) + short_hash(pod) + std::string(kSettingsSuffix);
 }
 
 bool is_settings_key(std::string_view key) {

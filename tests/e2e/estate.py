@@ -308,9 +308,9 @@ def say(host, port, *lines, source="client"):
     return cluster.inside(source, "nc.openbsd", "-w", "20", host, port, input=text).stdout.replace("\r\n", "\n")
 
 
-def converse(source, host, *lines):
+def converse(source, host, *lines, port=25):
     """A dialogue that waits for each reply; returns their last lines, the greeting's first."""
-    command = cluster.inside_command(source, "nc.openbsd", "-w", "20", host, 25)
+    command = cluster.inside_command(source, "nc.openbsd", "-w", "20", host, port)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as peer:
         replies = [reply_of(peer)]
         for line in lines:

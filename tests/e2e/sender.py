@@ -2,10 +2,10 @@
 """Sends numbered messages, one a connection, and repeats each until it is answered with 250: after a refused or
 lost connection and after a 4yz, as a mail client does. A 5yz ends it with an error.
 
-  sender.py HOST PORT COUNT PREFIX [--every SECONDS] [--connections N] [--ca FILE]
+  sender.py HOST PORT COUNT PREFIX [--every SECONDS] [--connections N] [--ca FILE | --implicit FILE]
 
 Message i has the subject PREFIX-i. With --ca each goes by STARTTLS, to a certificate that the authorities in the file
-signed for HOST. A line on standard output tells of each that was taken: its subject, the number
+signed for HOST; with --implicit TLS comes before the greeting. A line on standard output tells of each that was taken: its subject, the number
 of attempts, and the queue id. After SIGTERM no other begins, and it ends when those that had begun are taken.
 """
 
@@ -22,8 +22,15 @@ PATIENCE = 120  # seconds for one message
 RETRY = 0.5
 
 
+def connected(options):
+    if options.implicit:
+        context = ssl.create_default_context(cafile=options.implicit)
+        return smtplib.SMTP_SSL(options.host, options.port, local_hostname="client.mail.test", timeout=30, context=context)
+    return smtplib.SMTP(options.host, options.port, local_hostname="client.mail.test", timeout=30)
+
+
 def attempt(options, subject):
-    with smtplib.SMTP(options.host, options.port, local_hostname="client.mail.test", timeout=30) as smtp:
+    with connected(options) as smtp:
         if options.ca:
             smtp.starttls(context=ssl.create_default_context(cafile=options.ca))
         smtp.ehlo_or_helo_if_needed()
@@ -63,6 +70,7 @@ def main():
     parser.add_argument("--every", type=float, default=0, help="seconds between the beginnings of two messages")
     parser.add_argument("--connections", type=int, default=10)
     parser.add_argument("--ca", help="PEM file of the authorities that sign the relay's certificate; without it in clear")
+    parser.add_argument("--implicit", help="the same, for a port where TLS comes before the greeting")
     options = parser.parse_args()
     output, stopped = threading.Lock(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())

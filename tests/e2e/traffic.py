@@ -12,13 +12,13 @@ SENDER = pathlib.Path(__file__).resolve().parent / "sender.py"
 class Traffic:
     """Messages on their way: Traffic("10.1.40.50", 300, "m", every=0.1). `accepted` grows while they are sent."""
 
-    def __init__(self, host, count, prefix, **options):
+    def __init__(self, host, count, prefix, port=25, **options):
         self.count = count
         self.subjects = {f"{prefix}-{number}" for number in range(count)}
         self._out = tempfile.TemporaryFile("w+")
         self._errors = tempfile.TemporaryFile("w+")
         flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-        command = cluster.inside_command("client", "/usr/bin/python3", SENDER, host, 25, count, prefix, *flags)
+        command = cluster.inside_command("client", "/usr/bin/python3", SENDER, host, port, count, prefix, *flags)
         self._process = subprocess.Popen(command, stdout=self._out, stderr=self._errors)
 
     def accepted(self):

@@ -59,6 +59,10 @@ def match(**fields):
     return policies({"match": fields})
 
 
+def listeners(*each, **network):
+    return {"network": {"listeners": [{"name": f"l{i}", "port": 3000 + i, **one} for i, one in enumerate(each)], **network}}
+
+
 def spool(**fields):
     return {"spool": fields}
 
@@ -100,6 +104,28 @@ RULES = [
     ("spec.tls", "no TLS without a certificate", tls(mode="Opportunistic", minVersion="1.3"), tls(mode="Required", minVersion="1.3")),
     ("spec", "auth needs TLS for clients", {**users(), **tls(secretRef={"name": "smtp-tls"})}, users()),
     ("spec", "auth needs TLS for clients", users(requireTls=False), {**users(), **tls(mode="None", secretRef={"name": "smtp-tls"})}),
+    ("spec", "auth needs TLS for clients",
+     {**users(), **tls(mode="None", secretRef={"name": "smtp-tls"}), **listeners({"tls": "Implicit"})},
+     {**users(), **tls(mode="None", secretRef={"name": "smtp-tls"}), **listeners({"tls": "None"})}),
+    ("spec", "network.listeners and health.hostPort must differ", listeners({"port": 8026}), listeners({"port": 8025})),
+    ("spec", "network.listeners and health.hostPort must differ", listeners({"port": 8025}, mode="ClusterOnly"),
+     {**listeners({"port": 8030}), "health": {"hostPort": 8030}}),
+    ("spec", "needs tls.secretRef", {**listeners({"tls": "Implicit"}), **tls(secretRef={"name": "smtp-tls"})},
+     listeners({"tls": "Implicit"})),
+    ("spec", "needs tls.secretRef", listeners({"tls": "Optional"}, {"tls": "None"}), listeners({"tls": "Required"})),
+    ("spec", "without users nobody can log in", {**listeners({"auth": "Required"}), **users(requireTls=False)},
+     listeners({"auth": "Required"})),
+    ("spec", "nobody could log in", {**listeners({"auth": "Required", "tls": "None"}), **users(requireTls=False)},
+     {**listeners({"auth": "Required", "tls": "None"}), **users(), **tls(secretRef={"name": "smtp-tls"})}),
+    ("spec.network", "a port of its own", listeners({"port": 587}, {"port": 588}), listeners({"port": 587}, {"port": 587})),
+    ("spec.network", "a port of its own", listeners({"port": 25}, port=26), listeners({"port": 25})),
+    ("spec.network.listeners[]", "it needs tls Implicit",
+     {**listeners({"port": 465, "tls": "Implicit"}), **tls(secretRef={"name": "smtp-tls"})}, listeners({"port": 465})),
+    ("spec.network.listeners[].name", "smtp is the listener at network.port", listeners({"name": "smtps"}), listeners({"name": "smtp"})),
+    ("spec.network.listeners[].allowedNetworks", "host bits zero", listeners({"allowedNetworks": ["10.0.0.0/8"]}),
+     listeners({"allowedNetworks": ["10.0.0.1/8"]})),
+    ("spec.network.listeners[].allowedNetworks", "an open relay is not offered", listeners({"allowedNetworks": ["2001::/16"]}),
+     listeners({"allowedNetworks": ["0.0.0.0/0"]})),
     ("spec.smarthosts[]", "tls.mode Implicit", smarthost(port=465, tls={"mode": "Implicit"}), smarthost(port=465)),
     ("spec.smarthosts[]", "credentials never go in clear", auth(),
      {"smarthosts": [{**auth()["smarthosts"][0], "tls": {"mode": "Opportunistic"}}]}),
@@ -346,7 +372,7 @@ def test_a_type_accepts_and_refuses(mail, good, bad, words):
 
 def test_defaults_are_filled_in(mail):
     spec = mail.apply()["spec"]
-    assert spec["network"] == {"mode": "HostPort", "port": 25, "proxyProtocol": {"trustedNetworks": []},
+    assert spec["network"] == {"mode": "HostPort", "port": 25, "listeners": [], "proxyProtocol": {"trustedNetworks": []},
                                "service": {"type": "ClusterIP", "internalTrafficPolicy": "Local"}}
     assert spec["managementState"] == "Managed"
     assert spec["tls"] == {"mode": "Opportunistic", "minVersion": "1.2"}
@@ -378,13 +404,15 @@ def test_defaults_are_filled_in(mail):
 
 def test_defaults_of_what_is_named_are_filled_in(mail):
     spec = mail.apply(**{
-        **auth(), **dkim({}), **tls(secretRef={"name": "smtp-tls"}), **users(), "logging": {"keySecretRef": {"name": "redaction"}},
+        **auth(), **dkim({}), **listeners({}), **tls(secretRef={"name": "smtp-tls"}), **users(), "logging": {"keySecretRef": {"name": "redaction"}},
         "delivery": {"providers": [{"name": "big", "mx": ["*.big.test"]}], "sources": [{"name": "a", "address": "192.0.2.1"}],
                      "destinations": [{"domains": ["a.test"]}]}})["spec"]
     assert spec["smarthosts"][0]["auth"] == {
         "mechanism": "Any", "secretRef": {"name": "credentials", "usernameKey": "username", "passwordKey": "password"}}
     assert spec["tls"] == {"mode": "Opportunistic", "minVersion": "1.2", "secretRef": {"name": "smtp-tls"}}
     assert spec["auth"] == {"secretRef": {"name": "smtp-users", "key": "users"}, "requireTls": True}
+    assert spec["network"]["listeners"] == [
+        {"name": "l0", "port": 3000, "tls": "Optional", "auth": "Optional", "allowedNetworks": [], "proxyProtocol": True}]
     assert spec["dkim"] == [{"domain": "a.test", "selector": "s1", "secretRef": {"name": "dkim", "key": "private.key"},
                              "senders": [], "headers": [], "canonicalization": "relaxed/relaxed"}]
     assert spec["logging"]["keySecretRef"] == {"name": "redaction", "key": "key"}

@@ -65,6 +65,26 @@ TEST(SmtpRelay, ReadsWhereUsersAreAndWhetherTheyNeedTls) {
   EXPECT_FALSE(parsed(object).auth_requires_tls);
 }
 
+TEST(SmtpRelay, ReadsListenersWithTheirDefaults) {
+  EXPECT_TRUE(parsed(kMinimal).listeners.empty());
+  auto object = kMinimal;
+  object["spec"]["network"]["listeners"] = {
+    {{"name", "submissions"},
+     {"port", 465},
+     {"tls", "Implicit"},
+     {"auth", "Required"},
+     {"allowedNetworks", {"192.0.2.0/24"}},
+     {"proxyProtocol", false}},
+    {{"name", "other"}, {"port", 2525}}
+  };
+  EXPECT_THAT(
+    parsed(object).listeners, ElementsAre(
+                                Listener{"submissions", 465, "Implicit", "Required", {"192.0.2.0/24"}, false},
+                                Listener{"other", 2525, "Optional", "Optional", {}, true}
+                              )
+  );
+}
+
 TEST(SmtpRelay, KeepsQuantitiesThatWereWrittenAsNumbers) {
   auto object = kMinimal;
   object["spec"]["resources"] = {{"requests", {{"cpu", 1}, {"memory", "64Mi"}}}};

@@ -147,6 +147,12 @@ TEST_F(StatusTest, BeginsWithEveryConditionUnknown) {
   EXPECT_EQ(first.observed_generation, 0);
 }
 
+TEST_F(StatusTest, NamesThePortsOfAllListeners) {
+  world.relay.spec.listeners = {{"submissions", 465}, {"other", 587}};
+  roll_out(3, 3, 3);
+  says("Ready", "True", "AllNodesAvailable", "3 of 3 nodes take mail on ports 25, 465, 587");
+}
+
 TEST_F(StatusTest, IsReadyWhenEveryNodeTakesMail) {
   roll_out(3, 3, 3);
   says("Ready", "True", "AllNodesAvailable", "3 of 3 nodes take mail on port 25");

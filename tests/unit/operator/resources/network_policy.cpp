@@ -48,6 +48,19 @@ TEST_F(NetworkPolicyTest, LetsMailInFromAllowedNetworksTrustedProxiesAndPods) {
     << "plugins hide pods from networks";
 }
 
+TEST_F(NetworkPolicyTest, LetsMailInAtEachListenerFromTheNetworksOfAllOfThem) {
+  relay.spec.listeners = {{"submissions", 465}, {"other", 587}};
+  settings.listeners.emplace_back().allowed_networks = {
+    *relay::Cidr::parse("192.0.2.0/24"), *relay::Cidr::parse("10.20.0.0/16")
+  };
+  const auto mail = spec()["ingress"][0];
+  std::vector<int> ports;
+  for (const auto& port : mail["ports"]) ports.push_back(port["port"]);
+  EXPECT_THAT(ports, ElementsAre(2525, 2526, 2527));
+  ASSERT_EQ(mail["from"].size(), 4U) << "each network once";
+  EXPECT_EQ(mail["from"][2]["ipBlock"]["cidr"], "192.0.2.0/24");
+}
+
 TEST_F(NetworkPolicyTest, LetsProbesAndMetricsInFromEverywhereAndNothingElse) {
   const auto made = spec();
   const auto questions = made["ingress"][1];

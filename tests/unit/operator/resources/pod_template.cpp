@@ -103,6 +103,23 @@ TEST_F(PodTemplateTest, DoesNotChangeWithTheSettingsThatReloadLive) {
   EXPECT_EQ(pod(), before);
 }
 
+TEST_F(PodTemplateTest, DoesNotChangeWithTheRulesOfListenersButWithTheirPorts) {
+  relay.spec.listeners = {{"submissions", 465, "Implicit"}};
+  const auto made = [&] { return pod_template({relay, "image:1", "/srv", ""}); };
+  const auto before = made();
+  relay.spec.listeners[0].auth = "Required";
+  relay.spec.listeners[0].allowed_networks = {"192.0.2.0/24"};
+  relay.spec.listeners[0].tls = "Required";
+  EXPECT_EQ(made(), before);
+  relay.spec.listeners.push_back({"other", 587});
+  const auto after = made();
+  EXPECT_NE(after["spec"], before["spec"]);
+  EXPECT_NE(
+    after["metadata"]["annotations"][std::string(kSettingsAnnotation)],
+    before["metadata"]["annotations"][std::string(kSettingsAnnotation)]
+  ) << "pods of before keep settings for the ports that they have";
+}
+
 TEST_F(PodTemplateTest, RestartsPodsWhenTheirEnvironmentChanges) {
   relay.spec.env_from = {"extra"};
   environment_hash = "1";

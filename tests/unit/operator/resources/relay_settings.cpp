@@ -75,7 +75,8 @@ TEST(RelaySettings, SayNothingThatOlderRelaysDoNotKnowUnlessItIsAskedFor) {
     "tls_key_file",
     "tls_min_version",
     "auth_users_file",
-    "auth_requires_tls"
+    "auth_requires_tls",
+    "listeners"
   };
   const auto plain = Json::parse(relay_settings(relay));
   for (const auto& key : later) EXPECT_FALSE(plain.contains(key)) << key;
@@ -89,6 +90,7 @@ TEST(RelaySettings, SayNothingThatOlderRelaysDoNotKnowUnlessItIsAskedFor) {
   relay.spec.tls_min_version = "1.3";
   relay.spec.auth_users = api::KeyReference{api::KeyReference::Kind::secret, "smtp-users", "users"};
   relay.spec.auth_requires_tls = false;
+  relay.spec.listeners = {{"other", 587}};
   const auto settings = Json::parse(relay_settings(relay));
   for (const auto& key : later) EXPECT_TRUE(settings.contains(key)) << key;
   EXPECT_EQ(settings["health_fail_on"], Json::array({"smarthost_down", "credentials_refused"}));
@@ -115,6 +117,26 @@ TEST(RelaySettings, SayWhereTheUsersAre) {
   EXPECT_FALSE(settings.contains("auth_requires_tls")) << "it is the relay's own";
   relay.spec.auth_requires_tls = false;
   EXPECT_EQ(Json::parse(relay_settings(relay))["auth_requires_tls"], "off");
+}
+
+TEST(RelaySettings, GiveListenersTheirPortsInThePod) {
+  auto relay = edge();
+  relay.spec.listeners = {
+    {"submissions", 465, "Implicit", "Required", {"192.0.2.0/24"}, false}, {"other", 587}
+  };
+  const auto listeners = Json::parse(relay_settings(relay))["listeners"];
+  EXPECT_EQ(
+    listeners[0], (Json{
+                    {"name", "submissions"},
+                    {"listen", {"0.0.0.0:2526"}},
+                    {"tls", "implicit"},
+                    {"auth", "required"},
+                    {"allowed_networks", {"192.0.2.0/24"}},
+                    {"proxy_protocol", "off"},
+                  })
+  );
+  EXPECT_EQ(listeners[1]["listen"], Json::array({"0.0.0.0:2527"}));
+  EXPECT_FALSE(listeners[1].contains("allowed_networks"));
 }
 
 bool is_left_alone(std::string_view key) {
@@ -201,6 +223,7 @@ TEST(RelaySettings, HaveTheRelaysOwnDefaultsWhereTheyAreSilent) {
     {"tls_key_file", spec.tls_certificate},
     {"tls_min_version", spec.tls_min_version},
     {"policies", ""},
+    {"listeners", ""},
     {"auth_users_file", ""},
     {"auth_requires_tls", spec.auth_requires_tls ? "on" : "off"},
   };
@@ -236,7 +259,7 @@ TEST(RelaySettings, TellWhichFieldASettingComesFrom) {
 
 TEST(RelaySettings, AreFixedWherePodsHavePortsAndMountsForThem) {
   for (const auto* key :
-       {"listen", "passwd_client", "dkim", "mx_ca", "dns_trust_anchors", "log_redaction_key",
+       {"listen", "listeners", "passwd_client", "dkim", "mx_ca", "dns_trust_anchors", "log_redaction_key",
         "tls_certificate_file", "tls_key_file", "auth_users_file"})
     EXPECT_TRUE(is_fixed_by_the_pod(key)) << key;
   for (const auto* key : {"smarthosts", "max_message_size", "tls_mode", "unknown"})

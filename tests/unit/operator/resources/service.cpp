@@ -36,6 +36,24 @@ TEST_F(ServiceTest, LeadsToThePodsOfItsRelayByTheNameOfTheirPort) {
   EXPECT_EQ(made["ports"][0]["targetPort"], whole["containers"][0]["ports"][0]["name"]);
 }
 
+TEST_F(ServiceTest, HasAPortForEachListenerAndSoHaveNodesAndPods) {
+  relay.spec.listeners = {{"submissions", 465, "Implicit"}, {"other", 587}};
+  const auto ports = service(relay)["spec"]["ports"];
+  ASSERT_EQ(ports.size(), 3U);
+  EXPECT_EQ(
+    ports[1],
+    (Json{{"name", "tcp-submissions"}, {"port", 465}, {"protocol", "TCP"}, {"targetPort", "tcp-submissions"}})
+  );
+  const auto nodes = ports_of_nodes();
+  ASSERT_EQ(nodes.size(), 4U);
+  EXPECT_EQ(nodes[2]["name"], "tcp-submissions");
+  EXPECT_EQ(nodes[2]["hostPort"], 465);
+  EXPECT_EQ(nodes[2]["containerPort"], 2526) << "who runs without privilege listens where it may";
+  EXPECT_EQ(nodes[3]["containerPort"], 2527);
+  relay.spec.network_mode = "ClusterOnly";
+  EXPECT_TRUE(ports_of_nodes().empty());
+}
+
 TEST_F(ServiceTest, KeepsClientsOnTheirNodeUnlessToldOtherwise) {
   EXPECT_EQ(service(relay)["spec"]["internalTrafficPolicy"], "Local");
   relay.spec.service_internal_traffic = "Cluster";
