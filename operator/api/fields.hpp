@@ -89,5 +89,6 @@ class Fields {
 [[nodiscard]] Dkim parse_dkim(const Fields& from);
 [[nodiscard]] Bounces parse_bounces(const Fields& from);
 [[nodiscard]] Policy parse_policy(const Fields& from);
+[[nodiscard]] SenderBinding parse_sender_binding(const Fields& from);
 
 }  // namespace op::api

@@ -49,6 +49,9 @@ void parse_mail(const Fields& from, Spec& spec) {
   const auto access = from.inner("access");
   access.read("allowedNetworks", spec.allowed_networks);
   access.read("hiddenSources", spec.hidden_sources);
+  access.each("senderBindings", [&](const Fields& item) {
+    spec.sender_bindings.push_back(parse_sender_binding(item));
+  });
   const auto tls = from.inner("tls");
   tls.read("mode", spec.tls_mode);
   tls.read("minVersion", spec.tls_min_version);

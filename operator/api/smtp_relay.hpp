@@ -46,6 +46,7 @@ struct Spec {
   std::string helo_domain_suffix;  ///< without the dot before it
   std::vector<std::string> allowed_networks;
   std::vector<std::string> hidden_sources;
+  std::vector<SenderBinding> sender_bindings;
   std::string tls_mode = "Opportunistic";  ///< towards clients: None, Opportunistic, Required
   std::string tls_min_version = "1.2";
   std::string tls_certificate;  ///< name of a Secret of the type kubernetes.io/tls; empty: no STARTTLS

@@ -7,5 +7,7 @@
 namespace op::resources {
 
 [[nodiscard]] OrderedJson policies(const api::Spec& spec);
+/// `sender_bindings`, in the same way.
+[[nodiscard]] OrderedJson sender_bindings(const api::Spec& spec);
 
 }  // namespace op::resources

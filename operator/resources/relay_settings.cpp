@@ -128,6 +128,7 @@ constexpr std::array kRows{
   Row{"proxy_trusted", "spec.network.proxyProtocol.trustedNetworks", field<&Spec::proxy_trusted>},
   Row{"hidden_sources", "spec.access.hiddenSources", field<&Spec::hidden_sources>},
   Row{"policies", "spec.policies", policies},
+  Row{"sender_bindings", "spec.access.senderBindings", sender_bindings},
   Row{"hidden_sources_file", "", its_default},
   Row{"tls_mode", "spec.tls.mode", tls_mode},
   Row{"tls_certificate_file", "spec.tls.secretRef", tls_certificate_file, kMount},

@@ -30,6 +30,7 @@ class Front {
     session::SourceSightings& sightings;
     session::PasswordChecks& passwords;
     session::FailedLogins& failed_logins;
+    session::RateLimits& rate_limits;
   };
   explicit Front(Services services);
 

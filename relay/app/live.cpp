@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "relay/config/policy_rules.hpp"
+#include "relay/config/sender_bindings.hpp"
 
 namespace relay::app {
 namespace {
@@ -131,6 +132,9 @@ std::shared_ptr<const session::Rules> Live::make_rules(const Files& files) {
   rules->needs_tls = settings_.tls_mode == config::ClientTls::required;
   if (!settings_.policies.empty())
     rules->policies = std::make_shared<const policy::Rules>(config::policy_rules(settings_));
+  if (!settings_.sender_bindings.empty())
+    rules->sender_bindings =
+      std::make_shared<const policy::SenderBindings>(config::sender_bindings(settings_));
   rules->users = users_.make(settings_, files);
   rules->wants_users = !settings_.auth_users_file.empty();
   rules->auth_needs_tls = settings_.auth_requires_tls == config::Switch::on;

@@ -151,6 +151,7 @@ class Process {
   session::RefusalLog refusals_{journal_};
   session::SourceSightings sightings_;
   session::FailedLogins failed_logins_;
+  session::RateLimits rate_limits_;
   net::IoThread control_{"control"};
   net::asio::signal_set signals_{control_.context(), SIGTERM, SIGINT};
   std::atomic<bool> stop_requested_{false};

@@ -130,6 +130,7 @@ void check_names(const Settings& s, const Require& require) {
   check_unique(s.smarthosts, "smarthosts");
   check_unique(s.sources, "sources");
   check_unique(s.policies, "policies");
+  check_unique(s.sender_bindings, "sender_bindings");
   const auto providers = check_unique(s.providers, "providers");
   std::set<std::string> smarthosts;
   for (const auto& smarthost : all_smarthosts(s)) smarthosts.insert(smarthost.name);
@@ -179,6 +180,10 @@ void check_together(Loaded& loaded) {
   );
   require(
     s.policies.size() <= kMaxPolicies, "policies", "more than " + std::to_string(kMaxPolicies) + " rules"
+  );
+  require(
+    s.sender_bindings.size() <= kMaxSenderBindings, "sender_bindings",
+    "more than " + std::to_string(kMaxSenderBindings) + " entries"
   );
   const bool has_tls = wants_client_tls(s) && !s.tls_certificate_file.empty();
   require(

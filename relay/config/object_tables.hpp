@@ -8,6 +8,8 @@ namespace relay::config {
 
 /// Rules in `policies`: each is looked at for each recipient, up to three times.
 inline constexpr std::size_t kMaxPolicies = 128;
+/// Entries in `sender_bindings`: each is looked at for each sender.
+inline constexpr std::size_t kMaxSenderBindings = 64;
 
 /// Of `listeners`: each is a socket on each shard.
 inline constexpr std::size_t kMaxListeners = 8;
@@ -28,6 +30,8 @@ template <>
 [[nodiscard]] std::span<const Field<Source>> fields_of<Source>();
 template <>
 [[nodiscard]] std::span<const Field<PolicyRule>> fields_of<PolicyRule>();
+template <>
+[[nodiscard]] std::span<const Field<SenderBinding>> fields_of<SenderBinding>();
 
 /// What concerns several fields of one object: what is wrong, or nothing.
 [[nodiscard]] std::string wrong_with(const Listener& listener);
@@ -37,6 +41,7 @@ template <>
 [[nodiscard]] std::string wrong_with(const Provider& provider);
 [[nodiscard]] std::string wrong_with(const Source& source);
 [[nodiscard]] std::string wrong_with(const PolicyRule& rule);
+[[nodiscard]] std::string wrong_with(const SenderBinding& binding);
 
 /// For the reference page.
 template <class Object>

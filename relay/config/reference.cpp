@@ -106,6 +106,13 @@ const std::array kTable{
     OBJECTS(policies, PolicyRule)
   },
   Setting{
+    "sender_bindings", Shape::objects, "a JSON array of at most 64 objects, see below", "", Reload::live,
+    "Who may send as whom. Where an entry names the client or the sender, there must be one that names both, "
+    "or MAIL gets 553 5.7.1. Clients and senders in no entry are free, and so is the null sender. It opens "
+    "nothing to clients outside `allowed_networks`, and counts for transactions from then on.",
+    OBJECTS(sender_bindings, SenderBinding)
+  },
+  Setting{
     "tls_mode", Shape::text, "none, opportunistic or required", "opportunistic", Reload::live,
     "TLS of clients (STARTTLS, RFC 3207). `opportunistic`: offered where there is a certificate; `required`: "
     "mail in the clear gets 530 5.7.0, and there must be a certificate. It counts for connections from then "

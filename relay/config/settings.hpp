@@ -167,6 +167,9 @@ struct Source {
 struct PolicyRule {
   std::string name;
   Networks clients;
+  std::vector<std::string> listeners;
+  std::vector<std::string> users;
+  std::optional<Switch> authenticated;
   std::vector<std::string> helo;
   std::vector<std::string> senders;
   std::vector<std::string> recipients;
@@ -178,7 +181,26 @@ struct PolicyRule {
   std::string reply;
   std::string redirect_to;
   std::string smarthost;
+  std::optional<queue::Rate> limit_rate;
+  std::optional<policy::LimitKey> limit_key;
+  std::optional<policy::LimitUnit> limit_unit;
+  std::string field_name;
+  std::string field_value;
+  std::string new_sender;
+  std::optional<Switch> new_from;
+  std::optional<mail::Priority> priority;
+  std::string copy_to;
   friend bool operator==(const PolicyRule&, const PolicyRule&) = default;
+};
+
+/// Who may send as whom, as policy::SenderBinding has it.
+struct SenderBinding {
+  std::string name;
+  std::vector<std::string> users;
+  Networks clients;
+  std::vector<std::string> senders;
+  Switch header_from = Switch::off;
+  friend bool operator==(const SenderBinding&, const SenderBinding&) = default;
 };
 
 /// All settings with their values. Defaults are the table's (reference.cpp), not the members'.
@@ -199,6 +221,7 @@ struct Settings {
   std::string hidden_sources_file;
   Networks host_addresses;
   std::vector<PolicyRule> policies;
+  std::vector<SenderBinding> sender_bindings;
   ClientTls tls_mode = ClientTls::opportunistic;
   std::string tls_certificate_file;
   std::string tls_key_file;

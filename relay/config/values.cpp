@@ -10,6 +10,11 @@ bool is_label(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return is_alnum(c) || c == '-'; });
 }
 
+bool is_glob(std::string_view text) {
+  return !text.empty() && text.size() <= kMaxGlob &&
+         std::none_of(text.begin(), text.end(), [](char c) { return (c >= 0 && c <= ' ') || c == '\x7F'; });
+}
+
 /// Postmaster alone and address literals are addresses for mail that comes in, and nothing that others could answer.
 Result<void> check_address(std::string_view text) {
   const auto address = mail::Address::parse(text);

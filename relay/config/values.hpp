@@ -84,7 +84,26 @@ inline constexpr std::array kPolicyActions{
   Word<policy::Action>{"discard", policy::Action::discard},
   Word<policy::Action>{"hold", policy::Action::hold},
   Word<policy::Action>{"redirect", policy::Action::redirect},
-  Word<policy::Action>{"route", policy::Action::route}
+  Word<policy::Action>{"route", policy::Action::route},
+  Word<policy::Action>{"limit", policy::Action::limit},
+  Word<policy::Action>{"add_header", policy::Action::add_header},
+  Word<policy::Action>{"remove_header", policy::Action::remove_header},
+  Word<policy::Action>{"rewrite_sender", policy::Action::rewrite_sender},
+  Word<policy::Action>{"set_priority", policy::Action::set_priority},
+  Word<policy::Action>{"copy", policy::Action::copy}
+};
+inline constexpr std::array kLimitKeys{
+  Word<policy::LimitKey>{"client", policy::LimitKey::client},
+  Word<policy::LimitKey>{"user", policy::LimitKey::user},
+  Word<policy::LimitKey>{"sender", policy::LimitKey::sender},
+  Word<policy::LimitKey>{"sender_domain", policy::LimitKey::sender_domain}
+};
+inline constexpr std::array kLimitUnits{
+  Word<policy::LimitUnit>{"messages", policy::LimitUnit::messages},
+  Word<policy::LimitUnit>{"recipients", policy::LimitUnit::recipients}
+};
+inline constexpr std::array kPriorities{
+  Word<mail::Priority>{"normal", mail::Priority::normal}, Word<mail::Priority>{"bulk", mail::Priority::bulk}
 };
 constexpr const auto& words(smtp::TlsMode) { return kTlsModes; }
 constexpr const auto& words(smtp::BareLineEndings) { return kBareLineEndings; }
@@ -100,6 +119,9 @@ constexpr const auto& words(AddressLog) { return kAddressLogs; }
 constexpr const auto& words(log::Level) { return kLogLevels; }
 constexpr const auto& words(HealthFault) { return kHealthFaults; }
 constexpr const auto& words(policy::Action) { return kPolicyActions; }
+constexpr const auto& words(policy::LimitKey) { return kLimitKeys; }
+constexpr const auto& words(policy::LimitUnit) { return kLimitUnits; }
+constexpr const auto& words(mail::Priority) { return kPriorities; }
 
 // ---- reading and writing ----
 
@@ -301,6 +323,21 @@ Result<void> domain_patterns(OwnerOf<Member>& object, std::string_view text) {
     });
   });
 }
+
+/// Longer patterns are for no address (RFC 5321 section 4.5.3.1), nor for what fits into a line of a header.
+inline constexpr std::size_t kMaxGlob = 320;
+/// A pattern as policy/glob.hpp reads them, in a list: without blanks and control characters.
+[[nodiscard]] bool is_glob(std::string_view text);
+template <auto Member>
+Result<void> globs(OwnerOf<Member>& object, std::string_view text) {
+  return checked<Member>(object, text, [](const std::vector<std::string>& patterns) {
+    return std::all_of(patterns.begin(), patterns.end(), [](const auto& pattern) {
+      return is_glob(pattern);
+    });
+  });
+}
+inline constexpr std::string_view kGlobs =
+  "patterns without blanks and commas, `*` for anything and `?` for one octet";
 
 template <auto Member>
 Result<void> absolute_path(OwnerOf<Member>& object, std::string_view text) {

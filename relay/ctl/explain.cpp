@@ -10,6 +10,7 @@
 #include "relay/config/hidden_sources.hpp"
 #include "relay/config/load.hpp"
 #include "relay/config/policy_rules.hpp"
+#include "relay/config/sender_bindings.hpp"
 #include "relay/policy/relay_access.hpp"
 #include "relay/route/route_table.hpp"
 
@@ -24,6 +25,7 @@ using policy::Answer;
 struct Rulebook {
   policy::RelayAccess access;
   policy::Rules rules;
+  policy::SenderBindings bindings;
   route::RouteTable routes;
   bool has_users = false;  ///< who may log in
 };
@@ -60,8 +62,8 @@ Rulebook rulebook_of(const config::Settings& settings) {
     );
   }
   return {
-    std::move(access), config::policy_rules(settings), route::RouteTable(smarthosts),
-    !settings.auth_users_file.empty()
+    std::move(access), config::policy_rules(settings), config::sender_bindings(settings),
+    route::RouteTable(smarthosts), !settings.auth_users_file.empty()
   };
 }
 
@@ -82,11 +84,14 @@ std::string destination_of(
 }
 
 /// What becomes of a recipient's mail, in words.
+/// @param goes_on  a rule matches that decides nothing
 std::string fate_of(
-  const Rulebook& book, const policy::Rule* rule, const mail::Address& sender, const mail::Address& recipient
+  const Rulebook& book, const policy::Rule* rule, const mail::Address& sender, const mail::Address& recipient,
+  bool goes_on
 ) {
   const auto way = " by " + destination_of(book, rule, sender, recipient);
-  if (rule == nullptr) return "accepted, no rule matches;" + way;
+  if (rule == nullptr)
+    return std::string(goes_on ? "accepted, no rule decides;" : "accepted, no rule matches;") + way;
   const auto by = " (rule " + rule->name + ")";
   switch (rule->action) {
     case Action::accept: return "accepted" + by + ";" + way;
@@ -96,26 +101,84 @@ std::string fate_of(
     case Action::hold: return "on hold" + by + "; released it goes" + way;
     case Action::redirect: return "redirected to " + rule->redirect_to.to_text() + by + ";" + way;
     case Action::route: return "accepted" + by + ";" + way;
+    // They decide nothing.
+    case Action::limit:
+    case Action::add_header:
+    case Action::remove_header:
+    case Action::rewrite_sender:
+    case Action::set_priority:
+    case Action::copy: break;
   }
   return {};
 }
 
-std::string words_of(const policy::Finding& finding) {
+/// What a rule does that matches and lets the others go on; nothing for one that decides.
+std::string deed_of(const policy::Rule& rule) {
+  switch (rule.action) {
+    case Action::limit: return "; depends on the count, above it: " + rule.reply.to_line();
+    case Action::add_header: return "; adds " + rule.field_name + ": " + rule.field_value;
+    case Action::remove_header: return "; removes " + rule.field_name;
+    case Action::rewrite_sender:
+      return "; the sender becomes " + rule.new_sender.to_text() + (rule.rewrites_from ? ", From too" : "");
+    case Action::set_priority:
+      return rule.priority == mail::Priority::bulk ? "; others' mail goes first" : "; goes before bulk";
+    case Action::copy: return "; a copy goes to " + rule.copy_to.to_text();
+    case Action::accept:
+    case Action::reject:
+    case Action::defer:
+    case Action::discard:
+    case Action::hold:
+    case Action::redirect:
+    case Action::route: break;
+  }
+  return {};
+}
+
+std::string words_of(const policy::Rule& rule, const policy::Finding& finding) {
   switch (finding.answer) {
     case Answer::no: return "no: " + std::string(finding.condition) + " does not match";
     case Answer::unknown:
-      return "not known yet: " + std::string(finding.condition) + "; rules behind it do not speak before";
-    case Answer::yes: return "yes";
+      return "not known yet: " + std::string(finding.condition) +
+             (policy::always_goes_on(rule.action) ? "; rules go on" : "; rules behind it do not speak before"
+             );
+    case Answer::yes: return "yes" + deed_of(rule);
   }
   return {};
+}
+
+/// What a message of this sender goes by, once a rule has given it another one.
+mail::Address sender_after(
+  const policy::Rules& rules, const std::vector<policy::Finding>& looked, const mail::Address& sender
+) {
+  auto after = sender;
+  for (std::size_t i = 0; i < looked.size() && !sender.is_null(); ++i) {
+    if (rules[i].action == Action::rewrite_sender && looked[i].answer == Answer::yes)
+      after = rules[i].new_sender;
+  }
+  return after;
+}
+
+std::string column(Action action) {
+  const std::string text(policy::to_text(action));
+  return text + std::string(text.size() < 10 ? 10 - text.size() : 1, ' ');
+}
+
+/// Whether one matches that decides nothing.
+bool go_on(
+  const policy::Rules& rules, const std::vector<policy::Finding>& looked, const policy::Rule* decided
+) {
+  for (std::size_t i = 0; i < looked.size(); ++i) {
+    if (looked[i].answer == Answer::yes && &rules[i] != decided) return true;
+  }
+  return false;
 }
 
 void write_findings(
   const policy::Rules& rules, const std::vector<policy::Finding>& looked, std::ostream& out
 ) {
   for (std::size_t i = 0; i < looked.size(); ++i) {
-    out << "  " << std::left << std::setw(24) << rules[i].name << std::setw(10)
-        << policy::to_text(rules[i].action) << words_of(looked[i]) << "\n";
+    out << "  " << std::left << std::setw(24) << rules[i].name << column(rules[i].action)
+        << words_of(rules[i], looked[i]) << "\n";
   }
 }
 
@@ -136,7 +199,8 @@ Result<void> explain_one(const ExplainRequest& request, const Rulebook& book, st
   header.feed(header_text);
   header.finish();
   facts.client = *client;
-  facts.user = "";
+  facts.user = request.user;
+  if (!request.listener.empty()) facts.listener = request.listener;
   facts.helo = request.helo;
   facts.tls = request.has_tls;
   facts.sender = &*sender;
@@ -146,9 +210,17 @@ Result<void> explain_one(const ExplainRequest& request, const Rulebook& book, st
     if (!size) return tl::unexpected(size.error());
     facts.size = size->count;
   }
-  if (const auto refusal = policy::refuse_client(book.access, *client))
+  if (const auto refusal = policy::refuse_client(book.access, *client); refusal && request.user.empty())
     out << "client " << client->to_text() << ": refused whatever rules say"
         << (book.has_users ? ", unless it logs in: " : ": ") << refusal->to_line() << "\n";
+  const policy::Sending who{*client, policy::hides_clients(book.access, *client), request.user};
+  if (const auto refusal = policy::refuse_sender(book.bindings, who, *sender))
+    out << "sender <" << sender->to_text() << ">: refused whatever rules say: " << refusal->to_line() << "\n";
+  policy::HeaderFields from({"From"});
+  from.feed(header_text);
+  from.finish();
+  if (const auto refusal = policy::refuse_from(book.bindings, who, from))
+    out << "header: refused whatever rules say: " << refusal->to_line() << "\n";
   for (const auto& text : request.recipients) {
     const auto recipient = mail::Address::parse(text, mail::Charset::utf8);
     if (!recipient) return tl::unexpected(recipient.error());
@@ -162,7 +234,10 @@ Result<void> explain_one(const ExplainRequest& request, const Rulebook& book, st
     out << recipient->to_text() << ":\n";
     write_findings(book.rules, looked, out);
     out << "  => "
-        << (decision.is_final ? fate_of(book, decision.rule, *sender, *recipient)
+        << (decision.is_final ? fate_of(
+                                  book, decision.rule, sender_after(book.rules, looked, *sender), *recipient,
+                                  go_on(book.rules, looked, decision.rule)
+                                )
                               : std::string("decided at the end of data; name --size and --header"))
         << "\n";
   }
@@ -185,7 +260,8 @@ class Replay {
     const auto helo = text_of(record, "helo");
     policy::Facts facts;
     facts.client = *client;
-    facts.user = "";
+    const auto user = text_of(record, "user");
+    facts.user = user;
     facts.helo = helo;
     facts.tls = record.contains("tls_version");
     facts.sender = &*sender;
@@ -201,8 +277,10 @@ class Replay {
   void end() {
     out_ << "messages: " << messages_ << ", recipients: " << recipients_ << "\n";
     for (const auto& rule : book_.rules)
-      out_ << "  " << std::left << std::setw(24) << rule.name << std::setw(10) << policy::to_text(rule.action)
-           << counts_[rule.name] << "\n";
+      out_ << "  " << std::left << std::setw(24) << rule.name << column(rule.action) << counts_[rule.name]
+           << (rule.action == Action::limit ? " counted; whether it refuses depends on how fast they come"
+                                            : "")
+           << "\n";
     if (refused_ > 0) out_ << "  " << refused_ << " are refused whatever rules say\n";
     if (open_ > 0) out_ << "  " << open_ << " wait for their header, which a log does not tell\n";
   }
@@ -220,12 +298,26 @@ class Replay {
       ++refused_;
       return write(facts, recipient, queue_id, "refused whatever rules say: " + refusal->to_line());
     }
-    const auto decision = policy::decide(book_.rules, facts);
+    const policy::Sending who{
+      facts.client, policy::hides_clients(book_.access, facts.client), std::string(*facts.user)
+    };
+    if (const auto refusal = policy::refuse_sender(book_.bindings, who, *facts.sender)) {
+      ++refused_;
+      return write(facts, recipient, queue_id, "refused whatever rules say: " + refusal->to_line());
+    }
+    std::vector<policy::Finding> looked;
+    const auto decision = policy::decide(book_.rules, facts, &looked);
+    for (std::size_t i = 0; i < looked.size(); ++i) {
+      if (looked[i].answer == Answer::yes && &book_.rules[i] != decision.rule) ++counts_[book_.rules[i].name];
+    }
     if (!decision.is_final) ++open_;
     if (decision.rule == nullptr) return;
     ++counts_[decision.rule->name];
     if (decision.rule->action == Action::accept) return;
-    write(facts, recipient, queue_id, fate_of(book_, decision.rule, *facts.sender, recipient));
+    write(
+      facts, recipient, queue_id,
+      fate_of(book_, decision.rule, sender_after(book_.rules, looked, *facts.sender), recipient, false)
+    );
   }
 
   void write(

@@ -19,6 +19,8 @@ struct ExplainRequest {
   std::string sender;                              ///< empty: the null sender
   std::vector<std::string> recipients;
   std::string helo;
+  std::string user{};      ///< that the client logged in as; empty: it did not
+  std::string listener{};  ///< that it connected to; empty: one without a name of its own
   bool has_tls = false;
   std::optional<std::string> size;   ///< of the content; nothing: it is not known
   std::vector<std::string> headers;  ///< `Subject: hello`; none: the header is not known
@@ -26,7 +28,10 @@ struct ExplainRequest {
 };
 
 /// Writes for each recipient each rule that was looked at with its verdict, the condition that decided, and what becomes of
-/// the mail. The same rules and routes decide as in a relay; but gateways that a relay finds by itself are not known here.
+/// the mail. A limit's verdict depends on what was counted before, which nobody knows here: it is taken for not exceeded, and
+/// that is said. The same rules and routes decide as in a relay; but gateways that a relay finds by itself are not known here.
+///
+/// Sender bindings are asked before the rules.
 ///
 /// Of a log: a line for each recipient of its `reception` records that a rule of the settings does something to, or that is
 /// refused whatever rules say, then how often each rule did, and how many wait for what a log does not tell (the header). Other lines are passed over. Tokens of

@@ -215,6 +215,8 @@ CLI::App* add_explain(CLI::App& cli, ctl::ExplainRequest& asked) {
   explain->add_option("--to", asked.recipients, "A recipient; may be there several times")
     ->type_name("ADDRESS");
   explain->add_option("--helo", asked.helo, "What the client says in HELO")->type_name("NAME");
+  explain->add_option("--user", asked.user, "Whom the client logged in as")->type_name("NAME");
+  explain->add_option("--listener", asked.listener, "The listener that it connected to")->type_name("NAME");
   explain->add_flag("--tls", asked.has_tls, "The connection is encrypted");
   explain->add_option("--size", asked.size, "Of its content, such as 10Mi")->type_name("SIZE");
   explain

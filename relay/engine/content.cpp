@@ -3,6 +3,7 @@
 #include <functional>
 #include <utility>
 
+#include "relay/mail/header_edit.hpp"
 #include "relay/net/completion.hpp"
 
 namespace relay::engine {
@@ -12,33 +13,44 @@ using net::Awaitable;
 
 class InMemory : public delivery::ContentSource {
  public:
-  InMemory(std::string received, std::shared_ptr<const std::string> content)
-      : received_(std::move(received)), content_(std::move(content)) {}
+  InMemory(std::string top, std::shared_ptr<const std::string> content, std::vector<std::string> removed)
+      : top_(std::move(top)), filter_(std::move(removed)), content_(std::move(content)) {}
 
   Awaitable<Result<std::string>> next() override {
-    Result<std::string> piece = std::exchange(received_, {});
+    Result<std::string> piece = std::exchange(top_, {});
     const auto content = std::exchange(content_, nullptr);
-    if (content) piece->append(*content);
+    if (content) {
+      filter_.feed(*content, *piece);
+      filter_.finish(*piece);
+    }
     co_return piece;
   }
 
  private:
-  std::string received_;
+  std::string top_;
+  mail::FieldFilter filter_;
   std::shared_ptr<const std::string> content_;
 };
 
 class InSpool : public delivery::ContentSource {
  public:
-  InSpool(const Context& context, const QueueId& id, std::string received, std::uint32_t chunks)
-      : context_(context), id_(id), received_(std::move(received)), chunks_(chunks) {}
+  InSpool(
+    const Context& context, const QueueId& id, std::string top, std::uint32_t chunks,
+    std::vector<std::string> removed
+  )
+      : context_(context), id_(id), top_(std::move(top)), filter_(std::move(removed)), chunks_(chunks) {}
 
+  /// A chunk of which nothing passes is not the end.
   Awaitable<Result<std::string>> next() override {
-    Result<std::string> piece = std::exchange(received_, {});
-    if (next_chunk_ == chunks_) co_return piece;
-    const auto index = next_chunk_++;
-    auto chunk = co_await read(index);
-    if (!chunk) co_return chunk;
-    piece->append(*chunk);
+    Result<std::string> piece = std::exchange(top_, {});
+    while (next_chunk_ < chunks_) {
+      const auto index = next_chunk_++;
+      auto chunk = co_await read(index);
+      if (!chunk) co_return chunk;
+      filter_.feed(*chunk, *piece);
+      if (next_chunk_ == chunks_) filter_.finish(*piece);
+      if (!piece->empty()) break;
+    }
     co_return piece;
   }
 
@@ -55,7 +67,8 @@ class InSpool : public delivery::ContentSource {
 
   Context context_;
   QueueId id_;
-  std::string received_;
+  std::string top_;
+  mail::FieldFilter filter_;
   std::uint32_t chunks_;
   std::uint32_t next_chunk_ = 0;
 };
@@ -76,15 +89,16 @@ std::shared_ptr<const std::string> ContentMemory::keep(std::string content) {
 }
 
 std::unique_ptr<delivery::ContentSource> content_in_memory(
-  std::string received, std::shared_ptr<const std::string> content
+  std::string top, std::shared_ptr<const std::string> content, std::vector<std::string> removed
 ) {
-  return std::make_unique<InMemory>(std::move(received), std::move(content));
+  return std::make_unique<InMemory>(std::move(top), std::move(content), std::move(removed));
 }
 
 std::unique_ptr<delivery::ContentSource> content_in_spool(
-  const Context& context, const QueueId& id, std::string received, std::uint32_t chunks
+  const Context& context, const QueueId& id, std::string top, std::uint32_t chunks,
+  std::vector<std::string> removed
 ) {
-  return std::make_unique<InSpool>(context, id, std::move(received), chunks);
+  return std::make_unique<InSpool>(context, id, std::move(top), chunks, std::move(removed));
 }
 
 }  // namespace relay::engine

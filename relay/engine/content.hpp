@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "relay/delivery/ports.hpp"
 #include "relay/engine/context.hpp"
@@ -25,14 +26,16 @@ class ContentMemory {
   std::shared_ptr<std::atomic<std::uint64_t>> used_ = std::make_shared<std::atomic<std::uint64_t>>(0);
 };
 
-/// Our header line, then content that is in memory.
+/// Our header lines, then content that is in memory.
+/// @param removed  names of header fields that the content is read without
 [[nodiscard]] std::unique_ptr<delivery::ContentSource> content_in_memory(
-  std::string received, std::shared_ptr<const std::string> content
+  std::string top, std::shared_ptr<const std::string> content, std::vector<std::string> removed
 );
 
-/// Our header line, then `chunks` chunks, each read by a worker when it is its turn.
+/// Our header lines, then `chunks` chunks, each read by a worker when it is its turn.
 [[nodiscard]] std::unique_ptr<delivery::ContentSource> content_in_spool(
-  const Context& context, const QueueId& id, std::string received, std::uint32_t chunks
+  const Context& context, const QueueId& id, std::string top, std::uint32_t chunks,
+  std::vector<std::string> removed
 );
 
 }  // namespace relay::engine

@@ -35,6 +35,11 @@ Awaitable<Result<void>> committed(
 }
 
 queue::Lane lane_of(const mail::Envelope& envelope, const Limits& limits) {
+  switch (envelope.priority) {
+    case mail::Priority::normal: return queue::Lane::normal;
+    case mail::Priority::bulk: return queue::Lane::bulk;
+    case mail::Priority::unset: break;
+  }
   const auto& sender = envelope.reverse_path;
   const bool is_bulk =
     envelope.is_bulk || route::matches_sender(limits.bulk_senders, sender.to_text(), sender.domain());

@@ -198,12 +198,13 @@ std::optional<delivery::Job> Outbox::make_job(Dispatched dispatched) {
   auto& attempt = dispatched.attempt;
   const auto& envelope = attempt.stored.envelope;
   const auto id = attempt.id();
-  const auto top = attempt.signature + envelope.received;
+  const auto above = attempt.signature + envelope.received;
+  const auto top = above + envelope.edits.added;
   delivery::Job job;
   job.id = id;
   auto& message = job.message;
   message.reverse_path = envelope.reverse_path;
-  message.size = envelope.size + top.size();
+  message.size = above.size() + mail::sent_size(envelope);
   message.body = envelope.body;
   message.smtputf8 = envelope.smtputf8;
   message.requires_tls = envelope.requires_tls;
@@ -213,9 +214,10 @@ std::optional<delivery::Job> Outbox::make_job(Dispatched dispatched) {
     message.recipients.push_back(envelope.recipients[index]);
     if (!envelope.dsn.recipients.empty()) message.dsn.recipients.push_back(envelope.dsn.of(index));
   }
-  job.open_content = [this, id, top, chunks = attempt.stored.chunks,
-                      content = std::move(dispatched.content)] {
-    return content ? content_in_memory(top, content) : content_in_spool(context_, id, top, chunks);
+  job.open_content = [this, id, top, chunks = attempt.stored.chunks, content = std::move(dispatched.content),
+                      removed = envelope.edits.removed] {
+    return content ? content_in_memory(top, content, removed)
+                   : content_in_spool(context_, id, top, chunks, removed);
   };
   if (!attempt.signature.empty() && !attempt.signature_is_stored) counters_.add(Counter::signatures);
   const auto destination = attempt.place.queue.destination;

@@ -112,7 +112,7 @@ Result<Reported> Reports::report(
   report.max_returned = settings.max_returned.count;
   report.original = {
     *content,
-    envelope.size + envelope.received.size(),
+    mail::sent_size(envelope) + envelope.received.size(),
     attempt.id().to_text(),
     envelope.dsn.envelope_id,
     envelope.dsn.ret,
@@ -142,14 +142,17 @@ Result<Reported> Reports::report(
 /// Its beginning as it was sent on, a little more than `limit`, so that the report knows whether it is whole. Damaged
 /// content is none.
 Result<std::string> Reports::original(const Attempt& attempt, std::size_t limit) const {
-  auto content = attempt.stored.envelope.received;
+  const auto& envelope = attempt.stored.envelope;
+  auto content = envelope.received + envelope.edits.added;
+  mail::FieldFilter filter(envelope.edits.removed);
   for (std::uint32_t index = 0; index < attempt.stored.chunks && content.size() <= limit; ++index) {
     const auto chunk = context_.store.chunk(attempt.id(), index);
     if (!chunk && chunk.error().code != Errc::corrupt && chunk.error().code != Errc::not_found)
       return tl::unexpected(chunk.error());
     if (!chunk) break;
-    content += *chunk;
+    filter.feed(*chunk, content);
   }
+  filter.finish(content);
   return content;
 }
 

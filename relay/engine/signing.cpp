@@ -5,17 +5,33 @@
 namespace relay::engine {
 namespace {
 
+/// As it is sent on.
 Result<void> feed(const Context& context, const Dispatched& dispatched, dkim::Signer& signer) {
+  const auto& attempt = dispatched.attempt;
+  const auto& edits = attempt.stored.envelope.edits;
+  mail::FieldFilter filter(edits.removed);
+  std::string passed;
+  signer.feed(edits.added);
   if (dispatched.content) {
-    signer.feed(*dispatched.content);
+    if (filter.is_over()) {
+      signer.feed(*dispatched.content);
+      return {};
+    }
+    filter.feed(*dispatched.content, passed);
+    filter.finish(passed);
+    signer.feed(passed);
     return {};
   }
-  const auto& attempt = dispatched.attempt;
   for (std::uint32_t index = 0; index < attempt.stored.chunks && signer.wants_more(); ++index) {
     const auto chunk = context.store.chunk(attempt.id(), index);
     if (!chunk) return tl::unexpected(chunk.error());
-    signer.feed(*chunk);
+    passed.clear();
+    filter.feed(*chunk, passed);
+    signer.feed(passed);
   }
+  passed.clear();
+  filter.finish(passed);
+  signer.feed(passed);
   return {};
 }
 

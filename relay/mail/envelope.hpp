@@ -10,6 +10,7 @@
 #include "relay/base/clock.hpp"
 #include "relay/mail/address.hpp"
 #include "relay/mail/dsn_request.hpp"
+#include "relay/mail/header_edit.hpp"
 
 namespace relay::mail {
 
@@ -25,6 +26,8 @@ struct TlsUse {
 
 /// The listener that every relay has; others have names of their own.
 inline constexpr std::string_view kMainListener = "smtp";
+/// What rules say of who goes first.
+enum class Priority : std::uint8_t { unset, normal, bulk };
 
 /// Where a message came from, for `Received:` and the log.
 struct Origin {
@@ -44,7 +47,7 @@ struct Envelope {
   Body body = Body::undeclared;
   Origin origin;
   WallTime arrival{};
-  /// Octets of the content as it is sent on, our header not counted, before dot-stuffing.
+  /// Octets of the content as it came and is stored, our header not counted, before dot-stuffing; see also sent_size().
   std::uint64_t size = 0;
   std::string received;  ///< our `Received:` line, folded, with its final CRLF
   /// SMTPUTF8 was declared, and an address, an ORCPT or the header is more than ASCII: a next hop must offer it
@@ -58,9 +61,17 @@ struct Envelope {
   std::vector<std::string> smarthosts{};
   /// Recipients whose mail a rule puts on hold, as ascending indices; not stored: the spool's places say it.
   std::vector<std::uint32_t> held{};
+  HeaderEdits edits{};  ///< by rules; the content has not been touched
+  /// By rules; wins over `is_bulk`, and is stored no more than that.
+  Priority priority = Priority::unset;
   DsnRequest dsn{};          ///< what the sender wants to hear of it; nothing when nobody asked
   std::string message_id{};  ///< of the header, for the log; empty: none, or not known. Not stored
   friend bool operator==(const Envelope&, const Envelope&) = default;
 };
+
+/// Octets of the content as it is sent on.
+[[nodiscard]] inline std::uint64_t sent_size(const Envelope& envelope) {
+  return envelope.size - envelope.edits.removed_octets + envelope.edits.added.size();
+}
 
 }  // namespace relay::mail

@@ -20,7 +20,7 @@ std::string unquoted(const std::string& local_part) {
   return plain;
 }
 
-std::string plain_text(const mail::Address& address) {
+std::string text_of(const mail::Address& address) {
   auto text = unquoted(address.local_part());
   if (!address.domain().empty()) (text += '@') += address.domain();
   return text;
@@ -52,7 +52,11 @@ bool matches_glob(std::string_view pattern, std::string_view text) {
 bool matches_address(std::string_view pattern, const mail::Address& address) {
   if (pattern == kNullPath) return address.is_null();
   if (pattern.find('@') == std::string_view::npos) return matches_glob(pattern, address.domain());
-  return matches_glob(pattern, plain_text(address));
+  return matches_glob(pattern, text_of(address));
+}
+
+std::string plain_text(const mail::Address& address) {
+  return address.is_null() ? std::string(kNullPath) : lower(text_of(address));
 }
 
 bool matches_any_glob(const std::vector<std::string>& patterns, std::string_view text) {

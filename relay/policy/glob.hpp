@@ -18,6 +18,9 @@ namespace relay::policy {
 /// its quotes, and its case counts no more than a domain's: `"Boss"@Example.org` is no way around `boss@example.org`.
 [[nodiscard]] bool matches_address(std::string_view pattern, const mail::Address& address);
 
+/// An address as patterns see it: without the quotes of its local part, in lower case; `<>` for the null sender.
+[[nodiscard]] std::string plain_text(const mail::Address& address);
+
 /// Whether one of them does. Nothing matches an empty list.
 [[nodiscard]] bool matches_any_glob(const std::vector<std::string>& patterns, std::string_view text);
 [[nodiscard]] bool matches_any_address(

@@ -11,7 +11,9 @@ void HeaderFields::feed(std::string_view content) {
   for (std::size_t at = 0; at < content.size() && !is_over_;) {
     const auto end = content.find('\n', at);
     const auto piece = content.substr(at, end == std::string_view::npos ? end : end - at);
-    line_ += piece.substr(0, kMaxOctets - line_.size());
+    const auto taken = piece.substr(0, kMaxOctets - line_.size());
+    is_cut_ = is_cut_ || taken.size() < piece.size();
+    line_ += taken;
     if (end == std::string_view::npos) return;
     if (line_.ends_with('\r')) line_.pop_back();
     end_line();
@@ -46,6 +48,7 @@ void HeaderFields::end_line() {
 
 void HeaderFields::keep(std::string_view text) {
   const auto taken = text.substr(0, kMaxOctets - octets_);
+  is_cut_ = is_cut_ || taken.size() < text.size();
   octets_ += taken.size();
   value_ += taken;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "relay/mail/envelope.hpp"
+#include "relay/mail/header_edit.hpp"
 #include "relay/policy/rules.hpp"
 
 namespace relay::session {
@@ -30,20 +31,23 @@ class Policing {
   };
 
   /// @param rules  at least one; outlives its decisions by being shared
-  Policing(std::shared_ptr<const policy::Rules> rules, Client client, mail::Address sender);
+  /// @param meter  of this message, outlives it; null: no limit is exceeded
+  Policing(
+    std::shared_ptr<const policy::Rules> rules, Client client, mail::Address sender,
+    policy::Meter* meter = nullptr
+  );
 
   /// The sender as the rules see it: a refusal of all its mail from this client is a final decision.
   [[nodiscard]] policy::Decision judge_sender() const;
   [[nodiscard]] policy::Decision judge_recipient(const mail::Address& recipient) const;
   /// Content as it comes, in order.
-  void see(std::string_view content) {
-    if (reads_header_) header_.feed(content);
-  }
+  void see(std::string_view content);
 
   /// One rule that did something to some recipients.
   struct Deed {
     const policy::Rule* rule = nullptr;
-    std::vector<std::string> recipients;  ///< as the client named them
+    std::vector<std::string>
+      recipients;  ///< as the client named them; none: it was done to the whole message
   };
   struct Ending {
     /// Set: nothing is stored and the client is told this. A refusal, or 250 where all is thrown away.
@@ -53,19 +57,25 @@ class Policing {
     std::vector<Deed> deeds;
   };
   /// At the end of data: takes recipients out of the envelope that are thrown away, gives others another address, and notes
-  /// who is held and who goes by which smarthost. There is one reply for all recipients (RFC 5321 section 4.1.1.4): when a
+  /// who is held and who goes by which smarthost. What rules do to the whole message is done when one is for a recipient who
+  /// is not thrown away; a copy is made even then. There is one reply for all recipients (RFC 5321 section 4.1.1.4): when a
   /// rule refuses one only now, the whole message is refused, for good where one rule says so.
   /// @param envelope  with its size
   [[nodiscard]] Ending finish(mail::Envelope& envelope);
 
  private:
   [[nodiscard]] policy::Facts facts() const;
+  void edit(mail::Envelope& envelope, const std::vector<const policy::Rule*>& applied) const;
 
   std::shared_ptr<const policy::Rules> rules_;
   Client client_;
   mail::Address sender_;
   bool reads_header_;
   policy::HeaderFields header_;
+  policy::Meter* meter_;
+  std::vector<std::string> removable_;  // names of fields that rules may take away
+  mail::FieldFilter measure_;           // of them, to know how many octets go
+  std::string passed_;                  // by it, of no use
 };
 
 }  // namespace relay::session

@@ -6,6 +6,7 @@
 
 #include "relay/session/login.hpp"
 #include "relay/session/policing.hpp"
+#include "relay/session/sender_check.hpp"
 #include "relay/smtp/proxy_header.hpp"
 
 namespace relay::session {
@@ -73,6 +74,13 @@ log::Record policy_record(const Context& context, const policy::Rule& rule) {
   return at_listener(std::move(record), context.listener);
 }
 
+/// What a rule did to the whole message.
+void with_what_was_done(log::Record& record, const policy::Rule& rule) {
+  if (rule.action == policy::Action::rewrite_sender) record.with("new_sender", rule.new_sender.to_text());
+  if (rule.action == policy::Action::copy) record.with("copy_to", rule.copy_to.to_text());
+  if (!rule.field_name.empty()) record.with("field", rule.field_name);
+}
+
 /// What a rule refuses for certain, before there is content.
 /// @param recipient  null: all mail of this sender
 event::Verdict police(
@@ -88,6 +96,15 @@ event::Verdict police(
     context.services.log.write(std::move(record).with("reply", refusal->to_line()));
   }
   return {std::move(refusal)};
+}
+
+void note_rejection(const Context& context, const mail::Reply& refusal) {
+  auto record = log::info("rejection")
+                  .with("client", context.client.to_text())
+                  .with("user", context.user)
+                  .with("sender", context.sender)
+                  .with("reply", refusal.to_line());
+  context.services.log.write(at_listener(std::move(record), context.listener));
 }
 
 event::Verdict judge_recipient(Context& context, const Login& login, const mail::Address& recipient) {
@@ -185,16 +202,47 @@ class Driver {
  private:
   /// Begins a transaction, with the rules of the moment.
   event::Verdict judge_sender(mail::Address reverse_path) {
-    policing_.reset();
+    forget_judges();
     const auto rules = context_.source.rules();
     context_.user = login_.user(*rules);
     if (auto refusal = context_.services.gate.refuse_message()) return {std::move(refusal)};
+    if (rules->sender_bindings) {
+      const bool is_hidden = policy::hides_clients(rules->access, context_.client);
+      sender_check_.emplace(
+        rules->sender_bindings, policy::Sending{context_.client, is_hidden, context_.user}
+      );
+      if (auto refusal = sender_check_->judge_sender(reverse_path)) {
+        note_rejection(context_, *refusal);
+        return {std::move(refusal)};
+      }
+    }
     if (!rules->policies) return {};
     const Policing::Client client{
       context_.client, session_.helo(), session_.has_tls(), context_.user, std::string(context_.listener)
     };
-    policing_.emplace(rules->policies, client, std::move(reverse_path));
-    return police(context_, policing_->judge_sender(), nullptr);
+    allowance_.emplace(context_.services.rate_limits);
+    // Who may not relay takes nothing of anybody's limits: RCPT refuses him.
+    auto* const meter = login_.refuse_client(*rules) ? nullptr : &*allowance_;
+    policing_.emplace(rules->policies, client, std::move(reverse_path), meter);
+    auto verdict = police(context_, policing_->judge_sender(), nullptr);
+    if (verdict.refusal) forget_judges();
+    return verdict;
+  }
+
+  /// Of the transaction that is over; what it took of limits is given back unless it was kept.
+  void forget_judges() {
+    policing_.reset();
+    allowance_.reset();
+    sender_check_.reset();
+  }
+
+  /// What bindings say at the end of data.
+  std::optional<mail::Reply> judge_header(std::string_view last_chunk) {
+    if (!sender_check_) return std::nullopt;
+    sender_check_->see(last_chunk);
+    auto refusal = sender_check_->finish();
+    if (refusal) note_rejection(context_, *refusal);
+    return refusal;
   }
 
   Awaitable<smtp::ServerEvent> read_within(milliseconds timeout) {
@@ -228,6 +276,7 @@ class Driver {
 
   Awaitable<smtp::ServerEvent> append(std::string chunk) {
     if (!incoming_) incoming_ = context_.services.sink.begin();
+    if (sender_check_) sender_check_->see(chunk);
     if (policing_) policing_->see(chunk);
     auto stored = co_await incoming_->append(std::move(chunk));
     smtp::ServerEvent event = event::Stored{std::move(stored)};
@@ -238,12 +287,20 @@ class Driver {
     std::vector<Policing::Deed> deeds;
     last.envelope.origin.user = context_.user;
     Facts facts{std::nullopt, last.envelope.message_id, last.envelope.size};
+    if (auto refusal = judge_header(last.last_chunk)) {
+      incoming_.reset();
+      forget_judges();
+      smtp::ServerEvent event = event::Committed{QueueId{}, std::move(refusal)};
+      co_return event;
+    }
     if (policing_) {
       policing_->see(last.last_chunk);
       auto ending = policing_->finish(last.envelope);
       if (ending.instead) {
         incoming_.reset();
         note_deeds(ending.deeds, facts);
+        if (ending.instead->is_positive()) allowance_->keep();
+        forget_judges();
         smtp::ServerEvent event = event::Committed{QueueId{}, std::move(ending.instead)};
         co_return event;
       }
@@ -256,6 +313,8 @@ class Driver {
     else context_.services.counters.add(Counter::messages_refused_storage);
     if (id) facts.id = *id;
     if (id) note_deeds(deeds, facts);
+    if (id && allowance_) allowance_->keep();
+    forget_judges();
     if (is_deaf_) note_possible_duplicate();
     smtp::ServerEvent event = event::Committed{std::move(id)};
     co_return event;
@@ -274,7 +333,9 @@ class Driver {
       const auto action = deed.rule->action;
       auto record = policy_record(context_, *deed.rule);
       if (message.id) record.with("queue_id", message.id->to_text());
-      record.with("sender", context_.sender).with("recipients", deed.recipients);
+      record.with("sender", context_.sender);
+      if (!deed.recipients.empty()) record.with("recipients", deed.recipients);
+      with_what_was_done(record, *deed.rule);
       if (leads_astray(action)) record.with("message_id", message.message_id).with("size", message.size);
       if (action == policy::Action::discard)
         context_.services.counters.add(Counter::recipients_discarded, deed.recipients.size());
@@ -350,7 +411,9 @@ class Driver {
   std::shared_ptr<net::TlsServer> tls_;
   std::string early_octets_;
   std::string last_early_octets_;
-  std::optional<Policing> policing_;  // of the transaction; nothing: there are no rules
+  std::optional<SenderCheck> sender_check_;  // of the transaction; nothing: there are no bindings
+  std::optional<Allowance> allowance_;       // of it, for policing_
+  std::optional<Policing> policing_;         // of it; nothing: there are no rules
   std::unique_ptr<IncomingMessage> incoming_;
   std::optional<QueueId> last_committed_;  // its client has not been told yet
   bool is_deaf_ = false;                   // the client is gone, as far as writing tells

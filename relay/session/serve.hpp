@@ -11,10 +11,12 @@
 #include "relay/net/tls_server.hpp"
 #include "relay/policy/relay_access.hpp"
 #include "relay/policy/rules.hpp"
+#include "relay/policy/sender_bindings.hpp"
 #include "relay/session/client_counts.hpp"
 #include "relay/session/failed_logins.hpp"
 #include "relay/session/passwords.hpp"
 #include "relay/session/ports.hpp"
+#include "relay/session/rate_limits.hpp"
 #include "relay/session/refusal_log.hpp"
 #include "relay/session/source_sightings.hpp"
 #include "relay/session/turned_away.hpp"
@@ -37,10 +39,12 @@ struct Rules {
     bulk_headers;  ///< fields that make a message bulk: `Precedence: bulk`, or a name alone
   policy::RelayAccess access;
   std::shared_ptr<const policy::Rules> policies;  ///< on mail of who may relay; null: none
-  std::shared_ptr<net::TlsServer> tls;            ///< STARTTLS is offered; null: it is not
-  bool needs_tls = false;                         ///< mail is taken over TLS alone
-  bool tls_first = false;   ///< TLS comes before the greeting, without `tls` nothing; no STARTTLS
-  bool needs_auth = false;  ///< an allowed address is not enough
+  std::shared_ptr<const policy::SenderBindings>
+    sender_bindings;                    ///< each transaction takes them anew; null: none
+  std::shared_ptr<net::TlsServer> tls;  ///< STARTTLS is offered; null: it is not
+  bool needs_tls = false;               ///< mail is taken over TLS alone
+  bool tls_first = false;               ///< TLS comes before the greeting, without `tls` nothing; no STARTTLS
+  bool needs_auth = false;              ///< an allowed address is not enough
   std::shared_ptr<const sasl::Users>
     users;  ///< who may log in; null: nobody. Each AUTH, sender and recipient asks anew
   bool wants_users =
@@ -65,6 +69,7 @@ struct Services {
   SourceSightings& sightings;
   PasswordChecks& passwords;
   FailedLogins& failed_logins;
+  RateLimits& rate_limits;
 };
 
 /// Gives the rules of the moment. Thread: any shard.

@@ -112,6 +112,20 @@ std::vector<std::string> smarthosts_of(const json& fields, std::size_t recipient
   return smarthosts;
 }
 
+/// Nothing that is sent on may end a header, or hide in it.
+mail::HeaderEdits edits_of(const json& fields, std::uint64_t size) {
+  mail::HeaderEdits edits;
+  edits.added = fields.value("add", std::string());
+  if (fields.contains("drop")) {
+    edits.removed = fields.at("drop").get<std::vector<std::string>>();
+    edits.removed_octets = number_of<std::uint64_t>(fields.at("dropped"));
+  }
+  const bool are_names = std::all_of(edits.removed.begin(), edits.removed.end(), mail::is_field_name);
+  if (!are_names || !mail::are_plain_fields(edits.added) || edits.removed_octets > size)
+    throw json::other_error::create(599, "header edits", nullptr);
+  return edits;
+}
+
 mail::Address address_of(const json& value) {
   const auto text = value.get<std::string>();
   if (text.empty()) return {};
@@ -151,17 +165,25 @@ std::string to_payload(const StoredEnvelope& stored) {
   // Most senders ask for no reports: then nothing of them is written.
   const bool has_id = !dsn.envelope_id.empty(), has_recipients = !dsn.recipients.empty();
   const bool has_ret = dsn.ret != mail::Ret::unset;
+  const auto& edits = envelope.edits;
+  const bool has_added = !edits.added.empty(), has_removed = !edits.removed.empty();
   CborWriter cbor;
   cbor.map(
     10 + count(
            {has_id, has_recipients, has_recipients, envelope.requires_tls, has_ret,
-            !envelope.smarthosts.empty(), envelope.smtputf8}
+            !envelope.smarthosts.empty(), envelope.smtputf8, has_added, has_removed, has_removed}
          )
   );
+  if (has_added) cbor.text("add").text(edits.added);
   cbor.text("arrival").signed_number(ms(envelope.arrival));
   cbor.text("body").number(static_cast<std::uint64_t>(envelope.body));
   cbor.text("chunks").number(stored.chunks);
   cbor.text("client").text(envelope.origin.client);
+  if (has_removed) {
+    cbor.text("drop").array(edits.removed.size());
+    for (const auto& name : edits.removed) cbor.text(name);
+    cbor.text("dropped").number(edits.removed_octets);
+  }
   if (has_id) cbor.text("envid").text(dsn.envelope_id);
   cbor.text("esmtp").boolean(envelope.origin.extended);
   cbor.text("from").text(envelope.reverse_path.to_text());
@@ -204,6 +226,7 @@ Result<StoredEnvelope> parse_envelope(std::string_view payload) {
     envelope.smtputf8 = fields.value("smtputf8", false);
     envelope.requires_tls = fields.value("requiretls", false);
     envelope.smarthosts = smarthosts_of(fields, envelope.recipients.size());
+    envelope.edits = edits_of(fields, envelope.size);
     envelope.dsn = dsn_of(fields, envelope.recipients.size());
     return stored;
   });

@@ -4,6 +4,7 @@ import json
 
 import cluster
 import estate
+import smarthost
 from cluster import ADDRESS
 from estate import SINK, TO_STANDBY, TO_SMARTHOST
 from waiting import wait_until
@@ -39,3 +40,46 @@ def test_rules_are_in_force_without_new_pods_and_each_recipient_fares_as_they_sa
     assert "=> refused (rule closed): 550 5.7.1 Closed" in said
     estate.ctl(pod, "queue", "release", held)
     wait_until(lambda: "a secret" in estate.subjects(), 30, "it arrives once it is released")
+
+
+GOING_ON = [
+    {"name": "tag", "match": {"listeners": ["smtp"], "authenticated": False}, "action": "AddHeader",
+     "field": {"name": "X-Relayed", "value": "yes"}},
+    {"name": "secret", "action": "RemoveHeader", "field": {"name": "X-Secret"}},
+    {"name": "sender", "match": {"senders": ["app@example.com"]}, "action": "RewriteSender", "newSender": "noreply@example.org"},
+    {"name": "later", "match": {"senders": ["news@*"]}, "action": "SetPriority", "priority": "Bulk"},
+    {"name": "archive", "match": {"recipients": ["real@*"]}, "action": "Copy", "copyTo": "archive@example.org"},
+    {"name": "slowly", "match": {"senders": ["fast@*"]}, "action": "Limit", "limit": {"rate": "1/1h", "key": "Sender"}},
+]
+
+
+def answer_to(sender, host, subject):
+    said = estate.say(host, 25, "EHLO client.mail.test", f"MAIL FROM:<{sender}>", "RCPT TO:<real@a.test>", "DATA",
+                      f"From: {sender}", "X-Secret: one", f"Subject: {subject}", "", "Message.", ".", "QUIT")
+    return said.splitlines()
+
+
+def test_rules_that_go_on_change_the_mail_and_limits_defer_it():
+    estate.put_in_force(smarthosts=[TO_SMARTHOST], policies=GOING_ON)
+    node = ADDRESS["node1"]
+    assert any(line.startswith("250 2.0.0 OK queued") for line in answer_to("app@example.com", node, "edited"))
+    wait_until(lambda: sorted(estate.envelopes()) == [("noreply@example.org", "archive@example.org"),
+                                                      ("noreply@example.org", "real@a.test")], 30, "mail and copy arrive")
+    for copy in smarthost.deliveries():
+        assert copy.message["X-Relayed"] == "yes"
+        assert copy.message["X-Secret"] is None
+        assert copy.message["From"] == "app@example.com"
+    assert any(line.startswith("250 2.0.0 OK queued") for line in answer_to("news@example.com", node, "later"))
+    assert any(line.startswith("250 2.0.0 OK queued") for line in answer_to("fast@example.com", node, "first"))
+    assert any(line.startswith("451 4.7.1 Limit slowly of 1 messages in 1h") for line in
+               answer_to("fast@example.com", node, "second"))
+
+
+def test_senders_are_bound_to_clients_by_the_resource():
+    access = estate.resource()["spec"]["access"]
+    own = {"name": "own", "clients": [cluster.ADDRESS["client"]], "senders": ["example.com"], "headerFrom": True}
+    estate.put_in_force(smarthosts=[TO_SMARTHOST], access={**access, "senderBindings": [own]})
+    node = ADDRESS["node1"]
+    assert any(line.startswith("553 5.7.1 This sender is not for ") for line in answer_to("a@bank.test", node, "no"))
+    assert any(line.startswith("250 2.0.0 OK queued") for line in answer_to("a@example.com", node, "bound"))
+    wait_until(lambda: "bound" in estate.subjects(), 30, "it arrives")

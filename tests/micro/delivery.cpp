@@ -129,7 +129,7 @@ class Shard : public RouteSource {
     job.message.recipients = envelope_.recipients;
     job.message.size = content_->size();
     job.open_content = [content = content_] {
-      return engine::content_in_memory("Received: by node1.example\r\n", content);
+      return engine::content_in_memory("Received: by node1.example\r\n", content, {});
     };
     std::vector<Job> jobs;
     jobs.push_back(std::move(job));

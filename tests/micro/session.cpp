@@ -54,8 +54,9 @@ class Shard : public session::RulesSource, public session::RecipientGate {
     net::Socket socket(context_);
     socket.assign(net::tcp::v4(), ends[1]);
     net::Stream stream(std::move(socket), *IpAddress::parse("10.1.40.70"));
-    const session::Services services{*this,     sink_,        log_,       metrics_.shard(0), clients_,
-                                     refusals_, turned_away_, sightings_, passwords_,        failed_logins_};
+    const session::Services services{*this,      sink_,          log_,         metrics_.shard(0),
+                                     clients_,   refusals_,      turned_away_, sightings_,
+                                     passwords_, failed_logins_, rate_limits_};
     net::asio::co_spawn(context_, session::serve(std::move(stream), *this, services), net::asio::detached);
     exchange("", "220 ");
     exchange("EHLO app-7d9f.example.com\r\n", "250-");
@@ -101,6 +102,7 @@ class Shard : public session::RulesSource, public session::RecipientGate {
   session::SourceSightings sightings_;
   session::PasswordChecks passwords_;
   session::FailedLogins failed_logins_;
+  session::RateLimits rate_limits_;
   net::asio::io_context context_{1};
   session::TurnedAway turned_away_{context_.get_executor(), [](const std::string& what) {
                                      require(false, what.c_str());

@@ -65,6 +65,7 @@ class LiveSession : public session::RulesSource, public session::RecipientGate, 
   session::RefusalLog refusals{log};
   session::SourceSightings sightings;
   session::FailedLogins failed_logins;
+  session::RateLimits rate_limits;
   Loop loop;
   session::PasswordChecks passwords;
   session::TurnedAway turned_away{loop.thread.executor(), [](const std::string& what) {
@@ -100,8 +101,9 @@ class LiveSession : public session::RulesSource, public session::RecipientGate, 
 
   net::Awaitable<void> serve_one(net::Stream stream) {
     const net::TaskGroup::Membership membership(*tasks_, stream.handle());
-    const session::Services services{*this,    *this,       log,       metrics.shard(0), clients,
-                                     refusals, turned_away, sightings, passwords,        failed_logins};
+    const session::Services services{*this,     *this,         log,         metrics.shard(0),
+                                     clients,   refusals,      turned_away, sightings,
+                                     passwords, failed_logins, rate_limits};
     co_await session::serve(std::move(stream), *this, services);
   }
 

@@ -55,6 +55,10 @@ def policies(*rules):
     return {"policies": [{"name": f"r{i}", "action": "Hold", **rule} for i, rule in enumerate(rules)]}
 
 
+def binding(**fields):
+    return {"access": {"allowedNetworks": ["10.0.0.0/8"], "senderBindings": [{"name": "a", "senders": ["a.test"], **fields}]}}
+
+
 def match(**fields):
     return policies({"match": fields})
 
@@ -169,6 +173,26 @@ RULES = [
      policies({"action": "Redirect"})),
     ("spec.policies[]", "redirectTo goes with", policies({"action": "Accept"}), policies({"redirectTo": "a@b.test"})),
     ("spec.policies[]", "smarthost goes with", policies({"action": "Route", "smarthost": "a"}), policies({"action": "Route"})),
+    ("spec.policies[]", "limit goes with", policies({"action": "Limit", "limit": {"rate": "100/1h"}}),
+     policies({"action": "Limit"})),
+    ("spec.policies[]", "field goes with", policies({"action": "RemoveHeader", "field": {"name": "X-A"}}),
+     policies({"field": {"name": "X-A"}})),
+    ("spec.policies[]", "field.value goes with", policies({"action": "AddHeader", "field": {"name": "X-A", "value": "b"}}),
+     policies({"action": "AddHeader", "field": {"name": "X-A"}})),
+    ("spec.policies[].field.name", "must not be Received", policies({"action": "RemoveHeader", "field": {"name": "X-Received"}}),
+     policies({"action": "RemoveHeader", "field": {"name": "rEceived"}})),
+    ("spec.policies[]", "newSender goes with", policies({"action": "RewriteSender", "newSender": "a@b.test"}),
+     policies({"action": "RewriteSender"})),
+    ("spec.policies[]", "newFrom goes with", policies({"action": "RewriteSender", "newSender": "a@b.test", "newFrom": True}),
+     policies({"newFrom": False})),
+    ("spec.policies[]", "priority goes with", policies({"action": "SetPriority", "priority": "Bulk"}),
+     policies({"action": "SetPriority"})),
+    ("spec.policies[]", "copyTo goes with", policies({"action": "Copy", "copyTo": "a@b.test"}), policies({"action": "Copy"})),
+    ("spec.policies[].match", "users have logged in", match(authenticated=True, users=["app-*"]),
+     match(authenticated=False, users=["app-*"])),
+    ("spec.access.senderBindings[]", "needs users or clients", binding(users=["app"]), binding()),
+    ("spec.access.senderBindings[].clients[]", "host bits zero", binding(clients=["10.0.0.0/8", "192.0.2.1"]),
+     binding(clients=["10.0.0.1/8"])),
     ("spec.policies[].match.clients[]", "host bits zero", match(clients=["10.0.0.0/8", "2001:db8::/32", "192.0.2.1"]),
      match(clients=["10.0.0.1/8"])),
     ("spec.dkim[].expires", "from 1h to 720h", dkim({"expires": "1h"}), dkim({"expires": "59m"})),
@@ -260,6 +284,21 @@ TYPES = [
      policies({"action": "Reject", "reply": "521 No"}), "should match"),
     ("rules redirect to an address", policies({"action": "Redirect", "redirectTo": "a@b.test"}),
      policies({"action": "Redirect", "redirectTo": "b.test"}), "should match"),
+    ("limits are rates", policies({"action": "Limit", "limit": {"rate": "1/720h"}}),
+     policies({"action": "Limit", "limit": {"rate": "1/721h"}}), "should match"),
+    ("limits count for somebody", policies({"action": "Limit", "limit": {"rate": "1/1s", "key": "SenderDomain"}}),
+     policies({"action": "Limit", "limit": {"rate": "1/1s", "key": "Helo"}}), "Unsupported value"),
+    ("limits count something", policies({"action": "Limit", "limit": {"rate": "1/1s", "unit": "Recipients"}}),
+     policies({"action": "Limit", "limit": {"rate": "1/1s", "unit": "Octets"}}), "Unsupported value"),
+    ("fields of rules are one line", policies({"action": "AddHeader", "field": {"name": "X-A", "value": "a: b"}}),
+     policies({"action": "AddHeader", "field": {"name": "X-A", "value": "a\r\nBcc: b"}}), "should match"),
+    ("priorities are known", policies({"action": "SetPriority", "priority": "Normal"}),
+     policies({"action": "SetPriority", "priority": "High"}), "Unsupported value"),
+    ("new senders are addresses", policies({"action": "RewriteSender", "newSender": "a@b.test"}),
+     policies({"action": "RewriteSender", "newSender": "<>x"}), "should match"),
+    ("copies go to an address", policies({"action": "Copy", "copyTo": "a@b.test"}),
+     policies({"action": "Copy", "copyTo": "b.test"}), "should match"),
+    ("bindings name senders", binding(users=["a"], senders=["*@a.test"]), binding(users=["a"], senders=[]), "at least 1 items"),
     ("reports come from an address", {"bounces": {"from": "postmaster@a.test"}}, {"bounces": {"from": "postmaster"}},
      "should match"),
     ("reports come from an address alone", {"bounces": {"from": "mail.o'hara+x@a.test"}},

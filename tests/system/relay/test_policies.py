@@ -135,6 +135,129 @@ def test_changed_rules_are_in_force_with_the_next_transaction(relay_with):
         patiently(is_refused, 20, "the rule is in force")
 
 
+def test_a_limit_defers_and_counts_what_was_accepted_alone(relay_with):
+    rules = [{"name": "slowly", "senders": ["fast@*"], "action": "limit", "limit_rate": "2/1h", "limit_key": "sender"},
+             {"name": "few", "senders": ["a@*"], "action": "limit", "limit_rate": "2/1h", "limit_unit": "recipients",
+              "reply": "450 4.7.1 Not so many"}]
+    with relay_with(*rules) as relay, Client(relay.smtp_port) as client:
+        for _ in range(2):
+            client.send("fast@example.com")
+        assert client.say("MAIL FROM:<fast@example.com>") == (
+            "451 4.7.1 Limit slowly of 2 messages in 1h for each sender is exceeded: keep the mail and try again later")
+        client.send("faster@example.com")
+        client.say("MAIL FROM:<a@example.com>", 250)
+        for number in range(2):
+            client.say(f"RCPT TO:<{number}@example.net>", 250)
+        assert client.say("RCPT TO:<2@example.net>") == "450 4.7.1 Not so many"
+        client.say("RSET", 250)
+        client.send("a@example.com", ("3@example.net", "4@example.net"))
+        assert [record["action"] for record in relay.records("policy")] == ["limit", "limit"]
+
+
+def test_a_limit_behind_a_rule_on_the_header_is_known_at_the_end(relay_with):
+    rules = [{"name": "never", "header": "Subject", "header_value": "bad", "action": "reject"},
+             {"name": "slowly", "action": "limit", "limit_rate": "1/1h"}]
+    with relay_with(*rules) as relay, Client(relay.smtp_port) as client:
+        for text, answer in [(b"bad", "550 5.7.1"), (b"good", "250 2.0.0"), (b"good", "451 4.7.1")]:
+            client.begin("a@example.com", ["b@example.net"])
+            client.write(subject(text) + b".\r\n")
+            assert client.reply().startswith(answer)
+
+
+def fields_of(message):
+    return message.content.split(b"\r\n\r\n")[0].decode()
+
+
+EDITS = [
+    {"name": "tag", "action": "add_header", "field_name": "X-Relayed", "field_value": "yes: really"},
+    {"name": "secret", "action": "remove_header", "field_name": "X-Originating-IP"},
+    {"name": "sender", "senders": ["app@*"], "action": "rewrite_sender", "new_sender": "noreply@example.org", "new_from": "on"},
+    {"name": "archive", "action": "copy", "copy_to": "archive@example.org"},
+]
+HEADER = b"X-Originating-IP: 10.0.0.1\r\nFrom: App <app@example.com>\r\nx-originating-ip: 10.0.0.2,\r\n 10.0.0.3\r\nSubject: x\r\n\r\n"
+
+
+def check_edited(message, recipients, body):
+    assert (message.sender, message.recipients) == ("noreply@example.org", recipients)
+    fields = fields_of(message)
+    assert fields.startswith("Received: ")
+    assert fields.endswith("\r\nX-Relayed: yes: really\r\nFrom: <noreply@example.org>\r\nSubject: x")
+    assert "10.0.0.2" not in fields and "app@example.com" not in fields.split("X-Relayed")[1]
+    assert message.content.split(b"\r\n\r\n", 1)[1] == body
+    # What MAIL said of the size is what came.
+    assert f"SIZE={len(message.content)}" in message.entry["mail"]
+
+
+def test_what_goes_on_is_done_to_the_whole_message(relay_with, sinks):
+    with relay_with(*EDITS) as relay, Client(relay.smtp_port) as client:
+        for body in (b"X-Originating-IP: body\r\n", b"0123456789abcde\r\n" * 100_000):
+            client.send("app@example.com", ("a@example.net",), HEADER + body)
+            message, = arrived(sinks[0], 1)
+            check_edited(message, ["a@example.net", "archive@example.org"], body)
+            settled(relay)
+            sinks[0].store.clear()
+        first = relay.records("policy")[:4]
+        assert [record["rule"] for record in first] == ["tag", "secret", "sender", "archive"]
+        assert (first[2]["sender"], first[2]["new_sender"]) == ("app@example.com", "noreply@example.org")
+        assert first[3]["copy_to"] == "archive@example.org"
+
+
+def test_what_goes_on_outlives_a_kill(relay_with, sinks):
+    rules = [*EDITS, {"name": "held", "action": "hold"}]
+    with relay_with(*rules) as relay:
+        with Client(relay.smtp_port) as client:
+            queue_id = client.send("app@example.com", ("a@example.net",), HEADER + b"body\r\n")
+        relay.kill()
+        relay.start(arguments=("--config", relay.folder / "relay.json"))
+        relay.ctl("queue", "release", queue_id)
+        patiently(lambda: len(sinks[0].store.messages()) == 2, 20, "the mail and its copy are sent")
+        for message in sinks[0].store.messages():
+            check_edited(message, message.recipients, b"body\r\n")
+        settled(relay)
+
+
+def test_a_report_goes_to_the_new_sender_and_tells_nothing_of_the_copy(relay_with, sinks):
+    with relay_with(*EDITS) as relay, Client(relay.smtp_port) as client:
+        client.send("app@example.com", ("a@example.net",), HEADER + b"body\r\n", rcpt="NOTIFY=SUCCESS")
+        arrived(sinks[0], 1, to="a@example.net")
+        patiently(lambda: any(each.recipients == ["noreply@example.org"] for each in sinks[0].store.messages()), 20,
+                  "the report of the delivery arrives")
+        report = next(each for each in sinks[0].store.messages() if each.recipients == ["noreply@example.org"])
+        assert b"archive@example.org" not in report.content
+        assert b"X-Originating-IP" not in report.content
+
+
+def test_priority_is_the_lane_of_the_queue(relay_with, sinks):
+    rules = [{"name": "later", "senders": ["news@*"], "action": "set_priority", "priority": "bulk"},
+             {"name": "held", "action": "hold"}]
+    with relay_with(*rules) as relay, Client(relay.smtp_port) as client:
+        client.send("news@example.com")
+        assert "bulk" in relay.ctl("queue", "list", "--json")
+
+
+def with_bindings(relay, *bindings):
+    (relay.folder / "relay.json").write_text(json.dumps({"sender_bindings": bindings}))
+
+
+def test_senders_are_bound_to_clients(relay_with, sinks):
+    own = {"name": "own", "clients": ["127.0.0.0/8"], "senders": ["example.com"], "header_from": "on"}
+    with relay_with() as relay, Client(relay.smtp_port) as client:
+        with_bindings(relay, own)
+
+        def answer(sender):
+            said = client.say(f"MAIL FROM:<{sender}>")
+            client.say("RSET", 250)
+            return said
+        patiently(lambda: answer("a@bank.test").startswith("553 5.7.1 This sender is not for 127.0.0.1"), 20, "it is bound")
+        assert answer("a@example.com").startswith("250")
+        assert answer("").startswith("250"), "reports have the null sender"
+        client.begin("a@example.com", ["b@example.net"])
+        client.write(b"From: Boss <boss@bank.test>\r\n\r\nbody\r\n.\r\n")
+        assert client.reply().startswith("550 5.7.1 From in the header is not for 127.0.0.1")
+        client.send("a@example.com", content=b"From: <a@example.com>\r\n\r\nbody\r\n")
+        assert {record["reply"][:9] for record in relay.records("rejection")} == {"553 5.7.1", "550 5.7.1"}
+
+
 def explain(relay, *arguments):
     done = subprocess.run([str(BIN / "relayctl"), "explain", "--settings", str(relay.folder / "relay.json"), *arguments],
                           capture_output=True, text=True, timeout=30, env=relay.environment())

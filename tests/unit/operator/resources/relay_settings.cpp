@@ -224,6 +224,7 @@ TEST(RelaySettings, HaveTheRelaysOwnDefaultsWhereTheyAreSilent) {
     {"tls_min_version", spec.tls_min_version},
     {"policies", ""},
     {"listeners", ""},
+    {"sender_bindings", ""},
     {"auth_users_file", ""},
     {"auth_requires_tls", spec.auth_requires_tls ? "on" : "off"},
   };

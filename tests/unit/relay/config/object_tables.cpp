@@ -212,7 +212,8 @@ TEST(ObjectTables, AcceptOfAPolicyRule) {
     {"header_value", "*", {"a, b", "*"}, {"", " a", "a\r\n", std::string(321, 'a')}},
     {"action",
      "",
-     {"accept", "reject", "defer", "discard", "hold", "redirect", "route"},
+     {"accept", "reject", "defer", "discard", "hold", "redirect", "route", "limit", "add_header",
+      "remove_header", "rewrite_sender", "set_priority", "copy"},
      {"", "Accept", "deliver"}},
     {"reply",
      "",
@@ -221,6 +222,32 @@ TEST(ObjectTables, AcceptOfAPolicyRule) {
       "559 " + std::string(401, 'x')}},
     {"redirect_to", "", {"", "a@b.test"}, {"a", "a@[192.0.2.1]", "Postmaster"}},
     {"smarthost", "", {"", "a-1"}, {"a.b"}},
+    {"listeners", "", good_patterns, bad_patterns},
+    {"users", "", good_patterns, bad_patterns},
+    {"authenticated", "", {"", "on", "off"}, {"true"}},
+    {"limit_rate", "", {"", "1/1s", "100/720h"}, {"0/1s", "1/0s", "1", "1/721h", "100/1d"}},
+    {"limit_key", "", {"", "client", "user", "sender", "sender_domain"}, {"helo"}},
+    {"limit_unit", "", {"", "messages", "recipients"}, {"octets"}},
+    {"field_name", "", {"", "X-A_1"}, {"a b", "a:", "Received", "rEceived", std::string(65, 'a')}},
+    {"field_value",
+     "",
+     {"", "a, b: c", std::string(512, 'a')},
+     {" a", "a ", "a\r\nBcc: x@y.test", "a\nb", "a\rb", "\xc3\xa4", std::string(513, 'a')}},
+    {"new_sender", "", {"", "a@b.test"}, {"<>", "a", "a@[192.0.2.1]"}},
+    {"new_from", "", {"", "on", "off"}, {"true"}},
+    {"priority", "", {"", "normal", "bulk"}, {"unset", "high"}},
+    {"copy_to", "", {"", "a@b.test"}, {"a", "a@b.test, c@d.test"}},
+  });
+}
+
+TEST(ObjectTables, AcceptOfASenderBinding) {
+  EXPECT_EQ(required<SenderBinding>(), "name senders");
+  expect_edges<SenderBinding>({
+    {"name", "", kGoodLabels, kBadLabels},
+    {"users", "", {"", "app-*"}, {"a b"}},
+    {"clients", "", {"", "10.0.0.0/8"}, {"10.0.0.1/8"}},
+    {"senders", "", {"a.test,*@b.test"}, {"a b"}},
+    {"header_from", "off", {"on", "off"}, {"", "true"}},
   });
 }
 

@@ -113,6 +113,57 @@ TEST_F(Explain, SaysOfALogThatNoRuleOpensAnAddressLiteral) {
   EXPECT_THAT(text, HasSubstr("  1 are refused whatever rules say\n"));
 }
 
+TEST_F(Explain, SaysWhatGoesOnAndThatALimitDependsOnTheCount) {
+  settings(R"({"name": "fast", "action": "limit", "limit_rate": "10/1m"},
+    {"name": "tag", "header": "Subject", "action": "add_header", "field_name": "X-Tag", "field_value": "yes"},
+    {"name": "rename", "action": "rewrite_sender", "new_sender": "noreply@a.test"},
+    {"name": "copy", "users": ["app"], "action": "copy", "copy_to": "archive@a.test"})");
+  auto text = run();
+  EXPECT_THAT(
+    text,
+    HasSubstr("fast                    limit     yes; depends on the count, above it: 451 4.7.1 Limit fast")
+  );
+  EXPECT_THAT(text, HasSubstr("tag                     add_header not known yet: header; rules go on\n"));
+  EXPECT_THAT(
+    text, HasSubstr("rename                  rewrite_sender yes; the sender becomes noreply@a.test\n")
+  );
+  EXPECT_THAT(text, HasSubstr("copy                    copy      no: users does not match\n"));
+  EXPECT_THAT(text, HasSubstr("=> accepted, no rule decides; by mx/b.test\n"));
+  request.user = "app";
+  EXPECT_THAT(run(), HasSubstr("copy                    copy      yes; a copy goes to archive@a.test\n"));
+}
+
+TEST_F(Explain, SaysWhoMayNotSendAsWhom) {
+  const std::string bindings =
+    R"("sender_bindings": [{"name": "own", "users": ["app"], "senders": ["a.test"], "header_from": "on"}], )";
+  settings("", bindings);
+  EXPECT_THAT(run(), HasSubstr("sender <app@a.test>: refused whatever rules say: 553 5.7.1 "));
+  request.user = "app";
+  EXPECT_THAT(run(), Not(HasSubstr("refused")));
+  request.headers = {"From: boss@bank.test"};
+  EXPECT_THAT(run(), HasSubstr("header: refused whatever rules say: 550 5.7.1 From in the header"));
+  request.replay_file = "-";
+  const std::string record =
+    R"({"event":"reception","queue_id":"Q1","client":"10.0.0.7","helo":"app","sender":"a@a.test","recipients":["y@b.test"],"size":7)";
+  EXPECT_THAT(
+    run(record + "}\n"), HasSubstr("Q1 10.0.0.7 <a@a.test> <y@b.test>: refused whatever rules say: 553")
+  );
+  EXPECT_THAT(run(record + R"(,"user":"app"})" + "\n"), Not(HasSubstr("refused")))
+    << "the log says who it was";
+}
+
+TEST_F(Explain, CountsInALogWhatGoesOn) {
+  request.replay_file = "-";
+  settings(R"({"name": "fast", "action": "limit", "limit_rate": "10/1m"},
+    {"name": "closed", "recipients": ["c.test"], "action": "reject"})");
+  const auto text = run(
+    R"({"event":"reception","queue_id":"Q1","client":"10.0.0.7","helo":"app","sender":"a@a.test","recipients":["x@c.test","y@b.test"],"size":7})"
+    "\n"
+  );
+  EXPECT_THAT(text, HasSubstr("fast                    limit     2 counted; whether it refuses depends on"));
+  EXPECT_THAT(text, HasSubstr("closed                  reject    1\n"));
+}
+
 TEST_F(Explain, SaysWhatIsWrongWithItsQuestion) {
   request.client = "here";
   EXPECT_THAT(run(), HasSubstr("failed: "));

@@ -50,6 +50,22 @@ TEST_F(SigningTest, OfContentInMemoryAndInTheSpoolIsTheSame) {
   EXPECT_EQ(in_memory.attempt.signature, from_spool.attempt.signature);
 }
 
+TEST_F(SigningTest, CoversTheHeaderAsItIsSentOn) {
+  sign_for("example.com");
+  Dispatched plain{
+    stored_attempt(), std::make_shared<const std::string>("X-Tag: y\r\nFrom: a@example.com\r\n\r\nbody\r\n")
+  };
+  ASSERT_TRUE(sign(*context, plain));
+  Dispatched edited{stored_attempt(), nullptr};
+  edited.attempt.stored.envelope.edits = {"X-Tag: y\r\n", {"Subject"}, 12};
+  ASSERT_TRUE(sign(*context, edited));
+  EXPECT_EQ(edited.attempt.signature, plain.attempt.signature) << "from the spool";
+  Dispatched in_memory{stored_attempt(), std::make_shared<const std::string>(kContent)};
+  in_memory.attempt.stored.envelope.edits = edited.attempt.stored.envelope.edits;
+  ASSERT_TRUE(sign(*context, in_memory));
+  EXPECT_EQ(in_memory.attempt.signature, plain.attempt.signature);
+}
+
 TEST_F(SigningTest, IsMadeOnce) {
   sign_for("example.com");
   Dispatched dispatched{stored_attempt(), nullptr};

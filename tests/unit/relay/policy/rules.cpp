@@ -65,7 +65,7 @@ std::string name_of(const Decision& decision) {
 }
 
 TEST(Rules, WithoutAConditionMatchAllMail) {
-  EXPECT_EQ(look_at({}, at_connection()), Finding{});
+  EXPECT_EQ(look_at(Match{}, at_connection()), Finding{});
   const Rules all{rule("all", Action::hold)};
   EXPECT_EQ(name_of(decide(all, at_connection())), "all");
   EXPECT_EQ(name_of(decide({}, at_connection())), "none");
@@ -114,6 +114,97 @@ TEST(Rules, OnUsersMatchWhoeverHasLoggedIn) {
   match.users = {"*"};
   facts.user = "";
   EXPECT_EQ(look_at(match, facts).answer, Answer::no) << "nobody has";
+}
+
+TEST(Rules, TellClientsThatHaveLoggedInFromOthers) {
+  Match match;
+  match.authenticated = false;
+  auto facts = at_connection();
+  EXPECT_EQ(look_at(match, facts), (Finding{Answer::unknown, "authenticated"}));
+  facts.user = "";
+  EXPECT_EQ(look_at(match, facts).answer, Answer::yes);
+  facts.user = "billing";
+  EXPECT_EQ(look_at(match, facts), (Finding{Answer::no, "authenticated"}));
+  match.authenticated = true;
+  EXPECT_EQ(look_at(match, facts).answer, Answer::yes);
+}
+
+TEST(Rules, KnowTheListenerFromTheBegin) {
+  Match match;
+  match.listeners = {"submission", "smtp"};
+  auto facts = at_connection();
+  EXPECT_EQ(look_at(match, facts).answer, Answer::yes) << "it has no name of its own";
+  facts.listener = "other";
+  EXPECT_EQ(look_at(match, facts), (Finding{Answer::no, "listeners"}));
+}
+
+TEST(Rules, GoOnBehindThoseThatNeverDecideKnownOrNot) {
+  const Rules rules{
+    rule("tag", Action::add_header, subject("*")), rule("copy", Action::copy),
+    rule("closed", Action::reject, recipients("b.test"))
+  };
+  std::vector<Finding> looked;
+  EXPECT_EQ(name_of(decide(rules, at_rcpt(), &looked)), "closed");
+  EXPECT_EQ(looked, (std::vector<Finding>{{Answer::unknown, "header"}, {}, {}}));
+  const Rules alone{rule("tag", Action::add_header), rule("copy", Action::copy)};
+  EXPECT_EQ(name_of(decide(alone, at_connection())), "none") << "they leave all as it is";
+}
+
+class CountingMeter : public Meter {
+ public:
+  bool take(const Rule& rule, const Facts& facts) override {
+    asked.push_back(rule.name + " " + counted_for(rule.limit, facts).value_or("nobody"));
+    return asked.size() <= allowed;
+  }
+  std::size_t allowed = 0;
+  std::vector<std::string> asked;
+};
+
+Rule limit(LimitKey key, LimitUnit unit) {
+  auto limited = rule("limit", Action::limit);
+  limited.limit = {10, milliseconds{1000}, key, unit};
+  limited.reply = {451, mail::EnhancedStatus{4, 7, 1}, "too many"};
+  return limited;
+}
+
+TEST(Rules, WithALimitDecideOnceItIsExceeded) {
+  const Rules rules{limit(LimitKey::client, LimitUnit::messages), rule("closed", Action::reject)};
+  CountingMeter meter;
+  meter.allowed = 1;
+  EXPECT_EQ(name_of(decide(rules, at_mail(), nullptr, &meter)), "closed");
+  const auto exceeded = decide(rules, at_mail(), nullptr, &meter);
+  EXPECT_EQ(name_of(exceeded), "limit");
+  EXPECT_EQ(refusal_of(exceeded)->to_line(), "451 4.7.1 too many");
+  EXPECT_EQ(name_of(decide(rules, at_mail())), "closed") << "nobody counts";
+}
+
+TEST(Rules, WithALimitWaitForWhatIsCounted) {
+  const Rules messages{limit(LimitKey::client, LimitUnit::messages), rule("closed", Action::reject)};
+  CountingMeter meter;
+  EXPECT_EQ(name_of(decide(messages, at_connection(), nullptr, &meter)), "open") << "no message yet";
+  const Rules recipients{limit(LimitKey::client, LimitUnit::recipients), rule("closed", Action::reject)};
+  std::vector<Finding> looked;
+  EXPECT_EQ(name_of(decide(recipients, at_mail(), &looked, &meter)), "open");
+  EXPECT_EQ(looked, (std::vector<Finding>{{Answer::unknown, "limit"}}));
+  EXPECT_TRUE(meter.asked.empty()) << "nothing was counted";
+  EXPECT_EQ(name_of(decide(recipients, at_rcpt(), nullptr, &meter)), "limit");
+}
+
+TEST(Rules, WithALimitCountForWhomTheyAreMeant) {
+  auto facts = at_rcpt();
+  const auto counted = [&](LimitKey key) { return counted_for({1, milliseconds{1}, key, {}}, facts); };
+  EXPECT_EQ(counted(LimitKey::client), "10.0.0.7");
+  EXPECT_EQ(counted(LimitKey::user), std::nullopt) << "nobody has logged in";
+  facts.user = "billing";
+  EXPECT_EQ(counted(LimitKey::user), "billing");
+  const auto quoted = *mail::Address::parse("\"App\"@A.test");
+  facts.sender = &quoted;
+  EXPECT_EQ(counted(LimitKey::sender), "app@a.test") << "quotes and case are no way around";
+  EXPECT_EQ(counted(LimitKey::sender_domain), "a.test");
+  const mail::Address null;
+  facts.sender = &null;
+  EXPECT_EQ(counted(LimitKey::sender), "<>");
+  EXPECT_EQ(counted(LimitKey::sender_domain), "<>");
 }
 
 TEST(Rules, DecideInTheirOrder) {

@@ -146,6 +146,116 @@ TEST(Policing, AsksOncePerRuleAndJudgesEachRecipientAllTheSame) {
   EXPECT_THAT(mail.held, ElementsAre(0U, 1U, 2U, 3U, 5U));
 }
 
+Rule adding(std::string name, std::string field, std::vector<std::string> recipients = {}) {
+  auto added = rule(std::move(name), Action::add_header, std::move(recipients));
+  added.field_name = std::move(field);
+  added.field_value = "yes";
+  return added;
+}
+Rule removing(std::string field) {
+  auto removed = rule("remove", Action::remove_header);
+  removed.field_name = std::move(field);
+  return removed;
+}
+Rule renaming(std::string sender, bool rewrites_from = false) {
+  auto renamed = rule("rename", Action::rewrite_sender);
+  renamed.new_sender = address(sender);
+  renamed.rewrites_from = rewrites_from;
+  return renamed;
+}
+Rule copying(std::string to, std::vector<std::string> recipients = {}) {
+  auto copied = rule("copy", Action::copy, std::move(recipients));
+  copied.copy_to = address(to);
+  return copied;
+}
+
+TEST(Policing, DoesAllThatGoesOnInTheOrderOfTheRulesUpToTheOneThatDecides) {
+  auto rules = policing(
+    {adding("first", "X-First"), adding("second", "X-Second", {"a@b.test"}),
+     rule("fine", Action::accept, {"b.test"}), adding("behind", "X-Behind")}
+  );
+  auto mail = envelope({"a@b.test"});
+  const auto ending = rules.finish(mail);
+  EXPECT_EQ(mail.edits.added, "X-First: yes\r\nX-Second: yes\r\n");
+  ASSERT_EQ(ending.deeds.size(), 2U);
+  EXPECT_TRUE(ending.deeds[0].recipients.empty()) << "it is of the whole message";
+  auto other = envelope({"a@c.test", "c@b.test"});
+  (void)rules.finish(other);
+  EXPECT_EQ(other.edits.added, "X-First: yes\r\nX-Behind: yes\r\n") << "for one of them is enough";
+}
+
+TEST(Policing, LeavesOutFieldsAndKnowsHowManyOctetsGo) {
+  auto rules =
+    policing({removing("X-Secret"), removing("x-secret"), removing("Missing"), adding("add", "X-Secret")});
+  const std::string content = "X-Secret: a\r\nSubject: x\r\nx-SECRET: b\r\n c\r\n\r\nX-Secret: body\r\n";
+  rules.see(content.substr(0, 5));
+  rules.see(content.substr(5));
+  auto mail = envelope({"a@b.test"});
+  mail.size = content.size();
+  (void)rules.finish(mail);
+  EXPECT_THAT(mail.edits.removed, ElementsAre("X-Secret", "Missing"));
+  EXPECT_EQ(mail.edits.removed_octets, 13U + 17U);
+  EXPECT_EQ(mail.edits.added, "X-Secret: yes\r\n") << "what rules add stays";
+  EXPECT_EQ(mail.size, content.size()) << "the content is as it came";
+}
+
+TEST(Policing, GivesTheMessageAnotherSenderAndFromWhereItIsAsked) {
+  auto mail = envelope({"a@b.test"});
+  mail.reverse_path = address("app@a.test");
+  (void)policing({renaming("first@s.test"), renaming("last@s.test")}).finish(mail);
+  EXPECT_EQ(mail.reverse_path.to_text(), "last@s.test");
+  EXPECT_EQ(mail.edits, mail::HeaderEdits{}) << "the header is nobody's business unless asked";
+  auto both = policing({renaming("noreply@s.test", true)});
+  both.see("From: Boss <boss@a.test>\r\n\r\n");
+  auto other = envelope({"a@b.test"});
+  other.reverse_path = address("app@a.test");
+  (void)both.finish(other);
+  EXPECT_THAT(other.edits.removed, ElementsAre("From"));
+  EXPECT_EQ(other.edits.removed_octets, 26U);
+  EXPECT_EQ(other.edits.added, "From: <noreply@s.test>\r\n");
+  auto report = envelope({"a@b.test"});
+  (void)both.finish(report);
+  EXPECT_TRUE(report.reverse_path.is_null()) << "reports must not be answered by reports";
+  EXPECT_EQ(report.edits, mail::HeaderEdits{});
+}
+
+TEST(Policing, AddsOneWhoGetsACopyAndIsToldOfNothing) {
+  auto rules = policing({copying("archive@c.test"), rule("held", Action::hold, {"h@b.test"})});
+  auto mail = envelope({"a@b.test", "h@b.test"});
+  (void)rules.finish(mail);
+  EXPECT_THAT(texts(mail.recipients), ElementsAre("a@b.test", "h@b.test", "archive@c.test"));
+  EXPECT_THAT(mail.held, ElementsAre(1U)) << "a copy is not held";
+  ASSERT_EQ(mail.dsn.recipients.size(), 3U);
+  EXPECT_TRUE(mail.dsn.recipients[2].notify.never);
+  EXPECT_TRUE(mail.dsn.recipients[0].is_unset());
+  auto known = envelope({"archive@c.test", "a@b.test"});
+  (void)rules.finish(known);
+  EXPECT_THAT(texts(known.recipients), ElementsAre("archive@c.test", "a@b.test"))
+    << "who has it gets no other";
+  EXPECT_TRUE(known.dsn.recipients.empty());
+}
+
+TEST(Policing, CopiesWhatIsThrownAwayAndNotWhatIsRefused) {
+  auto gone = policing({copying("archive@c.test"), adding("tag", "X-Tag"), rule("gone", Action::discard)});
+  auto mail = envelope({"a@b.test"});
+  EXPECT_FALSE(gone.finish(mail).instead) << "something is left to store";
+  EXPECT_THAT(texts(mail.recipients), ElementsAre("archive@c.test"));
+  EXPECT_EQ(mail.edits.added, "") << "of who is gone";
+  auto refused = policing({copying("archive@c.test"), on_subject(rule("no", Action::reject), "*")});
+  refused.see("Subject: x\r\n\r\n");
+  auto other = envelope({"a@b.test"});
+  EXPECT_EQ(refused.finish(other).instead->code, 550);
+  EXPECT_EQ(other.recipients.size(), 1U);
+}
+
+TEST(Policing, SetsWhoGoesFirst) {
+  auto bulk = rule("bulk", Action::set_priority);
+  bulk.priority = mail::Priority::bulk;
+  auto mail = envelope({"a@b.test"});
+  (void)policing({bulk}).finish(mail);
+  EXPECT_EQ(mail.priority, mail::Priority::bulk);
+}
+
 TEST(Policing, SaysOkWhereAllIsThrownAway) {
   auto rules = policing({rule("gone", Action::discard)});
   auto mail = envelope({"a@b.test", "c@b.test"});
@@ -224,6 +334,95 @@ TEST(PolicingOfSessions, RefusesRecipientsAndTakesTheOthers) {
   EXPECT_EQ(records[0]["sender"], "a@a.test");
   EXPECT_EQ(records[0]["recipient"], "bad@b.test");
   EXPECT_EQ(records[0]["reply"], "550 5.7.1 no");
+}
+
+Rule limited(policy::LimitUnit unit, std::uint64_t count) {
+  auto limited = rule("limit", Action::limit);
+  limited.limit = {count, std::chrono::hours{1}, policy::LimitKey::client, unit};
+  limited.reply = {451, mail::EnhancedStatus{4, 7, 1}, "too many"};
+  return limited;
+}
+
+TEST(PolicingOfSessions, DefersMessagesAboveALimitAtMail) {
+  LiveSession relay(with({limited(policy::LimitUnit::messages, 2)}));
+  for (int i = 0; i < 2; ++i) EXPECT_THAT(answers(relay, {"a@b.test"}), HasSubstr("250 2.0.0 OK queued"));
+  auto client = relay.client();
+  client.send("HELO app\r\nMAIL FROM:<a@a.test>\r\nQUIT\r\n");
+  EXPECT_THAT(client.rest(), HasSubstr("451 4.7.1 too many"));
+  EXPECT_EQ(relay.log.records("policy").at(0)["rule"], "limit");
+}
+
+TEST(PolicingOfSessions, DefersRecipientsAboveALimitAndTakesTheOthers) {
+  LiveSession relay(with({limited(policy::LimitUnit::recipients, 2)}));
+  const auto heard = answers(relay, {"a@b.test", "b@b.test", "c@b.test"});
+  EXPECT_THAT(heard, HasSubstr("250 2.1.5 Recipient OK\n250 2.1.5 Recipient OK\n451 4.7.1 too many\n"));
+  ASSERT_EQ(relay.messages().size(), 1U);
+  EXPECT_EQ(relay.messages()[0].envelope.recipients.size(), 2U);
+}
+
+TEST(PolicingOfSessions, CountsNothingThatWasNotAccepted) {
+  LiveSession relay(
+    with({limited(policy::LimitUnit::messages, 1), on_subject(rule("no", Action::reject), "bad")})
+  );
+  EXPECT_THAT(answers(relay, {"a@b.test"}, "bad"), HasSubstr("550 5.7.1 no"));
+  EXPECT_THAT(answers(relay, {"a@b.test"}, "bad"), HasSubstr("550 5.7.1 no"));
+  EXPECT_THAT(answers(relay, {"a@b.test"}, "good"), HasSubstr("250 2.0.0 OK queued"));
+  EXPECT_THAT(answers(relay, {"a@b.test"}, "good"), HasSubstr("451 4.7.1 too many"));
+}
+
+TEST(PolicingOfSessions, CountNothingForWhoMayNotRelay) {
+  auto rules = with({limited(policy::LimitUnit::messages, 1)});
+  rules.access.allowed = {*Cidr::parse("10.0.0.0/8")};
+  LiveSession relay(rules);
+  auto first = relay.client();
+  EXPECT_THAT(first.reply(), StartsWith("220"));
+  first.send("HELO app\r\nMAIL FROM:<a@a.test>\r\n");
+  for (int i = 0; i < 2; ++i) EXPECT_THAT(first.reply(), StartsWith("250"));
+  auto second = relay.client();
+  EXPECT_THAT(second.reply(), StartsWith("220"));
+  second.send("HELO app\r\nMAIL FROM:<a@a.test>\r\nRCPT TO:<b@b.test>\r\n");
+  for (int i = 0; i < 2; ++i) EXPECT_THAT(second.reply(), StartsWith("250")) << "the first holds no token";
+  EXPECT_THAT(second.reply(), StartsWith("550 5.7.1 Relaying denied"));
+  EXPECT_EQ(relay.rate_limits.buckets(), 0U);
+}
+
+TEST(PolicingOfSessions, WritesDownWhatWasDoneToTheMessage) {
+  LiveSession relay(with({renaming("noreply@s.test"), copying("archive@c.test"), adding("tag", "X-Tag")}));
+  EXPECT_THAT(answers(relay, {"a@b.test"}), HasSubstr("250 2.0.0 OK queued"));
+  const auto records = relay.log.records("policy");
+  ASSERT_EQ(records.size(), 3U);
+  EXPECT_EQ(records[0]["sender"], "a@a.test");
+  EXPECT_EQ(records[0]["new_sender"], "noreply@s.test");
+  EXPECT_EQ(records[1]["copy_to"], "archive@c.test");
+  EXPECT_EQ(records[2]["field"], "X-Tag");
+  EXPECT_FALSE(records[2].contains("recipients"));
+  EXPECT_EQ(relay.messages().at(0).envelope.reverse_path.to_text(), "noreply@s.test");
+}
+
+session::Rules bound(bool covers_header) {
+  auto all = LiveSession::allowing_loopback();
+  all.sender_bindings = std::make_shared<const policy::SenderBindings>(
+    policy::SenderBindings{{"own", {}, {*Cidr::parse("127.0.0.0/8")}, {"a.test"}, covers_header}}
+  );
+  return all;
+}
+
+TEST(SenderCheckOfSessions, RefusesASenderThatIsAnothersAtMail) {
+  LiveSession relay(bound(false));
+  auto client = relay.client();
+  client.send("HELO app\r\nMAIL FROM:<a@bank.test>\r\nMAIL FROM:<a@a.test>\r\nQUIT\r\n");
+  EXPECT_THAT(client.rest(), HasSubstr("as a user who may\r\n250 2.1.0 Sender OK\r\n"));
+  const auto records = relay.log.records("rejection");
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0]["sender"], "a@bank.test");
+}
+
+TEST(SenderCheckOfSessions, RefusesAFromThatIsAnothersAtTheEndOfData) {
+  LiveSession relay(bound(true));
+  const auto heard = answers(relay, {"a@b.test"}, "x\r\nFrom: boss@bank.test");
+  EXPECT_THAT(heard, HasSubstr("550 5.7.1 From in the header is not for 127.0.0.1"));
+  EXPECT_TRUE(relay.messages().empty());
+  EXPECT_THAT(answers(relay, {"a@b.test"}, "x\r\nFrom: me@a.test"), HasSubstr("250 2.0.0 OK queued"));
 }
 
 TEST(PolicingOfSessions, RefusesASenderAtMail) {

@@ -78,6 +78,35 @@ TEST(Records, KeepWhichSmarthostARuleNamed) {
   EXPECT_EQ(parse_envelope(to_payload(stored)).error().code, Errc::corrupt) << "not one for each recipient";
 }
 
+TEST(Records, KeepWhatIsChangedInAHeader) {
+  auto stored = envelope();
+  stored.envelope.size = 50;
+  stored.envelope.edits = {"X-Tag: yes\r\nFrom: <a@b.test>\r\n", {"From", "X-Secret"}, 40};
+  const auto payload = to_payload(stored);
+  EXPECT_EQ(parse_envelope(payload), stored);
+  std::string again;
+  nlohmann::json::to_cbor(nlohmann::json::from_cbor(payload), again);
+  EXPECT_EQ(payload, again) << "in the order of the others";
+  stored.envelope.edits = {"X-Tag: yes\r\n", {}, 0};
+  EXPECT_EQ(parse_envelope(to_payload(stored)), stored);
+  stored.envelope.edits = {};
+  EXPECT_EQ(parse_envelope(to_payload(stored)), stored) << "as an older relay writes it";
+}
+
+TEST(Records, WithHeaderEditsThatWouldEndAHeaderAreCorrupt) {
+  const std::vector<mail::HeaderEdits> bad{
+    {"X: y\r\n\r\nbody\r\n", {}, 0}, {"X: y", {}, 0}, {"", {"a b"}, 0}, {"", {"X"}, 51}
+  };
+  for (const auto& edits : bad) {
+    auto stored = envelope();
+    stored.envelope.size = 50;
+    stored.envelope.edits = edits;
+    const auto read = parse_envelope(to_payload(stored));
+    ASSERT_FALSE(read) << edits.added;
+    EXPECT_EQ(read.error().code, Errc::corrupt);
+  }
+}
+
 TEST(Records, OfAnOlderRelayAreForAllRecipientsAndReportedToNobody) {
   const auto waiting = parse_waiting(
     "\xa5garrival\x01"
