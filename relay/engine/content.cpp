@@ -3,7 +3,7 @@
 #include <functional>
 #include <utility>
 
-#include "relay/mail/header_edit.hpp"
+#include "relay/mail/field_filter.hpp"
 #include "relay/net/completion.hpp"
 
 namespace relay::engine {

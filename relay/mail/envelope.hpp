@@ -10,7 +10,7 @@
 #include "relay/base/clock.hpp"
 #include "relay/mail/address.hpp"
 #include "relay/mail/dsn_request.hpp"
-#include "relay/mail/header_edit.hpp"
+#include "relay/mail/field_filter.hpp"
 
 namespace relay::mail {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "relay/mail/envelope.hpp"
-#include "relay/mail/header_edit.hpp"
+#include "relay/mail/field_filter.hpp"
 #include "relay/policy/rules.hpp"
 
 namespace relay::session {

@@ -1,10 +1,10 @@
-/// policy/glob, header_fields, rules and sender_bindings, mail/mailboxes and header_edit. Input: a line of pieces (their sizes, as digits), a pattern, a text, a sender and a
+/// policy/glob, header_fields, rules and sender_bindings, mail/mailboxes and field_filter. Input: a line of pieces (their sizes, as digits), a pattern, a text, a sender and a
 /// recipient, a line each; then a block of octets, two a rule, that say what it asks for and does; then a header.
 
 #include <string>
 #include <vector>
 
-#include "relay/mail/header_edit.hpp"
+#include "relay/mail/field_filter.hpp"
 #include "relay/mail/mailboxes.hpp"
 #include "relay/policy/glob.hpp"
 #include "relay/policy/rules.hpp"

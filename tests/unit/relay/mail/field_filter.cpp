@@ -1,4 +1,4 @@
-#include "relay/mail/header_edit.hpp"
+#include "relay/mail/field_filter.hpp"
 
 #include <gmock/gmock.h>
 
