@@ -41,6 +41,22 @@ void parse_network(const Fields& network, Spec& spec) {
   network.inner("proxyProtocol").read("trustedNetworks", spec.proxy_trusted);
 }
 
+void parse_mode(const Fields& from, Spec& spec) {
+  from.read("mode", spec.mode);
+  from.read("redirectTo", spec.redirect_to);
+  const auto allowlist = from.inner("allowlist");
+  allowlist.read("recipients", spec.allowed);
+  allowlist.read("others", spec.others);
+}
+
+void parse_mending(const Fields& mending, Spec& spec) {
+  mending.read("unqualifiedDomain", spec.unqualified_domain);
+  mending.read("addMissingDate", spec.adds_missing_date);
+  mending.read("addMissingMessageId", spec.adds_missing_message_id);
+  mending.read("addMissingFrom", spec.adds_missing_from);
+  mending.read("hideClientAddress", spec.hides_client_address);
+}
+
 void parse_mail(const Fields& from, Spec& spec) {
   const auto helo = from.inner("helo");
   helo.read("from", spec.helo_from);
@@ -146,6 +162,8 @@ SmtpRelay parse(const Json& object) {
   parse_image(spec, parsed.spec);
   parse_network(spec.inner("network"), parsed.spec);
   parse_mail(spec, parsed.spec);
+  parse_mode(spec, parsed.spec);
+  parse_mending(spec.inner("receive").inner("mending"), parsed.spec);
   parse_operation(spec, parsed.spec);
   parse_pods(spec, parsed.spec);
   parse_scheduling(spec, parsed.spec);

@@ -57,6 +57,15 @@ struct Spec {
   std::optional<KeyReference> passwd_client;
   Delivery delivery;
   std::vector<Policy> policies;
+  std::string mode = "Deliver";      ///< Deliver, Capture, Redirect, Allowlist
+  std::string redirect_to;           ///< of Redirect
+  std::vector<std::string> allowed;  ///< allowlist.recipients
+  std::string others = "Capture";    ///< allowlist.others: Capture, Reject
+  std::string unqualified_domain;    ///< receive.mending; likewise
+  bool adds_missing_date = false;
+  bool adds_missing_message_id = false;
+  bool adds_missing_from = false;
+  bool hides_client_address = false;
   std::vector<Dkim> dkim;
   Bounces bounces;
   std::string tls_reports_from;

@@ -33,12 +33,13 @@ inline constexpr std::string_view kPodSecurityAllowed = "PodSecurityAllowed";
 inline constexpr std::string_view kPortAvailable = "PortAvailable";
 inline constexpr std::string_view kSourceAddressPreserved = "SourceAddressPreserved";
 inline constexpr std::string_view kCordonAware = "CordonAware";
+inline constexpr std::string_view kMailLeaves = "MailLeaves";
 inline constexpr std::string_view kPaused = "Paused";
-inline constexpr std::string_view kAll[] = {kReady,           kProgressing,
-                                            kDegraded,        kConfigValid,
-                                            kSecretsResolved, kPodSecurityAllowed,
-                                            kPortAvailable,   kSourceAddressPreserved,
-                                            kCordonAware,     kPaused};
+inline constexpr std::string_view kAll[] = {
+  kReady,           kProgressing,        kDegraded,      kConfigValid,
+  kSecretsResolved, kPodSecurityAllowed, kPortAvailable, kSourceAddressPreserved,
+  kCordonAware,     kMailLeaves,         kPaused
+};
 }  // namespace condition
 
 /// Which version of a Secret is in use; never its values or their hashes.

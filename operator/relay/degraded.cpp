@@ -48,7 +48,7 @@ bool is_fault(const api::Condition& said) {
   if (said.type == condition::kCordonAware) return says(&said, "False", "NotTold");
   if (said.type == condition::kSecretsResolved && says(&said, "Unknown", "Forbidden")) return true;
   const bool has_other_sense = said.type == condition::kProgressing || said.type == condition::kDegraded ||
-                               said.type == condition::kPaused;
+                               said.type == condition::kPaused || said.type == condition::kMailLeaves;
   return !has_other_sense && said.status == "False";
 }
 

@@ -42,6 +42,8 @@ constexpr Telling kTellings[] = {
   {condition::kCordonAware, "True", "NodesCordoned", Type::normal, When::turned_or_said},
   {condition::kCordonAware, "False", "NotTold", Type::warning, When::turned_or_said},
   {condition::kCordonAware, "Unknown", "Forbidden", Type::warning, When::turned},
+  {condition::kMailLeaves, "False", "", Type::warning, When::turned_or_said},
+  {condition::kMailLeaves, "True", "Delivered", Type::normal, When::regained},
   {condition::kPodSecurityAllowed, "False", "", Type::warning, When::turned_or_said},
   {condition::kPodSecurityAllowed, "True", "", Type::normal, When::mended},
   {condition::kPortAvailable, "False", "", Type::warning, When::turned},

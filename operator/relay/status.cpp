@@ -203,6 +203,31 @@ Verdict cordon_aware(const Plan& plan) {
   return {"True", "NodesCordoned", "relays drain on cordoned nodes: " + named(cordons.nodes)};
 }
 
+/// What the mode does to mail that is accepted. A mode is somebody's wish, and no fault; but nobody should forget it.
+Verdict mail_leaves(const Plan& plan, const api::Spec& spec) {
+  if (plan.is_paused || !plan.findings.empty())
+    return {
+      "Unknown", "NotApplied",
+      "mode is " + spec.mode +
+        ", but nothing is applied, see Paused and Ready: relays go on in the mode of before"
+    };
+  if (spec.mode == "Capture")
+    return {
+      "False", "Captured",
+      "mode is Capture: accepted mail is kept on hold and none leaves, until `relayctl queue release --state "
+      "captured`"
+    };
+  if (spec.mode == "Redirect")
+    return {"False", "Redirected", "mode is Redirect: all mail goes to " + spec.redirect_to + " instead"};
+  if (spec.mode == "Allowlist")
+    return {
+      "False", "Allowlisted",
+      "mode is Allowlist: mail leaves for allowlist.recipients alone, all other is " +
+        std::string(spec.others == "Reject" ? "refused" : "kept on hold")
+    };
+  return {"True", "Delivered", "mode is Deliver: all accepted mail is sent to its recipients"};
+}
+
 std::string line_that_admits_pods_to(const std::string& name_space) {
   return "run: kubectl label namespace " + name_space +
          " pod-security.kubernetes.io/enforce=privileged --overwrite";
@@ -299,6 +324,7 @@ api::Status next_status(
     source_verdict(plan, relay.status.find(condition::kSourceAddressPreserved))
   );
   set(condition::kCordonAware, cordon_aware(plan));
+  set(condition::kMailLeaves, mail_leaves(plan, relay.spec));
   set(condition::kPaused, paused(plan));
   set(condition::kDegraded, degraded(relay, status, plan, rollout));
   status.observed_generation = relay.generation;

@@ -77,6 +77,19 @@ OrderedJson health_fail_on(const Spec& spec) {
   for (const auto& fault : spec.health_fail_on) faults.push_back(snake_case(fault));
   return faults.empty() ? OrderedJson() : faults;
 }
+/// What only another mode needs is written all the same: the mode may come through `envFrom`.
+OrderedJson mode(const Spec& spec) {
+  static const Spec usual;
+  return spec.mode == usual.mode ? OrderedJson() : OrderedJson(snake_case(spec.mode));
+}
+OrderedJson mode_others(const Spec& spec) {
+  static const Spec usual;
+  return spec.others == usual.others ? OrderedJson() : OrderedJson(snake_case(spec.others));
+}
+template <auto Member>
+OrderedJson on_if(const Spec& spec) {
+  return spec.*Member ? OrderedJson("on") : OrderedJson();
+}
 OrderedJson filled_in_later(const Spec&) { return {}; }
 /// Relays of older images do not know it, and those that do look where the pod has it.
 OrderedJson its_default(const Spec&) { return {}; }
@@ -129,6 +142,15 @@ constexpr std::array kRows{
   Row{"hidden_sources", "spec.access.hiddenSources", field<&Spec::hidden_sources>},
   Row{"policies", "spec.policies", policies},
   Row{"sender_bindings", "spec.access.senderBindings", sender_bindings},
+  Row{"mode", "spec.mode", mode},
+  Row{"mode_redirect_to", "spec.redirectTo", unless_default<&Spec::redirect_to>},
+  Row{"mode_allowed", "spec.allowlist.recipients", unless_default<&Spec::allowed>},
+  Row{"mode_others", "spec.allowlist.others", mode_others},
+  Row{"mend_unqualified_domain", "spec.receive.mending.unqualifiedDomain", unless_default<&Spec::unqualified_domain>},
+  Row{"mend_date", "spec.receive.mending.addMissingDate", on_if<&Spec::adds_missing_date>},
+  Row{"mend_message_id", "spec.receive.mending.addMissingMessageId", on_if<&Spec::adds_missing_message_id>},
+  Row{"mend_from", "spec.receive.mending.addMissingFrom", on_if<&Spec::adds_missing_from>},
+  Row{"received_hides_client", "spec.receive.mending.hideClientAddress", on_if<&Spec::hides_client_address>},
   Row{"hidden_sources_file", "", its_default},
   Row{"tls_mode", "spec.tls.mode", tls_mode},
   Row{"tls_certificate_file", "spec.tls.secretRef", tls_certificate_file, kMount},

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "relay/app/admin_queue.hpp"
+#include "relay/app/mode.hpp"
 #include "relay/base/text.hpp"
 #include "relay/net/completion.hpp"
 
@@ -88,6 +89,7 @@ Awaitable<Response> status(Subject& subject, engine::Engine& engine, const Reque
         {{"ready", !unready_reason(subject)},
          {"reason", unready_reason(subject).value_or("")},
          {"drained", subject.state.is_drained()},
+         {"mode", mode_in(subject.metrics)},
          {"waiting", number(Gauge::queue_messages)},
          {"waiting_bytes", number(Gauge::queue_octets)},
          {"failed", number(Gauge::failed_messages)},

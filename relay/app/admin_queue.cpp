@@ -67,8 +67,8 @@ Result<engine::Selection> selection_of(const std::function<std::string(const cha
   selection.recipient = value("recipient");
   selection.state = value("state");
   const auto& state = selection.state;
-  if (!state.empty() && state != "waiting" && state != "held" && state != "failed")
-    return permanent(Errc::invalid_argument, "`state` must be waiting, held or failed");
+  if (!state.empty() && state != "waiting" && state != "held" && state != "captured" && state != "failed")
+    return permanent(Errc::invalid_argument, "`state` must be waiting, held, captured or failed");
   return selection;
 }
 
@@ -183,8 +183,8 @@ namespace {
 bool is_hurry(const Change& change) {
   const auto& selection = change.selection;
   return change.action == QueueAction::retry && !selection.id && selection.sender.empty() &&
-         selection.recipient.empty() && change.places.empty() && selection.state != "held" &&
-         selection.state != "failed";
+         selection.recipient.empty() && change.places.empty() &&
+         (selection.state.empty() || selection.state == "waiting");
 }
 
 /// Whether mail waits for it; what can't be read may be mail.

@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "relay/app/mode.hpp"
 #include "relay/app/pages.hpp"
 #include "relay/app/version.hpp"
 #include "relay/base/text.hpp"
@@ -55,6 +56,7 @@ Response unless(const std::optional<std::string>& reason) {
 void add_queue(const Subject& subject, nlohmann::ordered_json& facts) {
   using metrics::Gauge;
   const auto number = [&](Gauge gauge) { return static_cast<std::uint64_t>(subject.metrics.read(gauge)); };
+  facts["mode"] = mode_in(subject.metrics);
   facts["accepting"] = !subject.state.is_turning_away();
   // Before the queue: what a session brought is counted by the time that it has ended.
   facts["sessions"] = subject.sessions == nullptr ? 0 : subject.sessions->load();

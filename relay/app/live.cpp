@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "relay/config/guard.hpp"
 #include "relay/config/policy_rules.hpp"
 #include "relay/config/sender_bindings.hpp"
 
@@ -135,6 +136,11 @@ std::shared_ptr<const session::Rules> Live::make_rules(const Files& files) {
   if (!settings_.sender_bindings.empty())
     rules->sender_bindings =
       std::make_shared<const policy::SenderBindings>(config::sender_bindings(settings_));
+  rules->guard = config::guard_of(settings_);
+  rules->limits.unqualified_domain = settings_.mend_unqualified_domain;
+  rules->mends_date = settings_.mend_date == config::Switch::on;
+  rules->mends_message_id = settings_.mend_message_id == config::Switch::on;
+  rules->mends_from = settings_.mend_from == config::Switch::on;
   rules->users = users_.make(settings_, files);
   rules->wants_users = !settings_.auth_users_file.empty();
   rules->auth_needs_tls = settings_.auth_requires_tls == config::Switch::on;
@@ -158,6 +164,8 @@ std::shared_ptr<const engine::Limits> Live::make_limits(const outbound::Plan& pl
   limits->routes = plan.routes;
   limits->signing = maker_.make_rules(settings_, files);
   limits->bulk_senders = settings_.bulk_senders;
+  limits->guard = config::guard_of(settings_);
+  limits->hides_clients = settings_.received_hides_client == config::Switch::on;
   if (const auto from = mail::Address::parse(settings_.bounce_from)) limits->reports.from = *from;
   limits->reports.max_returned = settings_.bounce_max_size;
   limits->reports.rate = settings_.bounce_rate;

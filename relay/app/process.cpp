@@ -4,6 +4,7 @@
 #include <csignal>
 
 #include "relay/app/host_facts.hpp"
+#include "relay/app/mode.hpp"
 
 namespace relay::app {
 namespace {
@@ -79,6 +80,7 @@ Process::Process(ConfigSource source, const config::Settings& settings)
     metrics::Gauge::start_time_seconds, static_cast<double>(subject_.start.time_since_epoch().count()) / 1000
   );
   metrics_.set(metrics::Gauge::users, static_cast<double>(live_.users()));
+  publish_mode(metrics_, log_, live_.settings().mode);
   metrics_.set(metrics::Gauge::durable, settings_.durability == config::Durability::strict ? 1 : 0);
 }
 

@@ -1,6 +1,7 @@
 /// What a running relay does about once a second: it follows settings, files, annotations and its own health.
 
 #include "relay/app/host_facts.hpp"
+#include "relay/app/mode.hpp"
 #include "relay/app/process.hpp"
 #include "relay/app/text_file.hpp"
 #include "relay/app/trust_anchors.hpp"
@@ -65,6 +66,7 @@ void Process::reload() {
   if (*files != files_ && !is_settled) return;
   const bool hop_changed = live_.apply(settings, *files);
   metrics_.set(metrics::Gauge::users, static_cast<double>(live_.users()));
+  publish_mode(metrics_, log_, live_.settings().mode);
   files_ = std::move(*files);
   log_.follow(live_.settings(), files_);
   resolver_.use(resolver_files(live_.settings()));

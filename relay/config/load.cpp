@@ -6,6 +6,7 @@
 #include <set>
 
 #include "relay/base/text.hpp"
+#include "relay/config/guard.hpp"
 #include "relay/config/object_tables.hpp"
 #include "relay/mail/utf8.hpp"
 
@@ -184,6 +185,18 @@ void check_together(Loaded& loaded) {
   require(
     s.sender_bindings.size() <= kMaxSenderBindings, "sender_bindings",
     "more than " + std::to_string(kMaxSenderBindings) + " entries"
+  );
+  require(
+    s.mode != policy::Mode::redirect || !s.mode_redirect_to.empty(), "mode",
+    "`redirect` needs an address to send all mail to: set mode_redirect_to"
+  );
+  require(
+    s.mode != policy::Mode::allowlist || !s.mode_allowed.empty(), "mode",
+    "`allowlist` needs recipients to send mail to: set mode_allowed; for none at all there is `capture`"
+  );
+  require(
+    s.mode_allowed.size() <= kMaxAllowed, "mode_allowed",
+    "more than " + std::to_string(kMaxAllowed) + " patterns"
   );
   const bool has_tls = wants_client_tls(s) && !s.tls_certificate_file.empty();
   require(

@@ -113,6 +113,64 @@ const std::array kTable{
     OBJECTS(sender_bindings, SenderBinding)
   },
   Setting{
+    "mode", Shape::text, "deliver, capture, redirect or allowlist", "deliver", Reload::live,
+    "Which accepted mail leaves, for relays that are not in production. `capture`: none, it is kept in the "
+    "spool, on hold, until it is released (`relayctl queue release --state captured`) or deleted; "
+    "`redirect`: all of it goes to `mode_redirect_to`, with `X-Original-To:` for those whom it was for; "
+    "`allowlist`: what is for recipients of `mode_allowed` does. It counts for what waits already, and for "
+    "reports: none leaves that the mode keeps in.",
+    ROW_ACCESS(mode, any<&S::mode>)
+  },
+  Setting{
+    "mode_redirect_to", Shape::text, "an address such as test@example.org, or nothing", "", Reload::live,
+    "Whom `mode` redirect sends all mail to.",
+    ROW_ACCESS(mode_redirect_to, address_or_nothing<&S::mode_redirect_to>)
+  },
+  Setting{
+    "mode_allowed", Shape::list,
+    "at most 256 patterns such as qa.example.org, *.example.org or tester-*@example.com", "", Reload::live,
+    "Recipients that `mode` allowlist sends mail to: domains, or addresses, `*` for anything and `?` for one "
+    "octet.",
+    ROW_ACCESS(mode_allowed, globs<&S::mode_allowed>)
+  },
+  Setting{
+    "mode_others", Shape::text, "capture or reject", "capture", Reload::live,
+    "What `mode` allowlist does with all others: kept on hold, or refused with 550 5.7.1 when they are "
+    "named. Mail that is accepted already is kept on hold in any case.",
+    ROW_ACCESS(mode_others, any<&S::mode_others>)
+  },
+  Setting{
+    "mend_unqualified_domain", Shape::text, "a host name, or nothing", "", Reload::live,
+    "Goes behind addresses without a domain (`root`) of clients that may relay: in MAIL and RCPT, and in "
+    "From, "
+    "Sender, Reply-To, To and Cc (RFC 5321 section 6.4). Empty: MAIL and RCPT with such an address get 501, "
+    "and a "
+    "header stays as it is. It counts for connections from then on.",
+    ROW_ACCESS(mend_unqualified_domain, host_name<&S::mend_unqualified_domain>)
+  },
+  Setting{
+    "mend_date", Shape::text, "on or off", "off", Reload::live,
+    "`on`: a message without Date, which RFC 5322 section 3.6 demands, gets that of its reception.",
+    ROW_ACCESS(mend_date, any<&S::mend_date>)
+  },
+  Setting{
+    "mend_message_id", Shape::text, "on or off", "off", Reload::live,
+    "`on`: a message without Message-ID gets one of its own.",
+    ROW_ACCESS(mend_message_id, any<&S::mend_message_id>)
+  },
+  Setting{
+    "mend_from", Shape::text, "on or off", "off", Reload::live,
+    "`on`: a message without From, which RFC 5322 section 3.6 demands, gets the sender of its envelope "
+    "there.",
+    ROW_ACCESS(mend_from, any<&S::mend_from>)
+  },
+  Setting{
+    "received_hides_client", Shape::text, "on or off", "off", Reload::live,
+    "`on`: our `Received:` field does not say where a message came from, neither address nor HELO name. Logs "
+    "do.",
+    ROW_ACCESS(received_hides_client, any<&S::received_hides_client>)
+  },
+  Setting{
     "tls_mode", Shape::text, "none, opportunistic or required", "opportunistic", Reload::live,
     "TLS of clients (STARTTLS, RFC 3207). `opportunistic`: offered where there is a certificate; `required`: "
     "mail in the clear gets 530 5.7.0, and there must be a certificate. It counts for connections from then "

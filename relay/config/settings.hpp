@@ -13,6 +13,7 @@
 #include "relay/base/log.hpp"
 #include "relay/base/network.hpp"
 #include "relay/base/units.hpp"
+#include "relay/policy/guard.hpp"
 #include "relay/policy/rules.hpp"
 #include "relay/queue/retry_schedule.hpp"
 #include "relay/queue/token_bucket.hpp"
@@ -222,6 +223,15 @@ struct Settings {
   Networks host_addresses;
   std::vector<PolicyRule> policies;
   std::vector<SenderBinding> sender_bindings;
+  policy::Mode mode = policy::Mode::deliver;
+  std::string mode_redirect_to;
+  std::vector<std::string> mode_allowed;
+  policy::Others mode_others = policy::Others::capture;
+  std::string mend_unqualified_domain;
+  Switch mend_date = Switch::off;
+  Switch mend_message_id = Switch::off;
+  Switch mend_from = Switch::off;
+  Switch received_hides_client = Switch::off;
   ClientTls tls_mode = ClientTls::opportunistic;
   std::string tls_certificate_file;
   std::string tls_key_file;

@@ -105,6 +105,15 @@ inline constexpr std::array kLimitUnits{
 inline constexpr std::array kPriorities{
   Word<mail::Priority>{"normal", mail::Priority::normal}, Word<mail::Priority>{"bulk", mail::Priority::bulk}
 };
+inline constexpr std::array kModes{
+  Word<policy::Mode>{"deliver", policy::Mode::deliver}, Word<policy::Mode>{"capture", policy::Mode::capture},
+  Word<policy::Mode>{"redirect", policy::Mode::redirect},
+  Word<policy::Mode>{"allowlist", policy::Mode::allowlist}
+};
+inline constexpr std::array kOthers{
+  Word<policy::Others>{"capture", policy::Others::capture},
+  Word<policy::Others>{"reject", policy::Others::reject}
+};
 constexpr const auto& words(smtp::TlsMode) { return kTlsModes; }
 constexpr const auto& words(smtp::BareLineEndings) { return kBareLineEndings; }
 constexpr const auto& words(Durability) { return kDurabilities; }
@@ -122,6 +131,8 @@ constexpr const auto& words(policy::Action) { return kPolicyActions; }
 constexpr const auto& words(policy::LimitKey) { return kLimitKeys; }
 constexpr const auto& words(policy::LimitUnit) { return kLimitUnits; }
 constexpr const auto& words(mail::Priority) { return kPriorities; }
+constexpr const auto& words(policy::Mode) { return kModes; }
+constexpr const auto& words(policy::Others) { return kOthers; }
 
 // ---- reading and writing ----
 

@@ -42,8 +42,8 @@ void add_options(CLI::App& command, Selection& selection, bool has_all) {
   command.add_option("--recipient", selection.recipient, "An address or a domain")->type_name("ADDRESS");
   command.add_option("--destination", selection.destination, "smarthost/NAME or mx/DOMAIN")
     ->type_name("NAME");
-  command.add_option("--state", selection.state, "waiting, held or failed")
-    ->check(CLI::IsMember({"waiting", "held", "failed"}));
+  command.add_option("--state", selection.state, "waiting, held, captured (held by the mode) or failed")
+    ->check(CLI::IsMember({"waiting", "held", "captured", "failed"}));
   if (has_all) command.add_flag("--all", selection.is_all, "All messages");
 }
 

@@ -171,6 +171,8 @@ std::string status_text(const ordered_json& status) {
   std::string text = status.at("ready").get<bool>()
                        ? "ready\n"
                        : "not ready: " + status.at("reason").get<std::string>() + "\n";
+  const auto mode = status.value("mode", "deliver");  // an older relay has none
+  if (mode != "deliver") text += "mode " + mode + ": not all mail that is accepted leaves by itself\n";
   text += number("waiting") + " messages wait (" + number("waiting_bytes") + " octets), " +
           number("in_flight") + " in flight, " + number("failed") + " kept as failed\n";
   return text + failing_destinations(status);

@@ -115,7 +115,7 @@ class Export {
 
   /// What waited is found as held from then on, apart from what was held before: that is to be on hold there, too.
   Result<void> hold(Selection& selection) {
-    if (selection.state == "held" || selection.state == "failed") return {};
+    if (selection.state == "held" || selection.state == "captured" || selection.state == "failed") return {};
     auto before = selection;
     before.state = "held";
     before.destination.clear();  // others of a message's recipients stand elsewhere

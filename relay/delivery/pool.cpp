@@ -65,6 +65,7 @@ net::Awaitable<std::optional<Job>> Pool::next_job(const Route& route, const Trie
     const bool is_outdated = services_.routes.generation(destination_) != route.generation;
     if (!services_.reporter.may_begin()) stop();
     if (is_stopped_ || is_outdated) co_return std::nullopt;
+    if (tried.empty()) drop_unwanted();
     if (!jobs_[tried].empty()) break;
     if (std::chrono::steady_clock::now() >= deadline) co_return std::nullopt;
     net::Timer timer(context_, deadline);
@@ -77,6 +78,12 @@ net::Awaitable<std::optional<Job>> Pool::next_job(const Route& route, const Trie
   std::optional<Job> job(std::move(jobs.front()));
   jobs.pop_front();
   co_return job;
+}
+
+/// Fresh jobs at the front that nobody wants done any more.
+void Pool::drop_unwanted() {
+  auto& jobs = jobs_[kNone];
+  while (!jobs.empty() && !services_.reporter.still_wants(jobs.front())) jobs.pop_front();
 }
 
 void Pool::attempted(

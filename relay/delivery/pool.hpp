@@ -76,6 +76,7 @@ class Pool {
   [[nodiscard]] std::size_t waiting() const;
   [[nodiscard]] std::size_t fallbacks() const;
   void open_connections();
+  void drop_unwanted();
   void open_connection(const Tried& tried);
   void return_jobs(const Tried& tried);
   void return_all();

@@ -135,6 +135,9 @@ class Reporter {
   virtual ~Reporter() = default;
   /// Whether a delivery that begins now could be recorded.
   [[nodiscard]] virtual bool may_begin() const = 0;
+  /// Whether a job that no host has seen is still to be done, asked when a connection takes it. False: the reporter has it
+  /// back, and no answer follows.
+  [[nodiscard]] virtual bool still_wants(const Job& job) = 0;
   /// A job's answer. Recipients that are `untried` were not judged.
   /// @param sending  how long the exchange of the message took
   virtual void attempted(

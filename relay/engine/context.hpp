@@ -9,6 +9,7 @@
 #include "relay/dkim/rule.hpp"
 #include "relay/metrics/counters.hpp"
 #include "relay/net/io_thread.hpp"
+#include "relay/policy/guard.hpp"
 #include "relay/queue/shape.hpp"
 #include "relay/route/route_table.hpp"
 #include "relay/spool/committer.hpp"
@@ -29,6 +30,8 @@ struct Limits {
     std::make_shared<route::RouteTable>(std::vector<route::SmarthostRule>{});
   std::shared_ptr<const dkim::Rules> signing;  ///< null: nothing is signed
   std::vector<std::string> bulk_senders;
+  policy::Guard guard;         ///< which mail may leave
+  bool hides_clients = false;  ///< our `Received:` does not say where a message came from
   ReportSettings reports;
   milliseconds dead_letter_max_age = std::chrono::hours{168};
   Octets spool_max_size;

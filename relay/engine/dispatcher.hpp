@@ -162,9 +162,16 @@ class Dispatcher {
   void fulfil_wish(const Place& place);
   void conclude(const Attempt& attempt, std::size_t shard);
   void fulfil_wish(const QueueId& id);
+  [[nodiscard]] bool may_start(const Attempt& attempt) const;
   [[nodiscard]] bool is_in_its_queue(const Attempt& attempt) const;
   void reroute(const Attempt& attempt, std::size_t shard);
   void move(const Attempt& attempt, std::size_t shard);
+  [[nodiscard]] std::optional<Place> captured_place(
+    const Attempt& attempt, const std::vector<std::uint32_t>& kept
+  ) const;
+  void note_captured(
+    const Attempt& attempt, const std::vector<std::uint32_t>& kept, const policy::Guard& guard
+  );
   void leave(const Attempt& attempt);
   void postpone(const Attempt& attempt, std::size_t shard);
   void quarantine(const InFlight& message, const std::string& why);
@@ -192,6 +199,11 @@ class Dispatcher {
   std::size_t pauses_ = 0;
   std::size_t connections_ = 0;  // that are ready
 };
+
+/// Whether the mode lets a recipient of an attempt out, by itself or since a person has released it.
+[[nodiscard]] bool may_leave(const policy::Guard& guard, const Attempt& attempt, std::uint32_t recipient);
+/// Whether it lets all pending ones out.
+[[nodiscard]] bool may_leave(const policy::Guard& guard, const Attempt& attempt);
 
 /// Reads what an attempt needs. Blocks for the spool: on a worker. Errors: corrupt or not_found (the message
 /// is damaged); storage_failed, transient.

@@ -39,7 +39,7 @@ void Dispatcher::begin(step::Start start) {
     }
     auto dispatched = fresh_attempt(start.queue, item, std::move(*kept));
     dispatched.attempt.provider = provider;
-    if (!is_in_its_queue(dispatched.attempt)) {
+    if (!may_start(dispatched.attempt)) {
       reroute(dispatched.attempt, start.shard);
       continue;
     }
@@ -90,7 +90,7 @@ void Dispatcher::prepare(const step::Start& start, std::vector<Task> tasks, cons
     }
     dispatched.attempt.provider = provider;
     if (dispatched.attempt.pending.empty()) conclude(dispatched.attempt, start.shard);
-    else if (!is_in_its_queue(dispatched.attempt)) reroute(dispatched.attempt, start.shard);
+    else if (!may_start(dispatched.attempt)) reroute(dispatched.attempt, start.shard);
     else if (auto made = sign(context_, dispatched); !made)
       unreadable({start.queue, task.item, start.shard}, made.error());
     else ready.push_back(std::move(dispatched));
@@ -114,6 +114,7 @@ Result<Attempt> load_attempt(
   if (!signature && signature.error().code != Errc::not_found)
     return tl::unexpected(std::move(signature.error()));
   attempt.place.share = std::move(waiting->share);
+  attempt.place.is_released = waiting->is_released;
   attempt.place.item.sender_was_warned = waiting->sender_was_warned;
   attempt.last = std::move(waiting->last);
   attempt.stored = std::move(*stored);

@@ -61,12 +61,26 @@ log::Record with_origin(log::Record record, const mail::Envelope& envelope, cons
     .with("size", envelope.size);
 }
 
-log::Record reception_record(const mail::Envelope& envelope, const QueueId& id, milliseconds took) {
+std::vector<std::string> captured_texts(const mail::Envelope& envelope) {
+  std::vector<std::string> texts;
+  for (const auto index : envelope.captured) texts.push_back(envelope.recipients[index].to_text());
+  return texts;
+}
+
+/// What the mode has done to a message stands in its record; of a relay in production nothing does.
+log::Record reception_record(
+  const mail::Envelope& envelope, const std::vector<mail::Address>& redirected, const policy::Guard& guard,
+  const QueueId& id, milliseconds took
+) {
   const auto reply = smtp::reply(250, {2, 0, 0}, "OK queued as " + id.to_text());
-  return with_origin(log::info("reception"), envelope, id)
-    .with("message_id", envelope.message_id)
-    .with("reply", reply.to_line())
-    .with("commit_ms", took.count());
+  auto record = with_origin(log::info("reception"), envelope, id)
+                  .with("message_id", envelope.message_id)
+                  .with("reply", reply.to_line())
+                  .with("commit_ms", took.count());
+  if (guard.mode != policy::Mode::deliver) record.with("mode", policy::to_text(guard.mode));
+  if (!redirected.empty()) record.with("original_recipients", to_texts(redirected));
+  if (!envelope.captured.empty()) record.with("captured", captured_texts(envelope));
+  return record;
 }
 
 log::Record refusal_record(const mail::Envelope& envelope, const QueueId& id, const Error& error) {
@@ -105,10 +119,11 @@ class Intake::Message : public session::IncomingMessage {
     const auto& context = intake_.context_;
     const auto begin = context.clock.clock().steady();
     envelope.arrival = context.clock.clock().wall();
-    envelope.received = mail::received_line(envelope, id_, context.limits.limits()->hostname);
+    const auto limits = context.limits.limits();
+    const auto redirected = policy::apply(limits->guard, envelope);
+    envelope.received = received(envelope, redirected, *limits);
     const auto chunks_before = chunks_;
     const bool is_whole = chunks_ == 0;
-    const auto limits = context.limits.limits();
     auto operations = content_operations(last_chunk);
     auto accepted = std::make_shared<Accepted>();
     accepted->id = id_;
@@ -116,10 +131,13 @@ class Intake::Message : public session::IncomingMessage {
     const auto now = context.clock.now();
     accepted->places = new_places(*limits->routes, envelope, id_, lane, now);
     const auto held = held_places(*limits->routes, envelope, id_, lane, now);
+    const auto captured = captured_places(*limits->routes, envelope, id_, lane, now);
     auto& fresh = accepted->fresh;
     fresh = {{envelope, chunks_}, is_whole ? intake_.memory_.keep(std::move(last_chunk)) : nullptr};
     auto records = accept_operations(id_, fresh.stored, accepted->places, held);
     std::move(records.begin(), records.end(), std::back_inserter(operations));
+    auto kept_in = put_all_captured(captured, policy::why_captured(limits->guard));
+    std::move(kept_in.begin(), kept_in.end(), std::back_inserter(operations));
 
     is_committed_ = true;  // from here on the spool decides what becomes of it
     intake_.dispatcher_.announce(accepted->places);
@@ -140,11 +158,22 @@ class Intake::Message : public session::IncomingMessage {
     const auto took = std::chrono::duration_cast<milliseconds>(context.clock.clock().steady() - begin);
     intake_.counters_.add(Counter::messages_received);
     intake_.counters_.add(Counter::octets_received, envelope.size);
-    context.log.write(reception_record(envelope, id_, took));
+    intake_.counters_.add(Counter::recipients_captured, envelope.captured.size());
+    intake_.counters_.add(Counter::recipients_redirected, redirected.size());
+    context.log.write(reception_record(envelope, redirected, limits->guard, id_, took));
     co_return id_;
   }
 
  private:
+  /// What stands on top of the content.
+  [[nodiscard]] std::string received(
+    const mail::Envelope& envelope, const std::vector<mail::Address>& redirected, const Limits& limits
+  ) const {
+    const auto shown = limits.hides_clients ? mail::ClientShown::no : mail::ClientShown::yes;
+    return mail::received_line(envelope, id_, limits.hostname, shown) +
+           policy::original_to_fields(redirected);
+  }
+
   /// docs/spool.md, "end of data": what stands beside envelope and places.
   spool::Operations content_operations(const std::string& last_chunk) {
     spool::Operations operations;

@@ -77,7 +77,7 @@ class Page {
 
  private:
   [[nodiscard]] std::size_t step() const {
-    return selection_.selects_all() ? limit_ - messages_.size() : kMaxPage;
+    return selection_.selects_all() && !selection_.is_for_captured() ? limit_ - messages_.size() : kMaxPage;
   }
 
   Result<std::size_t> add_places(const Part& part, std::string& after) {
@@ -89,6 +89,7 @@ class Page {
       ++visits_;
       const auto queue = queue::QueueName::parse(key.queue);
       const auto destination = queue ? queue->destination.name : key.queue;
+      if (selection_.is_for_captured() && !waiting.is_captured) continue;
       if (!selection_.destination.empty() && selection_.destination != destination) continue;
       ordered_json message{
         {"queue_id", key.id.to_text()},
@@ -102,6 +103,7 @@ class Page {
         {"attempts", waiting.attempts},
         {"last", waiting.last}
       };
+      if (waiting.is_captured) message["captured"] = true;
       add_message(key.id, std::move(message), waiting.share);
     }
     return page->size();
@@ -164,7 +166,7 @@ Result<ordered_json> list_queue(
     return cursor.starts_with(part.mark);
   });
   for (auto part = first == kParts.end() ? kParts.begin() : first; part != kParts.end(); ++part) {
-    const bool is_wanted = selection.state.empty() || selection.state == part->state;
+    const bool is_wanted = selection.may_select(part->state);
     std::optional<std::string> next;
     if (is_wanted) {
       auto added = page.add(*part, std::exchange(after, {}));

@@ -16,8 +16,13 @@ struct Selection {
   std::string sender;       ///< an address, or a domain
   std::string recipient;    ///< an address, or a domain
   std::string destination;  ///< `smarthost/<name>` or `mx/<domain>`
-  std::string state;        ///< `waiting`, `held` or `failed`
+  std::string state;        ///< `waiting`, `held`, `failed`, or `captured`: held since the mode keeps it in
 
+  [[nodiscard]] bool is_for_captured() const { return state == "captured"; }
+  /// Whether places of this state, of the first three, may be among it.
+  [[nodiscard]] bool may_select(std::string_view place_state) const {
+    return state.empty() || state == place_state || (is_for_captured() && place_state == "held");
+  }
   [[nodiscard]] bool selects_all() const {
     return !id && sender.empty() && recipient.empty() && destination.empty();
   }
@@ -25,7 +30,8 @@ struct Selection {
 
 /// One page of waiting, held and failed messages as JSON:
 /// `{"messages": [{queue_id, place, state: waiting|held|failed, destination, sender, recipients: [{address, state,
-///   reply}], size, arrival, due, attempts, last}], "next": "cursor, or empty at the end"}`.
+///   reply}], size, arrival, due, attempts, last}], "next": "cursor, or empty at the end"}`; with `"captured": true`
+/// what is held since the mode of the relay keeps it in.
 /// A message that waits for several destinations is there once for each. `place` names one of them for good
 /// (queue_walk.hpp).
 ///

@@ -44,6 +44,15 @@ class Outbox::Destination : public delivery::Reporter {
 
   [[nodiscard]] bool may_begin() const override { return !context().committer.has_failed_for_good(); }
 
+  bool still_wants(const delivery::Job& job) override {
+    const auto limits = context().limits.limits();
+    if (limits->guard.mode == policy::Mode::deliver) return true;
+    if (may_leave(limits->guard, outbox_.at(destination_, job.id))) return true;
+    auto [attempt, begun] = outbox_.take(destination_, job.id);
+    dispatcher().put_back(attempt, shard());  // who takes it up again captures it
+    return false;
+  }
+
   void attempted(
     delivery::Job job, smtp::MessageOutcome outcome, delivery::Peer peer, std::chrono::nanoseconds sending
   ) override {
@@ -228,6 +237,10 @@ std::optional<delivery::Job> Outbox::make_job(Dispatched dispatched) {
   }
   taken_.emplace(key, Taken{std::move(attempt), context_.clock.clock().steady()});
   return job;
+}
+
+const Attempt& Outbox::at(const route::Destination& destination, const QueueId& id) const {
+  return taken_.at(TakenKey{destination, id}).attempt;
 }
 
 Outbox::Taken Outbox::take(const route::Destination& destination, const QueueId& id) {

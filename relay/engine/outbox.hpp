@@ -46,6 +46,7 @@ class Outbox : public Shipper {
   Destination& at(const route::Destination& destination);
   void forget_idle();
   [[nodiscard]] std::optional<delivery::Job> make_job(Dispatched dispatched);
+  [[nodiscard]] const Attempt& at(const route::Destination& destination, const QueueId& id) const;
   Taken take(const route::Destination& destination, const QueueId& id);
 
   Context context_;

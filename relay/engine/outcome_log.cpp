@@ -95,13 +95,16 @@ void log_reports(
     counters.add(Counter::reports);
     auto actions = nlohmann::ordered_json::array();
     for (const auto& action : reported.actions) actions.push_back(action);
-    const auto due = message.places.front().item.key.due;
+    // Without a place it is on hold: the mode of the relay keeps it in.
+    const auto now = context.clock.now();
+    const auto due = message.places.empty() ? now : message.places.front().item.key.due;
     context.log.write(log::info("report")
                         .with("queue_id", attempt.id().to_text())
                         .with("report_id", message.id.to_text())
                         .with("to", attempt.stored.envelope.reverse_path.to_text())
                         .with("actions", std::move(actions))
-                        .with("sent_in", to_seconds(std::max(due - context.clock.now(), milliseconds{0}))));
+                        .with("captured", message.places.empty())
+                        .with("sent_in", to_seconds(std::max(due - now, milliseconds{0}))));
   }
 }
 

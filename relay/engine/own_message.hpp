@@ -17,6 +17,7 @@ enum class Way : std::uint8_t {
   report,  ///< by MX in spite of TLS that fails: route::report_destination()
 };
 
+/// The mode of the relay counts for it as for all mail: it may stand on hold from the start, or go elsewhere.
 /// @param envelope  its size is filled in
 /// @param content   CRLF lines
 /// @param due       when it is first tried

@@ -19,13 +19,28 @@ std::vector<Place> places_of(Split split, bool is_whole, queue::Lane lane, const
   return places;
 }
 
-/// Recipients that no rule holds.
+bool is_in(const std::vector<std::uint32_t>& ascending, std::uint32_t index) {
+  return std::binary_search(ascending.begin(), ascending.end(), index);
+}
+
+/// Recipients that neither a rule holds nor the mode keeps in.
 std::vector<std::uint32_t> not_held(const mail::Envelope& envelope) {
   std::vector<std::uint32_t> waiting;
   for (std::uint32_t index = 0; index < envelope.recipients.size(); ++index) {
-    if (!std::binary_search(envelope.held.begin(), envelope.held.end(), index)) waiting.push_back(index);
+    if (!is_in(envelope.held, index) && !is_in(envelope.captured, index)) waiting.push_back(index);
   }
   return waiting;
+}
+
+/// @param behind  how much later than `due` their keys are
+std::vector<Place> places_on_hold(
+  const route::RouteTable& routes, const mail::Envelope& envelope, const std::vector<std::uint32_t>& held,
+  milliseconds behind, const QueueId& id, queue::Lane lane, WallTime due
+) {
+  if (held.empty()) return {};
+  auto split = routes.split(envelope, held);
+  const bool is_whole = split.size() == 1 && held.size() == envelope.recipients.size();
+  return places_of(std::move(split), is_whole, lane, {{due + behind, id}, due, 0, envelope.size, due});
 }
 
 }  // namespace
@@ -34,7 +49,7 @@ std::vector<Place> new_places(
   const route::RouteTable& routes, const mail::Envelope& envelope, const QueueId& id, queue::Lane lane,
   WallTime due
 ) {
-  const bool holds_some = !envelope.held.empty();
+  const bool holds_some = !envelope.held.empty() || !envelope.captured.empty();
   auto split = holds_some ? routes.split(envelope, not_held(envelope)) : routes.split(envelope);
   const bool is_whole = split.size() == 1 && !holds_some;
   return places_of(std::move(split), is_whole, lane, {{due, id}, due, 0, envelope.size, due});
@@ -44,11 +59,14 @@ std::vector<Place> held_places(
   const route::RouteTable& routes, const mail::Envelope& envelope, const QueueId& id, queue::Lane lane,
   WallTime due
 ) {
-  if (envelope.held.empty()) return {};
-  auto split = routes.split(envelope, envelope.held);
-  const bool is_whole = split.size() == 1 && envelope.held.size() == envelope.recipients.size();
-  const auto key = due + milliseconds{1};
-  return places_of(std::move(split), is_whole, lane, {{key, id}, due, 0, envelope.size, due});
+  return places_on_hold(routes, envelope, envelope.held, milliseconds{1}, id, lane, due);
+}
+
+std::vector<Place> captured_places(
+  const route::RouteTable& routes, const mail::Envelope& envelope, const QueueId& id, queue::Lane lane,
+  WallTime due
+) {
+  return places_on_hold(routes, envelope, envelope.captured, milliseconds{2}, id, lane, due);
 }
 
 route::Destination routed_anew(
@@ -75,21 +93,41 @@ std::string key_of(const Place& place) { return due_key(place.queue, place.item.
 
 namespace {
 
-std::string payload_of(const Place& place, std::string last) {
+spool::Waiting waiting_at(const Place& place, std::string last) {
   const auto& item = place.item;
-  const spool::Waiting waiting{item.arrival,   item.size,   item.attempts,         std::move(last),
-                               item.scheduled, place.share, item.sender_was_warned};
-  return spool::to_payload(waiting);
+  return {item.arrival,           item.size, item.attempts,    std::move(last), item.scheduled, place.share,
+          item.sender_was_warned, false,     place.is_released};
 }
 
 }  // namespace
 
 spool::Operation put_place(const Place& place, std::string last) {
-  return spool::put_record(Family::due, key_of(place), payload_of(place, std::move(last)));
+  return spool::put_record(Family::due, key_of(place), spool::to_payload(waiting_at(place, std::move(last))));
 }
 
 spool::Operation put_held(const Place& place) {
-  return spool::put_record(Family::held, key_of(place), payload_of(place, {}));
+  return spool::put_record(Family::held, key_of(place), spool::to_payload(waiting_at(place, {})));
+}
+
+spool::Operation put_captured(const Place& place, std::string why) {
+  auto waiting = waiting_at(place, std::move(why));
+  waiting.is_captured = true;
+  return spool::put_record(Family::held, key_of(place), spool::to_payload(waiting));
+}
+
+spool::Operations put_all_captured(const std::vector<Place>& places, const std::string& why) {
+  spool::Operations operations;
+  for (const auto& place : places) operations.push_back(put_captured(place, why));
+  return operations;
+}
+
+std::optional<Place> with_free_held_key(const spool::Store& store, Place place) {
+  while (true) {
+    const auto there = store.place(Family::held, key_of(place));
+    if (!there && there.error().code == Errc::storage_failed) return std::nullopt;
+    if (!there && there.error().code == Errc::not_found) return place;
+    place.item.key.due += milliseconds{1};
+  }
 }
 
 spool::Operations accept_operations(

@@ -17,6 +17,7 @@ struct Place {
   queue::QueueName queue;
   queue::Item item;
   std::vector<std::uint32_t> share;  ///< recipients, as indices into the envelope; empty: all of them
+  bool is_released = false;          ///< a person has let it out, whatever the mode of the relay
 };
 
 /// What of a message is still in memory from its acceptance.
@@ -32,7 +33,7 @@ struct Accepted {
   Fresh fresh;
 };
 
-/// The places of a new message, without recipients that a rule holds.
+/// The places of a new message, without recipients that a rule holds or the mode keeps in.
 /// @param due  when it is first tried; also its arrival, by the clock of the queue
 [[nodiscard]] std::vector<Place> new_places(
   const route::RouteTable& routes, const mail::Envelope& envelope, const QueueId& id, queue::Lane lane,
@@ -42,6 +43,12 @@ struct Accepted {
 /// The places, on hold, of those that a rule holds; mostly none. Their keys are a moment behind those of new_places(): both
 /// may lead to one queue, and a person may hold the others, too.
 [[nodiscard]] std::vector<Place> held_places(
+  const route::RouteTable& routes, const mail::Envelope& envelope, const QueueId& id, queue::Lane lane,
+  WallTime due
+);
+
+/// The same, of those that the mode keeps in (Envelope::captured), a moment behind again.
+[[nodiscard]] std::vector<Place> captured_places(
   const route::RouteTable& routes, const mail::Envelope& envelope, const QueueId& id, queue::Lane lane,
   WallTime due
 );
@@ -65,6 +72,14 @@ struct Accepted {
 [[nodiscard]] spool::Operation put_place(const Place& place, std::string last = {});
 /// On hold: not of the schedule before it is released.
 [[nodiscard]] spool::Operation put_held(const Place& place);
+/// The same, since the mode keeps it in. @param why  policy::why_captured()
+[[nodiscard]] spool::Operation put_captured(const Place& place, std::string why);
+/// The place with a key in `held` that does not take that of others of the same message, who may be held in the same queue.
+/// Nothing: the spool could not be read just now. Reads it: on a worker.
+[[nodiscard]] std::optional<Place> with_free_held_key(const spool::Store& store, Place place);
+
+/// The operations that put them there.
+[[nodiscard]] spool::Operations put_all_captured(const std::vector<Place>& places, const std::string& why);
 
 /// docs/spool.md, "end of data": envelope and places. The content's chunks are the caller's.
 [[nodiscard]] spool::Operations accept_operations(

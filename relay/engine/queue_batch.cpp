@@ -62,24 +62,13 @@ void QueueBatch::note(std::string_view event, const QueueId& id) {
   );
 }
 
-/// Where a place is held without taking that of others of the same message, who may be held in the same queue. Nothing: it
-/// could not be read just now.
-std::optional<std::string> QueueBatch::free_held_key(const Place& place) const {
-  auto free = place;
-  while (true) {
-    auto key = key_of(free);
-    const auto there = context_.store.place(Family::held, key);
-    if (!there && there.error().code == Errc::storage_failed) return std::nullopt;
-    if (!there && there.error().code == Errc::not_found) return key;
-    free.item.key.due += milliseconds{1};
-  }
-}
-
 bool QueueBatch::hold(const Standing& standing) {
-  const auto key = free_held_key(standing.place);
-  if (!key) return false;
+  const auto free = with_free_held_key(context_.store, standing.place);
+  if (!free) return false;
+  auto waiting = standing.waiting;
+  waiting.is_released = false;
   operations_.push_back(spool::remove(Family::due, standing.key));
-  operations_.push_back(spool::put_record(Family::held, *key, spool::to_payload(standing.waiting)));
+  operations_.push_back(spool::put_record(Family::held, key_of(*free), spool::to_payload(waiting)));
   moves_.push_back({standing.place, std::nullopt});
   note("hold", standing.id);
   return true;
@@ -100,9 +89,15 @@ Place* QueueBatch::released_with(const Place& place) {
   return found == new_.end() ? nullptr : &*found;
 }
 
+/// Whether what is released needs a mark to leave. Without one a stricter mode of later keeps it in, as it does all else.
+bool QueueBatch::needs_release() const {
+  return context_.limits.limits()->guard.mode != policy::Mode::deliver;
+}
+
 bool QueueBatch::release(const Standing& standing) {
   if (standing.family == Family::failed) return release_dead_letter(standing);
-  const auto place = due_now(standing);
+  auto place = due_now(standing);
+  place.is_released = needs_release();
   if (!place.share.empty()) {
     // A queue holds a message once: others of its recipients may wait there by now.
     const auto there = context_.store.places_of(Family::due, standing.id, place.queue.to_key());
@@ -142,6 +137,7 @@ bool QueueBatch::release_dead_letter(const Standing& standing) {
   const bool is_whole = split.size() == 1;
   for (auto& [destination, recipients] : split) {
     Place place{{destination, queue::Lane::normal}, {{now, id}, now, 0, standing.failed.size, now}, {}};
+    place.is_released = needs_release();
     if (!is_whole) place.share = std::move(recipients);
     operations_.push_back(put_place(place));
     new_.push_back(std::move(place));

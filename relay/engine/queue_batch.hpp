@@ -32,9 +32,9 @@ class QueueBatch {
   bool retry(const Standing& standing);
   bool remove(const QueueId& id, const std::vector<Standing>& places);
   bool report(const Attempt& attempt);
-  [[nodiscard]] std::optional<std::string> free_held_key(const Place& place) const;
   [[nodiscard]] Place* released_with(const Place& place);
   [[nodiscard]] Place due_now(const Standing& standing) const;
+  [[nodiscard]] bool needs_release() const;
   void note(std::string_view event, const QueueId& id);
 
   struct Bounce {

@@ -151,7 +151,8 @@ Result<std::vector<Standing>> QueueControl::of_one(const Step& step) const {
   std::erase_if(found, [&](const Standing& standing) {
     const bool is_elsewhere =
       !selection.destination.empty() && selection.destination != standing.place.queue.destination.name;
-    const bool is_other = !selection.state.empty() && selection.state != state_of(standing);
+    const bool is_other = !selection.may_select(state_of(standing)) ||
+                          (selection.is_for_captured() && !standing.waiting.is_captured);
     return !is_one_of(families, standing.family) || is_elsewhere || is_other;
   });
   if (found.empty() || (selection.sender.empty() && selection.recipient.empty())) return found;

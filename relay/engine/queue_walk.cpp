@@ -45,7 +45,7 @@ std::optional<Standing> to_standing(Family family, const spool::DueKey& key, spo
   standing.id = key.id;
   const queue::Item item{{key.due, key.id}, waiting.arrival, waiting.attempts,
                          waiting.size,      waiting.at,      waiting.sender_was_warned};
-  standing.place = {std::move(*queue), item, waiting.share};
+  standing.place = {std::move(*queue), item, waiting.share, waiting.is_released};
   standing.waiting = std::move(waiting);
   return standing;
 }
@@ -103,6 +103,7 @@ class Walk {
     if (selection_.id && *selection_.id != standing.id) return;
     const auto& wanted = selection_.destination;
     if (!wanted.empty() && wanted != standing.place.queue.destination.name) return;
+    if (selection_.is_for_captured() && !standing.waiting.is_captured) return;
     if (!selection_.sender.empty() || !selection_.recipient.empty()) {
       const auto stored = store_.envelope(standing.id);
       if (!stored || !selects(selection_, standing.id, stored->envelope)) return;
@@ -188,7 +189,7 @@ Result<FoundPage> find_standing(
   for (const auto& kind : kKinds) {
     is_reached = is_reached || &kind == first;
     const bool is_wanted = std::find(families.begin(), families.end(), kind.family) != families.end() &&
-                           (selection.state.empty() || selection.state == kind.state);
+                           selection.may_select(kind.state);
     if (!is_reached || !is_wanted) continue;
     if (first != nullptr && &kind != first) after.clear();
     const auto is_at_end = walk.add(kind.family, after);

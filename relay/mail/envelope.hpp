@@ -64,6 +64,8 @@ struct Envelope {
   HeaderEdits edits{};  ///< by rules; the content has not been touched
   /// By rules; wins over `is_bulk`, and is stored no more than that.
   Priority priority = Priority::unset;
+  /// Likewise, whose mail the mode of the relay keeps in; none of them is in `held`.
+  std::vector<std::uint32_t> captured{};
   DsnRequest dsn{};          ///< what the sender wants to hear of it; nothing when nobody asked
   std::string message_id{};  ///< of the header, for the log; empty: none, or not known. Not stored
   friend bool operator==(const Envelope&, const Envelope&) = default;

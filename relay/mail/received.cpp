@@ -42,10 +42,14 @@ std::string tls_comment(const std::optional<TlsUse>& tls) {
 
 }  // namespace
 
-std::string received_line(const Envelope& envelope, const QueueId& id, std::string_view hostname) {
+std::string received_line(
+  const Envelope& envelope, const QueueId& id, std::string_view hostname, ClientShown shown
+) {
   const auto& origin = envelope.origin;
-  auto line = "Received: from " + from_clause(origin) + tls_comment(origin.tls);
-  line += "\r\n\tby " + std::string(hostname);
+  std::string line = "Received:";
+  if (shown == ClientShown::yes) line += " from " + from_clause(origin) + tls_comment(origin.tls) + "\r\n\t";
+  else line += ' ';
+  line += "by " + std::string(hostname);
   line += " with " + protocol(envelope) + " id " + id.to_text();
   if (envelope.recipients.size() == 1) line += "\r\n\tfor <" + envelope.recipients.front().to_text() + ">";
   return line + ";\r\n\t" + to_rfc5322(envelope.arrival) + "\r\n";

@@ -18,9 +18,13 @@ namespace relay::mail {
 /// The `for` clause stands only with a single recipient, so that nobody learns of others. A HELO name that is
 /// no domain goes into a comment, cut at 100 octets and stripped of what could end the comment or the line.
 ///
+/// With ClientShown::no there is no `from` clause, which RFC 5322 section 3.6.7 lets be; a HELO name mostly tells the
+/// address too.
+///
 /// @param hostname  our own name, valid as a domain
+enum class ClientShown : std::uint8_t { yes, no };
 [[nodiscard]] std::string received_line(
-  const Envelope& envelope, const QueueId& id, std::string_view hostname
+  const Envelope& envelope, const QueueId& id, std::string_view hostname, ClientShown shown = ClientShown::yes
 );
 
 }  // namespace relay::mail

@@ -55,7 +55,15 @@ constexpr std::array kCounters{
   Row{"recipients_refused_total", "reason=hidden_source", ""},
   Row{"recipients_refused_total", "reason=address_literal", ""},
   Row{"recipients_refused_total", "reason=rule", ""},
+  Row{"recipients_refused_total", "reason=mode", ""},
   Row{"recipients_discarded_total", "", "Recipients whose mail a rule threw away."},
+  Row{
+    "recipients_captured_total", "", "Recipients whose mail the mode of the relay kept in the spool, on hold."
+  },
+  Row{
+    "recipients_redirected_total", "",
+    "Recipients whose mail the mode of the relay sent to one address instead."
+  },
   Row{"messages_received_total", "", "Messages accepted and stored."},
   Row{"received_bytes_total", "", "Octets of content of accepted messages."},
   Row{"messages_refused_total", "reason=storage", "Messages refused because they could not be stored."},
@@ -113,6 +121,10 @@ constexpr std::array kGauges{
   Row{"spool_free_bytes", "", "Free space of the spool's file system."},
   Row{"ready", "", "1 while new mail would be accepted."},
   Row{"draining", "", "1 while the relay is drained or stops."},
+  Row{"mode", "mode=deliver", "1 for the mode of the relay: which mail leaves it."},
+  Row{"mode", "mode=capture", ""},
+  Row{"mode", "mode=redirect", ""},
+  Row{"mode", "mode=allowlist", ""},
   Row{"durable", "", "1 when a 250 means synced to disk, 0 with durability: relaxed."},
   Row{"credentials_refused", "", "1 while a smarthost refuses our credentials."},
   Row{

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "relay/session/login.hpp"
+#include "relay/session/mending.hpp"
 #include "relay/session/policing.hpp"
 #include "relay/session/sender_check.hpp"
 #include "relay/smtp/proxy_header.hpp"
@@ -119,6 +120,10 @@ event::Verdict judge_recipient(Context& context, const Login& login, const mail:
     counter = is_hidden ? Counter::recipients_refused_hidden : Counter::recipients_refused_not_listed;
   } else {
     refusal = policy::refuse_recipient(recipient);
+    if (!refusal) {
+      refusal = policy::refuse_recipient(rules->guard, recipient);
+      counter = Counter::recipients_refused_mode;
+    }
   }
   if (refusal) {
     context.services.counters.add(counter);
@@ -216,7 +221,9 @@ class Driver {
         return {std::move(refusal)};
       }
     }
-    if (!rules->policies) return {};
+    const auto now = std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+    event::Verdict verdict{std::nullopt, mending_of(*rules, reverse_path, now)};
+    if (!rules->policies) return verdict;
     const Policing::Client client{
       context_.client, session_.helo(), session_.has_tls(), context_.user, std::string(context_.listener)
     };
@@ -224,7 +231,7 @@ class Driver {
     // Who may not relay takes nothing of anybody's limits: RCPT refuses him.
     auto* const meter = login_.refuse_client(*rules) ? nullptr : &*allowance_;
     policing_.emplace(rules->policies, client, std::move(reverse_path), meter);
-    auto verdict = police(context_, policing_->judge_sender(), nullptr);
+    verdict.refusal = police(context_, policing_->judge_sender(), nullptr).refusal;
     if (verdict.refusal) forget_judges();
     return verdict;
   }

@@ -9,6 +9,7 @@
 #include "relay/metrics/counters.hpp"
 #include "relay/net/stream.hpp"
 #include "relay/net/tls_server.hpp"
+#include "relay/policy/guard.hpp"
 #include "relay/policy/relay_access.hpp"
 #include "relay/policy/rules.hpp"
 #include "relay/policy/sender_bindings.hpp"
@@ -39,6 +40,10 @@ struct Rules {
     bulk_headers;  ///< fields that make a message bulk: `Precedence: bulk`, or a name alone
   policy::RelayAccess access;
   std::shared_ptr<const policy::Rules> policies;  ///< on mail of who may relay; null: none
+  policy::Guard guard;                            ///< which of it may leave; each recipient asks anew
+  bool mends_date = false;                        ///< a missing field is added; each transaction asks anew
+  bool mends_message_id = false;
+  bool mends_from = false;
   std::shared_ptr<const policy::SenderBindings>
     sender_bindings;                    ///< each transaction takes them anew; null: none
   std::shared_ptr<net::TlsServer> tls;  ///< STARTTLS is offered; null: it is not

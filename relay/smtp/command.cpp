@@ -70,6 +70,17 @@ std::string_view without_source_route(std::string_view path) {
   return colon == std::string_view::npos ? path : path.substr(colon + 1);
 }
 
+/// What stands in a path. A local part alone, Postmaster too, gets the domain where there is one (RFC 5321 section 6.4).
+Result<mail::Address> parse_address(std::string_view path, std::string_view unqualified_domain) {
+  const auto text = without_source_route(path);
+  auto address = mail::Address::parse(text, mail::Charset::utf8);
+  const bool is_qualified = address && !address->domain().empty();
+  if (is_qualified || unqualified_domain.empty() || text.empty()) return address;
+  auto longer =
+    mail::Address::parse(std::string(text) + "@" + std::string(unqualified_domain), mail::Charset::utf8);
+  return longer ? longer : address;
+}
+
 /// Cuts `FROM:` or `TO:` off. RFC 5321 allows no blank before the colon, and neither do we: nobody sends one.
 std::optional<std::string_view> behind(std::string_view keyword, std::string_view argument) {
   if (!starts_with_ignoring_case(argument, keyword)) return std::nullopt;
@@ -192,14 +203,16 @@ CommandView parse_command(std::string_view line) {
   return {may_carry_content ? Verb::forbidden : Verb::unknown, argument};
 }
 
-tl::expected<MailArguments, Reply> parse_mail(std::string_view argument, Grammar grammar) {
+tl::expected<MailArguments, Reply> parse_mail(
+  std::string_view argument, Grammar grammar, std::string_view unqualified_domain
+) {
   const auto text = behind("FROM:", argument);
   if (!text) return tl::unexpected(syntax_error("Syntax: MAIL FROM:<address>"));
   const auto path = split_path(*text, grammar);
   if (!path) return tl::unexpected(reply(501, {5, 1, 7}, "Bad sender address syntax"));
   MailArguments arguments;
   if (!path->path.empty()) {
-    auto address = mail::Address::parse(without_source_route(path->path), mail::Charset::utf8);
+    auto address = parse_address(path->path, unqualified_domain);
     // Postmaster alone is a recipient only (RFC 5321 section 4.5.1).
     if (!address || address->domain().empty())
       return tl::unexpected(reply(501, {5, 1, 7}, "Bad sender address syntax"));
@@ -213,12 +226,12 @@ tl::expected<MailArguments, Reply> parse_mail(std::string_view argument, Grammar
 }
 
 tl::expected<RcptArguments, Reply> parse_rcpt(
-  std::string_view argument, Grammar grammar, mail::Charset charset
+  std::string_view argument, Grammar grammar, mail::Charset charset, std::string_view unqualified_domain
 ) {
   const auto text = behind("TO:", argument);
   if (!text) return tl::unexpected(syntax_error("Syntax: RCPT TO:<address>"));
   const auto path = split_path(*text, grammar);
-  auto address = path ? mail::Address::parse(without_source_route(path->path), mail::Charset::utf8)
+  auto address = path ? parse_address(path->path, unqualified_domain)
                       : Result<mail::Address>(permanent(Errc::invalid_argument, "no path"));
   if (!address) return tl::unexpected(reply(501, {5, 1, 3}, "Bad recipient address syntax"));
   if (charset == mail::Charset::ascii && !address->is_ascii()) return tl::unexpected(not_ascii());

@@ -62,12 +62,15 @@ struct RcptArguments {
 /// Reads what follows `MAIL `: `FROM:<path> params`. The failure is the reply to give: 501 5.1.7 for the
 /// address, 553 5.6.7 for one beyond ASCII without SMTPUTF8, 501 5.5.4 for syntax and values, 555 5.5.4 for a parameter that is not offered. Source routes are
 /// read and dropped (appendix C).
-[[nodiscard]] tl::expected<MailArguments, Reply> parse_mail(std::string_view argument, Grammar grammar);
+/// @param unqualified_domain  goes behind an address without one (`root`); empty: that is none
+[[nodiscard]] tl::expected<MailArguments, Reply> parse_mail(
+  std::string_view argument, Grammar grammar, std::string_view unqualified_domain = {}
+);
 
 /// Reads what follows `RCPT `: `TO:<path> params`. As above, with 501 5.1.3.
 /// @param charset  what MAIL declared
 [[nodiscard]] tl::expected<RcptArguments, Reply> parse_rcpt(
-  std::string_view argument, Grammar grammar, mail::Charset charset
+  std::string_view argument, Grammar grammar, mail::Charset charset, std::string_view unqualified_domain = {}
 );
 
 }  // namespace relay::smtp

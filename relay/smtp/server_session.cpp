@@ -121,7 +121,10 @@ void ServerSession::apply(const server_event::Verdict& verdict) {
     else transaction_.reset();
     return refuse(*verdict.refusal);
   }
-  if (!recipient) return say(reply(250, {2, 1, 0}, "Sender OK"));
+  if (!recipient) {
+    transaction_->mending = verdict.mending;
+    return say(reply(250, {2, 1, 0}, "Sender OK"));
+  }
   add_recipient(std::move(*recipient));
   say(reply(250, {2, 1, 5}, "Recipient OK"));
 }
@@ -401,6 +404,12 @@ void ServerSession::refuse_in_the_clear(Verb verb) {
   else refuse(refusal);
 }
 
+/// For who relays by address or has logged in: everybody else gets RFC 5321's grammar.
+std::string_view ServerSession::unqualified_domain() const {
+  const bool may_relay = client_.grammar == Grammar::lenient || !user_.empty();
+  return may_relay ? std::string_view(limits_.unqualified_domain) : std::string_view();
+}
+
 std::optional<ServerStep> ServerSession::mail(std::string_view argument) {
   const auto wrong = [this](const Reply& answer) {
     refuse(answer);
@@ -409,7 +418,7 @@ std::optional<ServerStep> ServerSession::mail(std::string_view argument) {
   if (helo_.empty()) return wrong(reply(503, {5, 5, 1}, "Say HELO or EHLO first"));
   if (limits_.needs_auth && user_.empty()) return wrong(reply(530, {5, 7, 0}, "Authentication required"));
   if (transaction_) return wrong(reply(503, {5, 5, 1}, "A transaction is open, RSET ends it"));
-  auto arguments = parse_mail(argument, client_.grammar);
+  auto arguments = parse_mail(argument, client_.grammar, unqualified_domain());
   if (!arguments) return wrong(arguments.error());
   if (arguments->declared_size.value_or(0) > limits_.max_message_size.count) {
     return wrong(too_large());
@@ -443,7 +452,7 @@ std::optional<ServerStep> ServerSession::rcpt(std::string_view argument) {
     say(reply(452, {4, 5, 3}, "Too many recipients, send the rest in another message"));
     return std::nullopt;
   }
-  auto recipient = parse_rcpt(argument, client_.grammar, transaction_->charset);
+  auto recipient = parse_rcpt(argument, client_.grammar, transaction_->charset, unqualified_domain());
   if (!recipient) {
     ++transaction_->refused_recipients;
     refuse(recipient.error());
@@ -497,6 +506,8 @@ void ServerSession::begin_content(LineEnding ending) {
     .refusal = std::nullopt,
     .chunks = std::nullopt
   });
+  if (transaction_ && !transaction_->mending.is_nothing())
+    incoming_->mended.emplace(Mended{{}, mail::Mender(transaction_->mending), {}});
 }
 
 /// What is left of the time for content.
@@ -525,6 +536,27 @@ void ServerSession::junk(Reply answer) {
 
 // ---- content ----
 
+/// By the mender, where there is one, to the scan: this sees the header as it will be sent on.
+void ServerSession::take_decoded() {
+  auto& in = *incoming_;
+  if (!in.mended) return in.header.feed(in.decoded, in.chunk);
+  auto& [edit, mender, octets] = *in.mended;
+  octets.clear();
+  edit.feed(in.decoded, mender, octets);
+  in.header.feed(octets, in.chunk);
+}
+
+void ServerSession::finish_header() {
+  auto& in = *incoming_;
+  if (in.mended) {
+    auto& [edit, mender, octets] = *in.mended;
+    octets.clear();
+    edit.finish(mender, octets);
+    in.header.feed(octets, in.chunk);
+  }
+  in.header.finish(in.chunk);
+}
+
 /// Decodes what is there. A step when a chunk is full or the end of data was read.
 std::optional<ServerStep> ServerSession::read_content() {
   if (incoming_->chunks) return read_chunk();
@@ -533,7 +565,7 @@ std::optional<ServerStep> ServerSession::read_content() {
     incoming_->decoded.clear();
     const auto taken = incoming_->decoder.feed(slice, incoming_->decoded);
     incoming_->taken += taken;
-    incoming_->header.feed(incoming_->decoded, incoming_->chunk);
+    take_decoded();
     consume(taken);
     if (auto step = check_content()) return step;
     if (state_ != State::data) return std::nullopt;
@@ -556,7 +588,8 @@ std::optional<ServerStep> ServerSession::check_content() {
 std::optional<ServerStep> ServerSession::watch_limits(std::uint64_t longest_line) {
   auto& in = *incoming_;
   if (!in.refusal) {
-    if (in.size + in.chunk.size() > limits_.max_message_size.count) {
+    const auto ours = in.mended ? in.mended->mender.added() : 0;
+    if (in.size + in.chunk.size() > limits_.max_message_size.count + ours) {
       in.refusal = too_large();
     } else if (longest_line > kMaxContentLine) {
       in.refusal = reply(554, {5, 6, 0}, "Line longer than 1 MiB");
@@ -585,7 +618,7 @@ std::optional<ServerStep> ServerSession::watch_limits(std::uint64_t longest_line
 
 std::optional<ServerStep> ServerSession::end_content() {
   auto& in = *incoming_;
-  in.header.finish(in.chunk);
+  finish_header();
   if (!in.refusal && in.header.is_looping())
     in.refusal = reply(554, {5, 4, 6}, "Too many hops, this message loops");
   if (in.refusal) {

@@ -15,6 +15,7 @@
 #include "relay/base/units.hpp"
 #include "relay/mail/envelope.hpp"
 #include "relay/mail/header_scan.hpp"
+#include "relay/mail/mending.hpp"
 #include "relay/smtp/auth_dialogue.hpp"
 #include "relay/smtp/chunk_decoder.hpp"
 #include "relay/smtp/command.hpp"
@@ -56,7 +57,7 @@ struct Ended {};                                          ///< the client closed
 struct TimedOut {};
 struct Written {};
 struct WriteFailed {};
-struct Verdict { std::optional<Reply> refusal; };         ///< 421 closes the session
+struct Verdict { std::optional<Reply> refusal; mail::Mending mending{}; };  ///< 421 closes the session; of AskSender: how the message is mended
 struct Stored { Result<void> result; };
 struct Committed { Result<QueueId> result; std::optional<Reply> instead{}; };  ///< set: the message was not stored, and the client is told this
 struct Discarded {};
@@ -91,6 +92,8 @@ struct ServerLimits {
   /// Octets a second of content, after idle_timeout of credit; between its chunks time runs on.
   std::uint32_t min_data_rate = 500;
   BareLineEndings bare_line_endings = BareLineEndings::normalize;
+  /// Goes behind addresses of MAIL and RCPT without one, of clients that may relay; empty: such an address gets 501.
+  std::string unqualified_domain{};
   std::shared_ptr<const std::vector<std::string>> bulk_headers{};  ///< as HeaderScan watches for; null: none
   bool has_tls = false;                                            ///< STARTTLS can be served
   bool needs_tls = false;          ///< mail in the clear gets 530 5.7.0 (RFC 3207 section 4)
@@ -108,7 +111,7 @@ inline constexpr std::size_t kReadSize = 16U << 10U;         ///< the most that 
 /// For a handshake, or idle_timeout where that is less: it costs us more than a client that is idle.
 inline constexpr milliseconds kHandshakeTimeout = std::chrono::minutes{1};
 /// A session holds at most 64 KiB of a message: one read, what became of 4 KiB of it (doubled when all were
-/// bare line ends), and this.
+/// bare line ends), and this. Where it mends, one header field of addresses comes on top, mail::kMaxQualified at most.
 inline constexpr std::size_t kChunkSize = 32U << 10U;
 /// Octets of content that one turn of the decoder takes, so that what it gives stays bounded too.
 inline constexpr std::size_t kSlice = 4U << 10U;
@@ -170,6 +173,12 @@ class ServerSession {
     mail::Envelope envelope;
     mail::Charset charset = mail::Charset::ascii;  // as MAIL declared
     std::size_t refused_recipients = 0;
+    mail::Mending mending;
+  };
+  struct Mended {  // content on its way through the mender
+    mail::HeaderEdit edit;
+    mail::Mender mender;
+    std::string octets;
   };
   struct Incoming {  // a message between 354, or its first chunk, and its final reply
     DataDecoder decoder;
@@ -182,6 +191,7 @@ class ServerSession {
     milliseconds credit;                 // time left at min_data_rate
     std::optional<Reply> refusal;        // set: swallow to the end of data or chunk, then say this
     std::optional<ChunkDecoder> chunks;  // it comes by BDAT; between chunks commands are read
+    std::optional<Mended> mended{};      // set: the header is mended
   };
 
   void apply(const server_event::Opened&);
@@ -242,7 +252,10 @@ class ServerSession {
   [[nodiscard]] Reply out_of_step() const;
   void close_unread_chunk(const Reply& refusal);
   void junk(Reply answer);
+  [[nodiscard]] std::string_view unqualified_domain() const;
   std::optional<ServerStep> read_content();
+  void take_decoded();
+  void finish_header();
   std::optional<ServerStep> check_content();
   std::optional<ServerStep> watch_limits(std::uint64_t longest_line);
   std::optional<ServerStep> end_content();

@@ -38,7 +38,7 @@ std::optional<ServerStep> ServerSession::read_chunk() {
     in.decoded.clear();
     const auto taken = in.chunks->feed(pending().substr(0, kSlice), in.decoded);
     in.taken += taken;
-    in.header.feed(in.decoded, in.chunk);
+    take_decoded();
     consume(taken);
     if (auto step = check_chunk()) return step;
     if (state_ != State::data) return std::nullopt;
@@ -62,7 +62,7 @@ std::optional<ServerStep> ServerSession::end_chunk() {
   if (chunk.is_last && !in.refusal) {
     in.decoded.clear();
     in.chunks->finish(in.decoded);
-    in.header.feed(in.decoded, in.chunk);
+    take_decoded();
   }
   if (auto step = check_chunk()) return step;
   if (state_ != State::data) return std::nullopt;

@@ -234,11 +234,15 @@ Result<StoredEnvelope> parse_envelope(std::string_view payload) {
 
 std::string to_payload(const Waiting& waiting) {
   CborWriter cbor;
-  cbor.map(5 + count({!waiting.share.empty(), waiting.sender_was_warned}));
+  cbor.map(
+    5 + count({!waiting.share.empty(), waiting.sender_was_warned, waiting.is_captured, waiting.is_released})
+  );
   cbor.text("arrival").signed_number(ms(waiting.arrival));
   cbor.text("at").signed_number(ms(waiting.at));
   cbor.text("attempts").number(waiting.attempts);
+  if (waiting.is_captured) cbor.text("captured").boolean(true);
   cbor.text("last").text(waiting.last);
+  if (waiting.is_released) cbor.text("released").boolean(true);
   if (!waiting.share.empty()) cbor.text("share").numbers(waiting.share);
   cbor.text("size").number(waiting.size);
   if (waiting.sender_was_warned) cbor.text("warned").boolean(true);

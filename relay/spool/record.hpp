@@ -37,6 +37,8 @@ struct Waiting {
   /// Recipients that this place is for, by index into the envelope; empty: all of them.
   std::vector<std::uint32_t> share;
   bool sender_was_warned = false;  ///< that it is late, or wants no word of it
+  bool is_captured = false;        ///< of a place on hold: the mode of the relay keeps it in
+  bool is_released = false;        ///< a person has let it out, whatever the mode
   friend bool operator==(const Waiting&, const Waiting&) = default;
 };
 

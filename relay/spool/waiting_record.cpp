@@ -25,9 +25,13 @@ class WaitingReader : public json::json_sax_t {
 
   bool null() override { return is_ignored(); }
   bool boolean(bool value) override {
-    if (!is_value_of(warned)) return is_ignored();
-    waiting_.sender_was_warned = value;
-    return true;
+    if (depth_ != 1) return is_ignored();
+    switch (field_) {
+      case warned: waiting_.sender_was_warned = value; return true;
+      case captured: waiting_.is_captured = value; return true;
+      case released: waiting_.is_released = value; return true;
+      default: return is_ignored();
+    }
   }
   bool number_integer(number_integer_t value) override { return number(value); }
   bool number_unsigned(number_unsigned_t value) override { return number(value); }
@@ -66,11 +70,24 @@ class WaitingReader : public json::json_sax_t {
   bool parse_error(std::size_t, const std::string&, const json::exception&) override { return false; }
 
  private:
-  enum Field : std::uint8_t { arrival, at, attempts, last, share, size, warned, foreign, fields };
+  enum Field : std::uint8_t {
+    arrival,
+    at,
+    attempts,
+    captured,
+    last,
+    released,
+    share,
+    size,
+    warned,
+    foreign,
+    fields
+  };
 
   static Field field_of(std::string_view name) {
-    constexpr std::array<std::string_view, foreign> kNames{"arrival", "at",   "attempts", "last",
-                                                           "share",   "size", "warned"};
+    constexpr std::array<std::string_view, foreign> kNames{
+      "arrival", "at", "attempts", "captured", "last", "released", "share", "size", "warned"
+    };
     return static_cast<Field>(std::find(kNames.begin(), kNames.end(), name) - kNames.begin());
   }
   [[nodiscard]] bool is_value_of(Field field) const { return depth_ == 1 && field_ == field; }

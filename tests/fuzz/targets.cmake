@@ -22,6 +22,7 @@ fuzz_target(dkim_headers DEPENDS relay/dkim)
 fuzz_target(dns_answers DEPENDS relay/base SOURCES relay/net/dns_rdata.cpp relay/net/dns_answer.cpp)
 fuzz_target(dsn_report DEPENDS relay/dsn)
 fuzz_target(dsn_text DEPENDS relay/mail)
+fuzz_target(header_edit DEPENDS relay/mail)
 fuzz_target(passwd_client DEPENDS relay/sasl SOURCES relay/route/passwd_client.cpp)
 fuzz_target(pod_page DEPENDS relay/base LIBRARIES nlohmann_json::nlohmann_json
   SOURCES operator/kube/object.cpp operator/relay/spool_report.cpp operator/relay/wording.cpp

@@ -17,6 +17,7 @@ using namespace delivery;
 class Outcomes : public Reporter {
  public:
   bool may_begin() const override { return true; }
+  bool still_wants(const Job&) override { return true; }
   void attempted(Job, smtp::MessageOutcome outcome, Peer, std::chrono::nanoseconds) override {
     require(outcome.recipients.at(0).disposition == smtp::Disposition::delivered, "a delivery");
     ++delivered;

@@ -36,6 +36,7 @@ class Conversation {
   std::function<std::optional<mail::Reply>(const mail::Address&)> recipient_verdict = [](const auto&) {
     return std::nullopt;
   };
+  mail::Mending mending{};  // of each message
   Result<void> storing{};
   std::optional<Error> commit_error;
   bool is_deaf = false;  // the peer reads nothing: writes fail
@@ -104,7 +105,7 @@ class Conversation {
       output_ += write->octets;
       return event_::Written{};
     } else if (const auto* sender = std::get_if<step_::AskSender>(&step)) {
-      return event_::Verdict{sender_verdict(sender->reverse_path)};
+      return event_::Verdict{sender_verdict(sender->reverse_path), mending};
     } else if (const auto* recipient = std::get_if<step_::AskRecipient>(&step)) {
       asked_recipients_.push_back(recipient->recipient.to_text());
       return event_::Verdict{recipient_verdict(recipient->recipient)};

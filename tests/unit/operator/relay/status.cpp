@@ -92,6 +92,22 @@ TEST_F(StatusTest, SaysWhichNodesAreCordonedAndWhetherTheirRelaysHeedIt) {
   says("CordonAware", "False", "Paused");
 }
 
+TEST_F(StatusTest, SaysThatNotAllMailLeavesWhichIsNoFault) {
+  says("MailLeaves", "True", "Delivered");
+  world.relay.spec.mode = "Capture";
+  says("MailLeaves", "False", "Captured", "relayctl queue release --state captured");
+  says("Degraded", "False", "AsExpected");
+  world.relay.spec.mode = "Redirect";
+  world.relay.spec.redirect_to = "test@qa.test";
+  says("MailLeaves", "False", "Redirected", "all mail goes to test@qa.test instead");
+  world.relay.spec.mode = "Allowlist";
+  says("MailLeaves", "False", "Allowlisted", "all other is kept on hold");
+  world.relay.spec.others = "Reject";
+  says("MailLeaves", "False", "Allowlisted", "all other is refused");
+  world.relay.spec.management_state = "Paused";
+  says("MailLeaves", "Unknown", "NotApplied", "in the mode of before");
+}
+
 TEST_F(StatusTest, SaysWhichRightWouldLetItSeeNodes) {
   auto nodes = std::make_shared<Nodes>();
   nodes->unreadable = "no right to list nodes";

@@ -32,6 +32,17 @@ TEST_F(PoolTest, SendsSeveralMessagesOverOneConnection) {
   EXPECT_EQ(reports.last_peer.address, "127.0.0.1");
 }
 
+TEST_F(PoolTest, SendsNothingThatIsNotWantedAnyMoreWhenAConnectionIsThere) {
+  reports.unwanted = {1, 2};
+  start({1, 2, 3});
+  auto peer = acceptor.accept();
+  greet(peer);
+  take_message(peer);
+  expect("3 delivered");
+  EXPECT_TRUE(reports.has("1 taken back"));
+  EXPECT_TRUE(reports.has("2 taken back"));
+}
+
 TEST_F(PoolTest, OpensAConnectionForEachWaitingJobUpToItsLimit) {
   start({1, 2, 3, 4, 5});
   auto first = acceptor.accept();

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <mutex>
+#include <set>
 
 #include "relay/delivery/pool.hpp"
 #include "tests/support/exchange.hpp"
@@ -32,6 +33,11 @@ class Text : public ContentSource {
 class Reports : public Reporter {
  public:
   bool may_begin() const override { return spool_works; }
+  bool still_wants(const Job& job) override {
+    if (!unwanted.contains(job.id.number)) return true;
+    add(std::to_string(job.id.number) + " taken back");
+    return false;
+  }
   void attempted(Job job, smtp::MessageOutcome outcome, Peer peer, std::chrono::nanoseconds) override {
     const std::scoped_lock lock(mutex_);
     static constexpr const char* kNames[] = {"delivered", "deferred", "failed", "untried"};
@@ -64,6 +70,7 @@ class Reports : public Reporter {
   std::optional<Error> last_unreadable;
   smtp::MessageOutcome last_outcome;
   std::atomic<bool> spool_works{true};
+  std::set<std::uint64_t> unwanted;  // before start()
 
  private:
   void add(std::string line) {

@@ -96,5 +96,16 @@ TEST(ReceivedLine, WritesIpv6AsALiteral) {
   );
 }
 
+TEST(Received, LeavesOutWhereItCameFromWhereThatIsHidden) {
+  Envelope envelope;
+  envelope.origin = {"10.1.40.70", "pod-10-1-40-70.example", true, TlsUse{"TLSv1.3", "X"}, "app"};
+  envelope.recipients = {*Address::parse("a@b")};
+  const auto line = received_line(envelope, QueueId{1, 2}, "node1.example", ClientShown::no);
+  EXPECT_EQ(
+    line.substr(0, line.find(";")),
+    "Received: by node1.example with ESMTPSA id " + (QueueId{1, 2}).to_text() + "\r\n\tfor <a@b>"
+  );
+}
+
 }  // namespace
 }  // namespace relay::mail

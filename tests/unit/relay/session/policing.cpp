@@ -318,6 +318,19 @@ std::string answers(
   return heard + go + client.rest();
 }
 
+TEST(PolicingOfSessions, RefuseWhomTheAllowlistDoesNotNameWhereItIsToReject) {
+  auto rules = LiveSession::allowing_loopback();
+  rules.guard.mode = policy::Mode::allowlist;
+  rules.guard.allowed = {"qa.test"};
+  rules.guard.others = policy::Others::reject;
+  LiveSession relay(rules);
+  const auto heard = answers(relay, {"c@b.test", "x@qa.test"});
+  EXPECT_THAT(heard, HasSubstr("550 5.7.1 This relay is not in production"));
+  ASSERT_EQ(relay.messages().size(), 1U);
+  EXPECT_THAT(texts(relay.messages()[0].envelope.recipients), ElementsAre("x@qa.test"));
+  EXPECT_EQ(relay.metrics.total(metrics::Counter::recipients_refused_mode), 1U);
+}
+
 TEST(PolicingOfSessions, RefusesRecipientsAndTakesTheOthers) {
   LiveSession relay(
     with({rule("never", Action::reject, {"bad@b.test"}), rule("later", Action::defer, {"d@b.test"})})
