@@ -7,6 +7,7 @@
 #include <ostream>
 
 #include "relay/base/text.hpp"
+#include "relay/config/guard.hpp"
 #include "relay/config/hidden_sources.hpp"
 #include "relay/config/load.hpp"
 #include "relay/config/policy_rules.hpp"
@@ -28,6 +29,7 @@ struct Rulebook {
   policy::SenderBindings bindings;
   route::RouteTable routes;
   bool has_users = false;  ///< who may log in
+  policy::Guard guard{};
 };
 
 Result<config::Settings> read_settings(const ExplainRequest& request) {
@@ -63,7 +65,8 @@ Rulebook rulebook_of(const config::Settings& settings) {
   }
   return {
     std::move(access), config::policy_rules(settings), config::sender_bindings(settings),
-    route::RouteTable(smarthosts), !settings.auth_users_file.empty()
+    route::RouteTable(smarthosts), !settings.auth_users_file.empty(),
+    config::guard_of(settings)
   };
 }
 
@@ -132,6 +135,20 @@ std::string deed_of(const policy::Rule& rule) {
     case Action::route: break;
   }
   return {};
+}
+
+/// What the mode does with accepted mail for a recipient; empty in production.
+std::string mode_of(const policy::Guard& guard, const policy::Rule* rule, const mail::Address& recipient) {
+  if (guard.mode == policy::Mode::deliver) return {};
+  const bool is_kept_by_rule =
+    rule != nullptr && (rule->action == Action::discard || rule->action == Action::hold);
+  if (is_kept_by_rule) return {};
+  const bool is_redirected = rule != nullptr && rule->action == Action::redirect;
+  if (policy::lets_out(guard, is_redirected ? rule->redirect_to : recipient))
+    return "mode " + std::string(policy::to_text(guard.mode)) + " lets it out";
+  if (guard.mode == policy::Mode::redirect)
+    return "mode redirect sends it to " + guard.redirect_to.to_text() + " instead";
+  return policy::why_captured(guard);
 }
 
 std::string words_of(const policy::Rule& rule, const policy::Finding& finding) {
@@ -229,6 +246,10 @@ Result<void> explain_one(const ExplainRequest& request, const Rulebook& book, st
       out << recipient->to_text() << ":\n  => refused whatever rules say: " << refusal->to_line() << "\n";
       continue;
     }
+    if (const auto refusal = policy::refuse_recipient(book.guard, *recipient)) {
+      out << recipient->to_text() << ":\n  => refused by the mode: " << refusal->to_line() << "\n";
+      continue;
+    }
     std::vector<policy::Finding> looked;
     const auto decision = policy::decide(book.rules, facts, &looked);
     out << recipient->to_text() << ":\n";
@@ -240,6 +261,9 @@ Result<void> explain_one(const ExplainRequest& request, const Rulebook& book, st
                                 )
                               : std::string("decided at the end of data; name --size and --header"))
         << "\n";
+    const bool is_refused = policy::refusal_of(decision).has_value();
+    const auto mode = is_refused ? std::string() : mode_of(book.guard, decision.rule, *recipient);
+    if (!mode.empty()) out << "  => " << mode << "\n";
   }
   return {};
 }

@@ -69,6 +69,18 @@ TEST_F(Explain, SaysWhatBecomesOfEachRecipient) {
   EXPECT_THAT(run(), HasSubstr("=> accepted, no rule matches; by mx/b.test\n"));
 }
 
+TEST_F(Explain, SaysWhatTheModeDoesBehindTheRules) {
+  request.size = "10";
+  request.headers = {"Subject: hello"};
+  EXPECT_THAT(run(), Not(HasSubstr("mode")));
+  settings("", R"("mode": "capture",)");
+  EXPECT_THAT(run(), HasSubstr("by mx/b.test\n  => captured: mode capture lets no mail out\n"));
+  settings("", R"("mode": "redirect", "mode_redirect_to": "qa@q.test",)");
+  EXPECT_THAT(run(), HasSubstr("=> mode redirect sends it to qa@q.test instead\n"));
+  settings("", R"("mode": "allowlist", "mode_allowed": ["c.test"], "mode_others": "reject",)");
+  EXPECT_THAT(run(), HasSubstr("=> refused by the mode: 550 5.7.1"));
+}
+
 TEST_F(Explain, SaysWhatIsNotKnownYet) {
   const auto text = run();
   EXPECT_THAT(text, HasSubstr("not known yet: header; rules behind it do not speak before\n"));
