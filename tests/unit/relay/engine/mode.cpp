@@ -74,7 +74,8 @@ TEST_F(ModeTest, LetsOutWhatWasReleasedAlsoBehindADeferral) {
   EXPECT_EQ(release({}).changed, 1U);
   auto peer = acceptor.accept();
   greet(peer);
-  take(peer, "451 later\r\n", "");
+  peer.until("DATA\r\n");
+  peer.send("250 ok\r\n451 later\r\n503 no\r\n");
   take(peer);
   eventually([&] { return waiting() == 0; }, "its end");
 }

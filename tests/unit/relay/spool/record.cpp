@@ -65,6 +65,19 @@ TEST(Records, AreTheOctetsThatAnOlderRelayWrote) {
   EXPECT_EQ(parse_waiting(to_payload(waiting)), waiting);
 }
 
+TEST(Records, KeepThatTheModeKeepsAPlaceInOrAPersonHasLetItOut) {
+  for (const bool is_captured : {true, false}) {
+    Waiting waiting;
+    waiting.is_captured = is_captured;
+    waiting.is_released = !is_captured;
+    const auto payload = to_payload(waiting);
+    EXPECT_EQ(parse_waiting(payload), waiting);
+    std::string again;
+    nlohmann::json::to_cbor(nlohmann::json::from_cbor(payload), again);
+    EXPECT_EQ(payload, again);
+  }
+}
+
 TEST(Records, KeepWhichSmarthostARuleNamed) {
   auto stored = envelope();
   stored.envelope.smarthosts = {"", "primary"};
