@@ -15,6 +15,7 @@ module(relay/sasl PURE DEPENDS relay/base LIBRARIES OpenSSL::Crypto)
 module(relay/smtp PURE DEPENDS relay/mail relay/sasl)
 module(relay/dsn PURE DEPENDS relay/smtp)
 module(relay/policy PURE DEPENDS relay/mail)
+module(relay/milter PURE DEPENDS relay/mail)
 module(relay/route PURE DEPENDS relay/smtp)
 module(relay/queue PURE DEPENDS relay/route)
 module(relay/config PURE DEPENDS relay/smtp relay/policy relay/queue LIBRARIES nlohmann_json::nlohmann_json)
@@ -29,7 +30,7 @@ module(relay/oauth DEPENDS relay/web LIBRARIES nlohmann_json::nlohmann_json
   PRECOMPILE ${ASIO})
 module(relay/tlspolicy DEPENDS relay/sts relay/web LIBRARIES nlohmann_json::nlohmann_json
   PRECOMPILE ${ASIO})
-module(relay/session DEPENDS relay/smtp relay/sasl relay/policy relay/net relay/metrics
+module(relay/session DEPENDS relay/smtp relay/sasl relay/policy relay/milter relay/net relay/metrics
   PRECOMPILE ${ASIO})
 module(relay/delivery DEPENDS relay/smtp relay/route relay/net relay/metrics
   PRECOMPILE ${ASIO})

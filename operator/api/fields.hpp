@@ -10,6 +10,7 @@
 
 #include "operator/api/outgoing.hpp"
 #include "operator/api/policies.hpp"
+#include "operator/api/receive.hpp"
 
 namespace op::api {
 
@@ -90,5 +91,6 @@ class Fields {
 [[nodiscard]] Bounces parse_bounces(const Fields& from);
 [[nodiscard]] Policy parse_policy(const Fields& from);
 [[nodiscard]] SenderBinding parse_sender_binding(const Fields& from);
+[[nodiscard]] Milter parse_milter(const Fields& from);
 
 }  // namespace op::api

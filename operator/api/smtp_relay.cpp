@@ -79,6 +79,9 @@ void parse_mail(const Fields& from, Spec& spec) {
   spec.passwd_client = parse_secret(from, "passwdClientSecretRef", "passwd.client");
   spec.delivery = parse_delivery(from.inner("delivery"));
   from.each("policies", [&](const Fields& item) { spec.policies.push_back(parse_policy(item)); });
+  from.inner("receive").each("milters", [&](const Fields& item) {
+    spec.milters.push_back(parse_milter(item));
+  });
   from.each("dkim", [&](const Fields& item) { spec.dkim.push_back(parse_dkim(item)); });
   spec.bounces = parse_bounces(from.inner("bounces"));
   from.inner("tlsReports").read("from", spec.tls_reports_from);

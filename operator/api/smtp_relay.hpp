@@ -12,6 +12,7 @@
 #include "operator/api/listeners.hpp"
 #include "operator/api/outgoing.hpp"
 #include "operator/api/policies.hpp"
+#include "operator/api/receive.hpp"
 #include "operator/api/status.hpp"
 #include "relay/base/result.hpp"
 
@@ -66,6 +67,7 @@ struct Spec {
   bool adds_missing_message_id = false;
   bool adds_missing_from = false;
   bool hides_client_address = false;
+  std::vector<Milter> milters;  ///< receive.milters
   std::vector<Dkim> dkim;
   Bounces bounces;
   std::string tls_reports_from;

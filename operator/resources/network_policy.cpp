@@ -61,6 +61,8 @@ Traffic traffic_of(const relay::config::Settings& settings) {
     traffic.ports_away.insert(static_cast<std::uint16_t>(smarthost.port));
     if (const auto tokens = port_of(smarthost.token_url)) traffic.ports_away.insert(*tokens);
   }
+  for (const auto& milter : settings.milters)
+    traffic.ports_away.insert(static_cast<std::uint16_t>(milter.port));
   return traffic;
 }
 

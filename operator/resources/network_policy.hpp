@@ -9,8 +9,9 @@ namespace op::resources {
 
 /// Who may send to a relay and where it may go, by the settings that it will have.
 struct Traffic {
-  std::vector<std::string> clients;    ///< networks
-  std::set<std::uint16_t> ports_away;  ///< TCP, of mail servers, policies and tokens; DNS apart
+  std::vector<std::string> clients;  ///< networks
+  std::set<std::uint16_t>
+    ports_away;  ///< TCP, of mail servers, content filters, policies and tokens; DNS apart
 };
 [[nodiscard]] Traffic traffic_of(const relay::config::Settings& settings);
 

@@ -5,6 +5,7 @@
 
 #include "operator/resources/outgoing_settings.hpp"
 #include "operator/resources/policy_settings.hpp"
+#include "operator/resources/receive_settings.hpp"
 #include "relay/base/text.hpp"
 
 namespace op::resources {
@@ -151,6 +152,7 @@ constexpr std::array kRows{
   Row{"mend_message_id", "spec.receive.mending.addMissingMessageId", on_if<&Spec::adds_missing_message_id>},
   Row{"mend_from", "spec.receive.mending.addMissingFrom", on_if<&Spec::adds_missing_from>},
   Row{"received_hides_client", "spec.receive.mending.hideClientAddress", on_if<&Spec::hides_client_address>},
+  Row{"milters", "spec.receive.milters", milters},
   Row{"hidden_sources_file", "", its_default},
   Row{"tls_mode", "spec.tls.mode", tls_mode},
   Row{"tls_certificate_file", "spec.tls.secretRef", tls_certificate_file, kMount},

@@ -107,9 +107,19 @@ void Front::accept(net::Stream stream, engine::Engine& engine, const session::Ru
   }
   counters_.add(Counter::connections_accepted);
   const session::Services services{
-    engine.gate(),       engine.sink(services_.shard), services_.log,        counters_,
-    services_.clients,   services_.refusals,           turned_away_,         services_.sightings,
-    services_.passwords, services_.failed_logins,      services_.rate_limits
+    engine.gate(),
+    engine.sink(services_.shard),
+    services_.log,
+    counters_,
+    services_.clients,
+    services_.refusals,
+    turned_away_,
+    services_.sightings,
+    services_.passwords,
+    services_.failed_logins,
+    services_.rate_limits,
+    services_.resolver,
+    sessions_
   };
   sessions_.spawn(serve(std::move(stream), source, services));
 }

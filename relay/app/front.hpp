@@ -31,6 +31,7 @@ class Front {
     session::PasswordChecks& passwords;
     session::FailedLogins& failed_logins;
     session::RateLimits& rate_limits;
+    net::Resolver& resolver;
   };
   explicit Front(Services services);
 

@@ -21,6 +21,35 @@ bool has_same_routes(const config::Settings& a, const config::Settings& b) {
   );
 }
 
+session::OnFailure to_session(config::MilterFailure failure) {
+  switch (failure) {
+    case config::MilterFailure::defer: return session::OnFailure::defer;
+    case config::MilterFailure::accept: return session::OnFailure::accept;
+    case config::MilterFailure::reject: return session::OnFailure::reject;
+  }
+  return session::OnFailure::defer;
+}
+
+/// Null where there are none. @param before  whose circuits those keep that are asked as before; may be null
+std::shared_ptr<const session::Milters> make_milters(
+  const config::Settings& settings, const session::Milters* before
+) {
+  if (settings.milters.empty()) return nullptr;
+  auto milters = std::make_shared<session::Milters>();
+  for (const auto& from : settings.milters) {
+    session::Milter milter;
+    milter.name = from.name;
+    milter.address = {from.host, static_cast<std::uint16_t>(from.port)};
+    milter.connect_timeout = from.connect_timeout;
+    milter.timeouts = {from.command_timeout, from.message_timeout};
+    milter.on_failure = to_session(from.on_failure);
+    for (std::size_t i = 0; before != nullptr && i < before->size(); ++i)
+      if (milter.is_like((*before)[i])) milter.circuit = (*before)[i].circuit;
+    milters->push_back(std::move(milter));
+  }
+  return milters;
+}
+
 }  // namespace
 
 /// What one listener's sessions go by.
@@ -141,6 +170,7 @@ std::shared_ptr<const session::Rules> Live::make_rules(const Files& files) {
   rules->mends_date = settings_.mend_date == config::Switch::on;
   rules->mends_message_id = settings_.mend_message_id == config::Switch::on;
   rules->mends_from = settings_.mend_from == config::Switch::on;
+  rules->milters = make_milters(settings_, rules_ ? rules_->milters.get() : nullptr);
   rules->users = users_.make(settings_, files);
   rules->wants_users = !settings_.auth_users_file.empty();
   rules->auth_needs_tls = settings_.auth_requires_tls == config::Switch::on;

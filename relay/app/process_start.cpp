@@ -68,7 +68,7 @@ Result<void> Process::begin() {
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     fronts_.push_back(std::make_unique<Front>(Front::Services{
       *shards_[i], i, live_, subject_, journal_, connections_, clients_, refusals_, sightings_, passwords_,
-      failed_logins_, rate_limits_
+      failed_logins_, rate_limits_, resolver_
     }));
     if (auto opened = fronts_.back()->open_pages(settings_); !opened) return opened;
   }

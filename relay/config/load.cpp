@@ -132,6 +132,7 @@ void check_names(const Settings& s, const Require& require) {
   check_unique(s.sources, "sources");
   check_unique(s.policies, "policies");
   check_unique(s.sender_bindings, "sender_bindings");
+  check_unique(s.milters, "milters");
   const auto providers = check_unique(s.providers, "providers");
   std::set<std::string> smarthosts;
   for (const auto& smarthost : all_smarthosts(s)) smarthosts.insert(smarthost.name);
@@ -197,6 +198,9 @@ void check_together(Loaded& loaded) {
   require(
     s.mode_allowed.size() <= kMaxAllowed, "mode_allowed",
     "more than " + std::to_string(kMaxAllowed) + " patterns"
+  );
+  require(
+    s.milters.size() <= kMaxMilters, "milters", "more than " + std::to_string(kMaxMilters) + " filters"
   );
   const bool has_tls = wants_client_tls(s) && !s.tls_certificate_file.empty();
   require(

@@ -14,6 +14,9 @@ inline constexpr std::size_t kMaxSenderBindings = 64;
 /// Of `listeners`: each is a socket on each shard.
 inline constexpr std::size_t kMaxListeners = 8;
 
+/// Entries of `milters`: all of them together answer before a client gives up (RFC 5321 section 4.5.3.2.6: 10 minutes).
+inline constexpr std::size_t kMaxMilters = 4;
+
 template <class Object>
 [[nodiscard]] std::span<const Field<Object>> fields_of();
 template <>
@@ -32,6 +35,8 @@ template <>
 [[nodiscard]] std::span<const Field<PolicyRule>> fields_of<PolicyRule>();
 template <>
 [[nodiscard]] std::span<const Field<SenderBinding>> fields_of<SenderBinding>();
+template <>
+[[nodiscard]] std::span<const Field<Milter>> fields_of<Milter>();
 
 /// What concerns several fields of one object: what is wrong, or nothing.
 [[nodiscard]] std::string wrong_with(const Listener& listener);
@@ -42,6 +47,7 @@ template <>
 [[nodiscard]] std::string wrong_with(const Source& source);
 [[nodiscard]] std::string wrong_with(const PolicyRule& rule);
 [[nodiscard]] std::string wrong_with(const SenderBinding& binding);
+[[nodiscard]] std::string wrong_with(const Milter& milter);
 
 /// For the reference page.
 template <class Object>

@@ -171,6 +171,13 @@ const std::array kTable{
     ROW_ACCESS(received_hides_client, any<&S::received_hides_client>)
   },
   Setting{
+    "milters", Shape::objects, "a JSON array of at most 4 objects, see below", "", Reload::live,
+    "Content filters (the milter protocol, version 6) that each message is shown to before it is stored, one "
+    "after "
+    "the other. It counts for transactions from then on.",
+    OBJECTS(milters, Milter)
+  },
+  Setting{
     "tls_mode", Shape::text, "none, opportunistic or required", "opportunistic", Reload::live,
     "TLS of clients (STARTTLS, RFC 3207). `opportunistic`: offered where there is a certificate; `required`: "
     "mail in the clear gets 530 5.7.0, and there must be a certificate. It counts for connections from then "

@@ -204,6 +204,21 @@ struct SenderBinding {
   friend bool operator==(const SenderBinding&, const SenderBinding&) = default;
 };
 
+/// What becomes of a message that a content filter could not be asked about.
+enum class MilterFailure : std::uint8_t { defer, accept, reject };
+
+/// A content filter that speaks the milter protocol.
+struct Milter {
+  std::string name;
+  std::string host;
+  std::uint64_t port = 0;
+  MilterFailure on_failure = MilterFailure::defer;
+  milliseconds connect_timeout{};
+  milliseconds command_timeout{};
+  milliseconds message_timeout{};
+  friend bool operator==(const Milter&, const Milter&) = default;
+};
+
 /// All settings with their values. Defaults are the table's (reference.cpp), not the members'.
 struct Settings {
   std::string hostname;
@@ -232,6 +247,7 @@ struct Settings {
   Switch mend_message_id = Switch::off;
   Switch mend_from = Switch::off;
   Switch received_hides_client = Switch::off;
+  std::vector<Milter> milters;
   ClientTls tls_mode = ClientTls::opportunistic;
   std::string tls_certificate_file;
   std::string tls_key_file;

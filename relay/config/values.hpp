@@ -114,6 +114,10 @@ inline constexpr std::array kOthers{
   Word<policy::Others>{"capture", policy::Others::capture},
   Word<policy::Others>{"reject", policy::Others::reject}
 };
+inline constexpr std::array kMilterFailures{
+  Word<MilterFailure>{"defer", MilterFailure::defer}, Word<MilterFailure>{"accept", MilterFailure::accept},
+  Word<MilterFailure>{"reject", MilterFailure::reject}
+};
 constexpr const auto& words(smtp::TlsMode) { return kTlsModes; }
 constexpr const auto& words(smtp::BareLineEndings) { return kBareLineEndings; }
 constexpr const auto& words(Durability) { return kDurabilities; }
@@ -133,6 +137,7 @@ constexpr const auto& words(policy::LimitUnit) { return kLimitUnits; }
 constexpr const auto& words(mail::Priority) { return kPriorities; }
 constexpr const auto& words(policy::Mode) { return kModes; }
 constexpr const auto& words(policy::Others) { return kOthers; }
+constexpr const auto& words(MilterFailure) { return kMilterFailures; }
 
 // ---- reading and writing ----
 

@@ -99,20 +99,37 @@ class Intake::Message : public session::IncomingMessage {
   ~Message() override {
     if (chunks_ == 0 || is_committed_) return;
     spool::Operations operations{spool::remove(Family::incoming, spool::id_key(id_))};
-    for (std::uint32_t chunk = 0; chunk < chunks_; ++chunk) {
+    for (std::uint32_t chunk = first_; chunk < first_ + chunks_; ++chunk) {
       operations.push_back(spool::remove(Family::content, spool::indexed_key(id_, chunk)));
     }
     intake_.leftovers_.remove(std::move(operations));
   }
 
+  [[nodiscard]] QueueId id() const override { return id_; }
+  void expect_header() override { first_ = 1; }
+  void set_header(std::string header) override { header_ = std::move(header); }
+
   Awaitable<Result<void>> append(std::string chunk) override {
     spool::Operations operations;
     if (chunks_ == 0) operations.push_back(spool::put(Family::incoming, spool::id_key(id_), ""));
-    operations.push_back(spool::put_record(Family::content, spool::indexed_key(id_, chunks_), chunk));
+    operations.push_back(spool::put_record(Family::content, spool::indexed_key(id_, first_ + chunks_), chunk)
+    );
     ++chunks_;
     return committed(
       intake_.context_.committer, std::move(operations), spool::Sync::no, [](const Result<void>&) {}
     );
+  }
+
+  Awaitable<Result<std::string>> appended(std::uint32_t index) override {
+    if (index >= chunks_) co_return std::string();
+    using Answer = std::function<void(Result<std::string>)>;
+    std::function<void(Answer)> start = [this, index](Answer answer) {
+      net::asio::post(intake_.context_.workers, [this, index, answer = std::move(answer)] {
+        answer(intake_.context_.store.chunk(id_, first_ + index));
+      });
+    };
+    auto chunk = co_await net::answered_by<Result<std::string>>(std::move(start));
+    co_return chunk;
   }
 
   Awaitable<Result<QueueId>> commit(mail::Envelope envelope, std::string last_chunk) override {
@@ -124,6 +141,7 @@ class Intake::Message : public session::IncomingMessage {
     envelope.received = received(envelope, redirected, *limits);
     const auto chunks_before = chunks_;
     const bool is_whole = chunks_ == 0;
+    if (is_whole) last_chunk.insert(0, header_);
     auto operations = content_operations(last_chunk);
     auto accepted = std::make_shared<Accepted>();
     accepted->id = id_;
@@ -133,7 +151,9 @@ class Intake::Message : public session::IncomingMessage {
     const auto held = held_places(*limits->routes, envelope, id_, lane, now);
     const auto captured = captured_places(*limits->routes, envelope, id_, lane, now);
     auto& fresh = accepted->fresh;
-    fresh = {{envelope, chunks_}, is_whole ? intake_.memory_.keep(std::move(last_chunk)) : nullptr};
+    // A message that is whole has one chunk, which its header is part of.
+    const auto stored_chunks = is_whole ? chunks_ : first_ + chunks_;
+    fresh = {{envelope, stored_chunks}, is_whole ? intake_.memory_.keep(std::move(last_chunk)) : nullptr};
     auto records = accept_operations(id_, fresh.stored, accepted->places, held);
     std::move(records.begin(), records.end(), std::back_inserter(operations));
     auto kept_in = put_all_captured(captured, policy::why_captured(limits->guard));
@@ -177,9 +197,14 @@ class Intake::Message : public session::IncomingMessage {
   /// docs/spool.md, "end of data": what stands beside envelope and places.
   spool::Operations content_operations(const std::string& last_chunk) {
     spool::Operations operations;
+    const auto first = chunks_ > 0 ? first_ : 0;
     if (chunks_ > 0) operations.push_back(spool::remove(Family::incoming, spool::id_key(id_)));
+    if (chunks_ > 0 && first_ > 0)
+      operations.push_back(spool::put_record(Family::content, spool::indexed_key(id_, 0), header_));
     if (!last_chunk.empty()) {
-      operations.push_back(spool::put_record(Family::content, spool::indexed_key(id_, chunks_), last_chunk));
+      operations.push_back(
+        spool::put_record(Family::content, spool::indexed_key(id_, first + chunks_), last_chunk)
+      );
       ++chunks_;
     }
     return operations;
@@ -187,7 +212,9 @@ class Intake::Message : public session::IncomingMessage {
 
   Intake& intake_;
   QueueId id_;
-  std::uint32_t chunks_ = 0;
+  std::uint32_t first_ = 0;   // index of the first chunk that is appended: 1 leaves a place for the header
+  std::uint32_t chunks_ = 0;  // appended
+  std::string header_;
   bool is_committed_ = false;
 };
 

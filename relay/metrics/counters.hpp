@@ -45,6 +45,12 @@ enum class Counter : std::uint8_t {
   recipients_discarded,
   recipients_captured,
   recipients_redirected,
+  milter_passed,
+  milter_changed,
+  milter_refused,
+  milter_discarded,
+  milter_failed,
+  milter_skipped,
   messages_received,
   octets_received,
   messages_refused_storage,
@@ -107,6 +113,7 @@ enum class Duration : std::uint8_t {
   spool_commit,  ///< from the commit's submission to its answer
   delivery,      ///< from acceptance to the last recipient's delivery
   delivery_attempt,
+  milter,  ///< from connecting to a content filter to its last word
   count,
 };
 

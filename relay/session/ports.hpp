@@ -5,6 +5,7 @@
 ///           complete end of data is committed even when nobody is left to hear of it
 /// FAILURES  end the session, never the process
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,8 +30,17 @@ class RecipientGate {
 class IncomingMessage {
  public:
   virtual ~IncomingMessage() = default;
+  /// The id that commit() will return.
+  [[nodiscard]] virtual QueueId id() const = 0;
+  /// What append() and commit() bring is body: the header, which may change until then, comes by set_header(). Before the
+  /// first append().
+  virtual void expect_header() = 0;
+  /// Behind expect_header(), before commit().
+  virtual void set_header(std::string header) = 0;
   /// Hands on a chunk and waits until it is taken: back-pressure.
   [[nodiscard]] virtual net::Awaitable<Result<void>> append(std::string chunk) = 0;
+  /// A chunk as it was appended, the first by 0; empty: there are no more. Errors: as the spool's.
+  [[nodiscard]] virtual net::Awaitable<Result<std::string>> appended(std::uint32_t index) = 0;
   /// Stores the rest and all of it durably. Once this returns a queue id, the message is the relay's to
   /// deliver.
   [[nodiscard]] virtual net::Awaitable<Result<QueueId>> commit(

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 #include <utility>
 
+#include "relay/session/filtering.hpp"
 #include "relay/session/login.hpp"
 #include "relay/session/mending.hpp"
 #include "relay/session/policing.hpp"
@@ -186,6 +188,7 @@ class Driver {
         event = login_.check_proof(proof->is_right);
       } else if (auto* login = std::get_if<step::EndAuth>(&step)) {
         login_.end(*login);
+        if (login->is_right) auth_type_ = sasl::to_text(login->mechanism);
         if (login->is_right) context_.was_hidden = false;  // it only asked whether it has to
         event = event::AuthEnded{};
       } else {
@@ -221,6 +224,10 @@ class Driver {
         return {std::move(refusal)};
       }
     }
+    if (rules->milters) {
+      const Filtering::Client client{rules->hostname, context_.client, auth_type_};
+      filtering_.emplace(rules->milters, context_.services, client);
+    }
     const auto now = std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
     event::Verdict verdict{std::nullopt, mending_of(*rules, reverse_path, now)};
     if (!rules->policies) return verdict;
@@ -241,12 +248,12 @@ class Driver {
     policing_.reset();
     allowance_.reset();
     sender_check_.reset();
+    filtering_.reset();
   }
 
   /// What bindings say at the end of data.
-  std::optional<mail::Reply> judge_header(std::string_view last_chunk) {
+  std::optional<mail::Reply> judge_header() {
     if (!sender_check_) return std::nullopt;
-    sender_check_->see(last_chunk);
     auto refusal = sender_check_->finish();
     if (refusal) note_rejection(context_, *refusal);
     return refusal;
@@ -281,27 +288,54 @@ class Driver {
     co_return event;
   }
 
+  void begin_message() {
+    if (incoming_) return;
+    incoming_ = context_.services.sink.begin();
+    if (filtering_) incoming_->expect_header();
+  }
+
   Awaitable<smtp::ServerEvent> append(std::string chunk) {
-    if (!incoming_) incoming_ = context_.services.sink.begin();
+    begin_message();
     if (sender_check_) sender_check_->see(chunk);
     if (policing_) policing_->see(chunk);
-    auto stored = co_await incoming_->append(std::move(chunk));
+    if (filtering_) chunk = filtering_->hold(std::move(chunk));
+    Result<void> stored;
+    if (!chunk.empty()) stored = co_await incoming_->append(std::move(chunk));
     smtp::ServerEvent event = event::Stored{std::move(stored)};
     co_return event;
+  }
+
+  /// Filters come before the rules, which judge each recipient that is left, and each that was added.
+  Awaitable<Filtering::Ending> filter(mail::Envelope& envelope, std::string& last_chunk) {
+    last_chunk = filtering_->hold(std::move(last_chunk));
+    begin_message();
+    auto ending = co_await filtering_->finish(envelope, *incoming_, last_chunk);
+    incoming_->set_header(filtering_->take_header());
+    co_return ending;
   }
 
   Awaitable<smtp::ServerEvent> commit(step::Commit last) {
     std::vector<Policing::Deed> deeds;
     last.envelope.origin.user = context_.user;
+    if (sender_check_) sender_check_->see(last.last_chunk);
+    if (policing_) policing_->see(last.last_chunk);
+    Filtering::Ending filtered;
+    if (filtering_) filtered = co_await filter(last.envelope, last.last_chunk);
+    if (filtered.instead) {
+      incoming_.reset();
+      if (filtered.instead->is_positive() && allowance_) allowance_->keep();
+      forget_judges();
+      smtp::ServerEvent event = event::Committed{QueueId{}, std::move(filtered.instead)};
+      co_return event;
+    }
     Facts facts{std::nullopt, last.envelope.message_id, last.envelope.size};
-    if (auto refusal = judge_header(last.last_chunk)) {
+    if (auto refusal = judge_header()) {
       incoming_.reset();
       forget_judges();
       smtp::ServerEvent event = event::Committed{QueueId{}, std::move(refusal)};
       co_return event;
     }
     if (policing_) {
-      policing_->see(last.last_chunk);
       auto ending = policing_->finish(last.envelope);
       if (ending.instead) {
         incoming_.reset();
@@ -313,7 +347,8 @@ class Driver {
       }
       deeds = std::move(ending.deeds);
     }
-    if (!incoming_) incoming_ = context_.services.sink.begin();
+    if (filtered.is_quarantined) hold_all(last.envelope);
+    begin_message();
     auto id = co_await incoming_->commit(std::move(last.envelope), std::move(last.last_chunk));
     incoming_.reset();
     if (id) last_committed_ = *id;
@@ -325,6 +360,11 @@ class Driver {
     if (is_deaf_) note_possible_duplicate();
     smtp::ServerEvent event = event::Committed{std::move(id)};
     co_return event;
+  }
+
+  static void hold_all(mail::Envelope& envelope) {
+    envelope.held.resize(envelope.recipients.size());
+    std::iota(envelope.held.begin(), envelope.held.end(), 0U);
   }
 
   /// By which somebody finds a message again.
@@ -421,6 +461,8 @@ class Driver {
   std::optional<SenderCheck> sender_check_;  // of the transaction; nothing: there are no bindings
   std::optional<Allowance> allowance_;       // of it, for policing_
   std::optional<Policing> policing_;         // of it; nothing: there are no rules
+  std::optional<Filtering> filtering_;       // likewise; nothing: there are no filters
+  std::string auth_type_;                    // of the last login
   std::unique_ptr<IncomingMessage> incoming_;
   std::optional<QueueId> last_committed_;  // its client has not been told yet
   bool is_deaf_ = false;                   // the client is gone, as far as writing tells

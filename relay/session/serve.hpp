@@ -15,6 +15,7 @@
 #include "relay/policy/sender_bindings.hpp"
 #include "relay/session/client_counts.hpp"
 #include "relay/session/failed_logins.hpp"
+#include "relay/session/milter_client.hpp"
 #include "relay/session/passwords.hpp"
 #include "relay/session/ports.hpp"
 #include "relay/session/rate_limits.hpp"
@@ -40,6 +41,7 @@ struct Rules {
     bulk_headers;  ///< fields that make a message bulk: `Precedence: bulk`, or a name alone
   policy::RelayAccess access;
   std::shared_ptr<const policy::Rules> policies;  ///< on mail of who may relay; null: none
+  std::shared_ptr<const Milters> milters;         ///< asked of each message, as `policies`; null: none
   policy::Guard guard;                            ///< which of it may leave; each recipient asks anew
   bool mends_date = false;                        ///< a missing field is added; each transaction asks anew
   bool mends_message_id = false;
@@ -75,6 +77,8 @@ struct Services {
   PasswordChecks& passwords;
   FailedLogins& failed_logins;
   RateLimits& rate_limits;
+  net::Resolver& resolver;  ///< of filters' names
+  net::TaskGroup& tasks;    ///< of this shard; connections to filters end with it
 };
 
 /// Gives the rules of the moment. Thread: any shard.

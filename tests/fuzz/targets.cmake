@@ -23,6 +23,7 @@ fuzz_target(dns_answers DEPENDS relay/base SOURCES relay/net/dns_rdata.cpp relay
 fuzz_target(dsn_report DEPENDS relay/dsn)
 fuzz_target(dsn_text DEPENDS relay/mail)
 fuzz_target(header_edit DEPENDS relay/mail)
+fuzz_target(milter DEPENDS relay/milter)
 fuzz_target(passwd_client DEPENDS relay/sasl SOURCES relay/route/passwd_client.cpp)
 fuzz_target(pod_page DEPENDS relay/base LIBRARIES nlohmann_json::nlohmann_json
   SOURCES operator/kube/object.cpp operator/relay/spool_report.cpp operator/relay/wording.cpp
@@ -33,8 +34,8 @@ fuzz_target(reply_parser DEPENDS relay/smtp)
 fuzz_target(sasl_server DEPENDS relay/smtp)
 fuzz_target(server_session DEPENDS relay/smtp)
 fuzz_target(settings DEPENDS relay/smtp relay/policy LIBRARIES nlohmann_json::nlohmann_json
-  SOURCES relay/config/load.cpp relay/config/object_tables.cpp relay/config/objects.cpp relay/config/policy_rules.cpp
-    relay/config/reference.cpp relay/config/values.cpp)
+  SOURCES relay/config/load.cpp relay/config/milters.cpp relay/config/object_tables.cpp relay/config/objects.cpp
+    relay/config/policy_rules.cpp relay/config/reference.cpp relay/config/values.cpp)
 fuzz_target(spool_record DEPENDS relay/mail LIBRARIES nlohmann_json::nlohmann_json PkgConfig::XXHASH
   SOURCES relay/spool/cbor.cpp relay/spool/keys.cpp relay/spool/record.cpp relay/spool/waiting_record.cpp)
 fuzz_target(sts_policy DEPENDS relay/sts relay/mail SOURCES relay/tlsrpt/record.cpp)

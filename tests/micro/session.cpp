@@ -21,6 +21,10 @@ class Sink : public session::MessageSink {
   class Incoming : public session::IncomingMessage {
    public:
     explicit Incoming(Sink& sink) : sink_(sink) {}
+    [[nodiscard]] QueueId id() const override { return {7, 0}; }
+    void expect_header() override {}
+    void set_header(std::string) override {}
+    net::Awaitable<Result<std::string>> appended(std::uint32_t) override { co_return std::string(); }
     net::Awaitable<Result<void>> append(std::string) override {
       Result<void> taken;
       co_return taken;
@@ -56,7 +60,8 @@ class Shard : public session::RulesSource, public session::RecipientGate {
     net::Stream stream(std::move(socket), *IpAddress::parse("10.1.40.70"));
     const session::Services services{*this,      sink_,          log_,         metrics_.shard(0),
                                      clients_,   refusals_,      turned_away_, sightings_,
-                                     passwords_, failed_logins_, rate_limits_};
+                                     passwords_, failed_logins_, rate_limits_, resolver_,
+                                     tasks_};
     net::asio::co_spawn(context_, session::serve(std::move(stream), *this, services), net::asio::detached);
     exchange("", "220 ");
     exchange("EHLO app-7d9f.example.com\r\n", "250-");
@@ -104,6 +109,8 @@ class Shard : public session::RulesSource, public session::RecipientGate {
   session::FailedLogins failed_logins_;
   session::RateLimits rate_limits_;
   net::asio::io_context context_{1};
+  net::Resolver resolver_{context_, {}};
+  net::TaskGroup tasks_{context_.get_executor(), [](const std::string&) {}};
   session::TurnedAway turned_away_{context_.get_executor(), [](const std::string& what) {
                                      require(false, what.c_str());
                                    }};

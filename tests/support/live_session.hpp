@@ -68,6 +68,7 @@ class LiveSession : public session::RulesSource, public session::RecipientGate, 
   session::RateLimits rate_limits;
   Loop loop;
   session::PasswordChecks passwords;
+  net::Resolver resolver{loop.thread.context(), {}};
   session::TurnedAway turned_away{loop.thread.executor(), [](const std::string& what) {
                                     ADD_FAILURE() << "a refusal threw " << what;
                                   }};
@@ -83,27 +84,37 @@ class LiveSession : public session::RulesSource, public session::RecipientGate, 
   class Incoming : public session::IncomingMessage {
    public:
     explicit Incoming(LiveSession& owner) : owner_(owner) {}
+    [[nodiscard]] QueueId id() const override { return {1, 0}; }
+    void expect_header() override {}
+    void set_header(std::string header) override { header_ = std::move(header); }
+    net::Awaitable<Result<std::string>> appended(std::uint32_t index) override {
+      Result<std::string> chunk = index < chunks_.size() ? chunks_[index] : std::string();
+      co_return chunk;
+    }
     net::Awaitable<Result<void>> append(std::string chunk) override {
       content_ += chunk;
+      chunks_.push_back(std::move(chunk));
       Result<void> stored;
       co_return stored;
     }
     net::Awaitable<Result<QueueId>> commit(mail::Envelope envelope, std::string last_chunk) override {
       const std::scoped_lock lock(owner_.mutex_);
-      owner_.messages_.push_back({std::move(envelope), content_ + last_chunk});
+      owner_.messages_.push_back({std::move(envelope), header_ + content_ + last_chunk});
       co_return QueueId{1, owner_.messages_.size()};
     }
 
    private:
     LiveSession& owner_;
+    std::string header_;
     std::string content_;
+    std::vector<std::string> chunks_;
   };
 
   net::Awaitable<void> serve_one(net::Stream stream) {
     const net::TaskGroup::Membership membership(*tasks_, stream.handle());
-    const session::Services services{*this,     *this,         log,         metrics.shard(0),
-                                     clients,   refusals,      turned_away, sightings,
-                                     passwords, failed_logins, rate_limits};
+    const session::Services services{*this,       *this,       log,       metrics.shard(0), clients,
+                                     refusals,    turned_away, sightings, passwords,        failed_logins,
+                                     rate_limits, resolver,    *tasks_};
     co_await session::serve(std::move(stream), *this, services);
   }
 

@@ -225,6 +225,7 @@ TEST(RelaySettings, HaveTheRelaysOwnDefaultsWhereTheyAreSilent) {
     {"policies", ""},
     {"listeners", ""},
     {"sender_bindings", ""},
+    {"milters", ""},
     {"auth_users_file", ""},
     {"auth_requires_tls", spec.auth_requires_tls ? "on" : "off"},
   };

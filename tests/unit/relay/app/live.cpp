@@ -87,6 +87,29 @@ TEST_F(LiveTest, HasPoliciesWhereTheSettingsDo) {
   EXPECT_EQ(live.rules()->policies->at(0).name, "all");
 }
 
+TEST_F(LiveTest, HasFiltersWhereTheSettingsDoAndRemembersWhichAreDown) {
+  const auto with = [](const std::string& timeout) {
+    return settings(
+      {{"SMTP_RELAY_MILTERS", R"([{"name": "a", "host": "a.test", "port": 1, "on_failure": "reject",
+      "command_timeout": ")" + timeout +
+                                R"("}])"}}
+    );
+  };
+  Live live(settings(), {}, {}, log, no_token);
+  EXPECT_EQ(live.rules()->milters, nullptr) << "what costs a look at a pointer";
+  EXPECT_FALSE(live.apply(with("2s"), {}));
+  const auto before = live.rules()->milters;
+  ASSERT_NE(before, nullptr);
+  const auto& milter = before->at(0);
+  EXPECT_EQ(milter.address.to_text(), "a.test:1");
+  EXPECT_EQ(milter.on_failure, session::OnFailure::reject);
+  EXPECT_EQ(milter.timeouts.command, std::chrono::seconds{2});
+  (void)live.apply(with("2s"), {});
+  EXPECT_EQ(live.rules()->milters->at(0).circuit, milter.circuit);
+  (void)live.apply(with("3s"), {});
+  EXPECT_NE(live.rules()->milters->at(0).circuit, milter.circuit) << "another one";
+}
+
 TEST_F(LiveTest, ChangesRulesWithoutTouchingNextHops) {
   Live live(settings(), {}, {}, log, no_token);
   EXPECT_FALSE(live.apply(settings({{"SMTP_RELAY_ALLOWED_NETWORKS", "192.168.0.0/16"}}), {}));

@@ -251,6 +251,19 @@ TEST(ObjectTables, AcceptOfASenderBinding) {
   });
 }
 
+TEST(ObjectTables, AcceptOfAMilter) {
+  EXPECT_EQ(required<Milter>(), "name host port");
+  expect_edges<Milter>({
+    {"name", "", kGoodLabels, kBadLabels},
+    {"host", "", {"a.test", "10.0.0.1", "2001:db8::1"}, {"", "a b", "unix:/run/x", "[::1]"}},
+    {"port", "", {"1", "65535"}, {"", "0", "65536"}},
+    {"on_failure", "defer", {"defer", "accept", "reject"}, {"", "tempfail", "Defer"}},
+    {"connect_timeout", "5s", {"1s", "10s"}, {"0s", "999ms", "11s"}},
+    {"command_timeout", "15s", {"1s", "1m"}, {"0s", "61s"}},
+    {"message_timeout", "1m", {"1s", "2m"}, {"0s", "121s"}},
+  });
+}
+
 TEST(Smarthost, NeedsImplicitTlsOnPort465) {
   EXPECT_THAT(wrong_smarthost(R"("port": 465)"), HasSubstr("[0]: port 465 speaks TLS from the first octet"));
   EXPECT_EQ(wrong_smarthost(R"("port": 465, "tls": "implicit")"), "");

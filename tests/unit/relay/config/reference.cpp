@@ -61,10 +61,10 @@ TEST(SettingsTable, DescribesTheFieldsOfListsOfObjects) {
     }
   }
   EXPECT_EQ(
-    lists,
-    (std::set<std::string>{
-      "destinations", "dkim", "listeners", "policies", "providers", "sender_bindings", "smarthosts", "sources"
-    })
+    lists, (std::set<std::string>{
+             "destinations", "dkim", "listeners", "milters", "policies", "providers", "sender_bindings",
+             "smarthosts", "sources"
+           })
   );
 }
 
