@@ -64,20 +64,22 @@ constexpr std::array kCounters{
     "recipients_redirected_total", "",
     "Recipients whose mail the mode of the relay sent to one address instead."
   },
-  "milter_messages_total",
-  "outcome=passed",
-  "Messages by what a content filter said; failed: it could not be asked, or not be followed; skipped: it "
-  "was not "
-  "asked since it had failed several times in a row."
-},
-  Row{"milter_messages_total", "outcome=changed", ""}, Row{"milter_messages_total", "outcome=refused", ""},
-  Row{"milter_messages_total", "outcome=discarded", ""}, Row{"milter_messages_total", "outcome=failed", ""},
+  Row{
+    "milter_messages_total", "outcome=passed",
+    "Messages by what a content filter said; failed: it could not be asked, or not be followed; skipped: it "
+    "was not asked since it had failed several times in a row."
+  },
+  Row{"milter_messages_total", "outcome=changed", ""},
+  Row{"milter_messages_total", "outcome=refused", ""},
+  Row{"milter_messages_total", "outcome=discarded", ""},
+  Row{"milter_messages_total", "outcome=failed", ""},
   Row{"milter_messages_total", "outcome=skipped", ""},
   Row{"messages_received_total", "", "Messages accepted and stored."},
   Row{"received_bytes_total", "", "Octets of content of accepted messages."},
   Row{"messages_refused_total", "reason=storage", "Messages refused because they could not be stored."},
   Row{"recipients_total", "result=delivered", "Outcomes of delivery attempts, a recipient each."},
-  Row{"recipients_total", "result=deferred", ""}, Row{"recipients_total", "result=failed", ""},
+  Row{"recipients_total", "result=deferred", ""},
+  Row{"recipients_total", "result=failed", ""},
   Row{"messages_settled_total", "result=delivered", "Messages whose last recipient was settled."},
   Row{"messages_settled_total", "result=failed", ""},
   Row{
@@ -87,14 +89,17 @@ constexpr std::array kCounters{
   Row{"possible_duplicates_total", "side=out", ""},
   Row{"reports_total", "", "Reports to senders (bounces, delays, successes) that were made."},
   Row{"delivery_tls_total", "outcome=verified", "Outbound connections, by what TLS came to."},
-  Row{"delivery_tls_total", "outcome=dane", ""}, Row{"delivery_tls_total", "outcome=unverified", ""},
-  Row{"delivery_tls_total", "outcome=none", ""}, Row{"delivery_tls_total", "outcome=failed", ""},
+  Row{"delivery_tls_total", "outcome=dane", ""},
+  Row{"delivery_tls_total", "outcome=unverified", ""},
+  Row{"delivery_tls_total", "outcome=none", ""},
+  Row{"delivery_tls_total", "outcome=failed", ""},
   Row{
     "dns_lookups_total", "result=found",
     "Lookups in the DNS, of smarthosts, mail servers and their TLS policies: there was something, there is "
     "nothing, or no answer that may be believed came in time."
   },
-  Row{"dns_lookups_total", "result=none", ""}, Row{"dns_lookups_total", "result=failed", ""},
+  Row{"dns_lookups_total", "result=none", ""},
+  Row{"dns_lookups_total", "result=failed", ""},
   Row{"signatures_total", "", "Messages that were signed (DKIM)."},
   Row{"connections_reused_total", "", "Messages sent over a connection that had carried one before."},
   Row{

@@ -30,7 +30,8 @@ constexpr milliseconds kProxyHeaderTimeout = std::chrono::seconds{30};
 
 struct Preamble {
   IpAddress client;
-  std::string early_octets;  // what came behind the PROXY header
+  std::string early_octets;         // what came behind the PROXY header
+  std::optional<mail::TlsUse> tls;  // as that header says
 };
 
 /// Reads the PROXY header of a load balancer.
@@ -49,6 +50,7 @@ Awaitable<Result<Preamble>> read_proxy_header(Stream& stream, IpAddress peer) {
     Preamble preamble;
     preamble.client = (*header)->client.value_or(peer);
     preamble.early_octets = received.substr((*header)->length);
+    preamble.tls = std::move((*header)->tls);
     co_return preamble;
   }
 }
@@ -478,8 +480,9 @@ Awaitable<Result<Preamble>> identify(Stream& stream, const Rules& rules) {
   co_return read;
 }
 
-smtp::Client client_of(const Rules& rules, const IpAddress& address) {
-  smtp::Client client{address, smtp::Grammar::strict, std::nullopt, rules.listener};
+smtp::Client client_of(const Rules& rules, const Preamble& preamble) {
+  const auto& address = preamble.client;
+  smtp::Client client{address, smtp::Grammar::strict, std::nullopt, rules.listener, preamble.tls};
   const auto standing = policy::standing(rules.access, address);
   if (standing == policy::Standing::allowed) client.grammar = smtp::Grammar::lenient;
   if (standing == policy::Standing::hidden) client.explanation = policy::refuse_client(rules.access, address);
@@ -562,10 +565,10 @@ smtp::ServerLimits limits_of(const std::shared_ptr<const Rules>& rules) {
 
 /// @param refusal  set: all that the session has to say, over TLS
 smtp::ServerSession session_of(
-  const std::shared_ptr<const Rules>& rules, const IpAddress& client, std::optional<mail::Reply> refusal
+  const std::shared_ptr<const Rules>& rules, const Preamble& preamble, std::optional<mail::Reply> refusal
 ) {
   auto limits = limits_of(rules);
-  if (!refusal) return {rules->hostname, client_of(*rules, client), std::move(limits)};
+  if (!refusal) return {rules->hostname, client_of(*rules, preamble), std::move(limits)};
   refusal->text = rules->hostname + " " + refusal->text;
   return {rules->hostname, std::move(*refusal), std::move(limits)};
 }
@@ -609,7 +612,7 @@ Awaitable<void> serve(Stream stream, const RulesSource& source, Services service
     co_return;
   }
   const auto begin = std::chrono::steady_clock::now();
-  auto session = session_of(rules, preamble->client, std::move(refusal));
+  auto session = session_of(rules, *preamble, std::move(refusal));
   const Context context{source, services, preamble->client, {}, rules->listener, {}, false};
   Driver driver(stream, session, context, rules->tls);
   co_await driver.run(std::move(preamble->early_octets));

@@ -67,7 +67,7 @@ bool begins_with_bdat(std::string_view line) { return starts_with_ignoring_case(
 }  // namespace
 
 ServerSession::ServerSession(std::string hostname, Client client, ServerLimits limits)
-    : hostname_(std::move(hostname)), client_(std::move(client)), limits_(limits) {}
+    : hostname_(std::move(hostname)), client_(std::move(client)), limits_(limits), tls_(client_.tls) {}
 
 ServerSession::ServerSession(std::string hostname, Reply refusal, ServerLimits limits)
     : hostname_(std::move(hostname)), limits_(std::move(limits)), greeting_refusal_(std::move(refusal)) {}

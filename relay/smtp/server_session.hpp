@@ -124,6 +124,7 @@ struct Client {
   /// would be an allowed one if the network did not hide it.
   std::optional<Reply> explanation = std::nullopt;
   std::string listener{mail::kMainListener};  ///< where it came in
+  std::optional<mail::TlsUse> tls{};  ///< that a trusted load balancer has ended; counts as TLS with us
 };
 
 /// Owns no socket, reads no clock, takes no lock. One thread at a time. After Close it must not be resumed.

@@ -212,6 +212,19 @@ ServerLimits tls_first() {
   return limits;
 }
 
+TEST(TlsOfALoadBalancer, IsInUseFromTheStart) {
+  auto client = test::allowed_client();
+  client.tls = mail::TlsUse{"TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256"};
+  Conversation talk(client, needing_tls());
+  const auto offer = talk.send("EHLO app\r\n");
+  EXPECT_THAT(offer, Not(HasSubstr("STARTTLS")));
+  EXPECT_THAT(offer, HasSubstr("REQUIRETLS"));
+  EXPECT_THAT(talk.send("STARTTLS\r\n"), StartsWith("554 "));
+  talk.begin_message().send("DATA\r\nover TLS\r\n.\r\n");
+  ASSERT_EQ(talk.messages().size(), 1U);
+  EXPECT_EQ(talk.messages()[0].envelope.origin.tls, client.tls);
+}
+
 TEST(ImplicitTls, SaysNothingBeforeTheHandshakeAndGreetsBehindIt) {
   ServerSession session("node1.example", test::allowed_client(), tls_first());
   const auto first = session.resume(server_event::Opened{});
