@@ -12,7 +12,7 @@ void HeaderFields::feed(std::string_view content) {
     const auto end = content.find('\n', at);
     const auto piece = content.substr(at, end == std::string_view::npos ? end : end - at);
     const auto taken = piece.substr(0, kMaxOctets - line_.size());
-    is_cut_ = is_cut_ || taken.size() < piece.size();
+    line_is_cut_ = line_is_cut_ || taken.size() < piece.size();
     line_ += taken;
     if (end == std::string_view::npos) return;
     if (line_.ends_with('\r')) line_.pop_back();
@@ -30,9 +30,13 @@ void HeaderFields::finish() {
 
 void HeaderFields::end_line() {
   const auto line = std::exchange(line_, {});
+  const bool was_cut = std::exchange(line_is_cut_, false);
   const bool is_folded = line.starts_with(' ') || line.starts_with('\t');
   const auto colon = line.find(':');
-  if (is_folded && is_kept_) return keep(line);
+  if (is_folded && is_kept_) {
+    is_cut_ = is_cut_ || was_cut;
+    return keep(line);
+  }
   if (is_folded) return;
   end_field();
   if (colon == std::string::npos) {  // the empty line, or one that no header holds
@@ -43,6 +47,7 @@ void HeaderFields::end_line() {
   is_kept_ = std::any_of(names_.begin(), names_.end(), [&](const auto& name) {
     return equals_ignoring_case(name, name_);
   });
+  is_cut_ = is_cut_ || (is_kept_ && was_cut);
   if (is_kept_) keep(std::string_view(line).substr(colon + 1));
 }
 

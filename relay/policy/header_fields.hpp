@@ -29,7 +29,7 @@ class HeaderFields {
   [[nodiscard]] bool has(std::string_view name, std::string_view pattern) const;
   /// Names as they came, and values.
   [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& all() const { return fields_; }
-  /// Something was beyond kMaxOctets.
+  /// Something of the fields asked for was beyond kMaxOctets.
   [[nodiscard]] bool is_cut() const { return is_cut_; }
 
  private:
@@ -44,6 +44,7 @@ class HeaderFields {
   std::string name_;        // of the open field
   std::string value_;       // of it, so far
   std::size_t octets_ = 0;  // of all values
+  bool line_is_cut_ = false;
   bool is_cut_ = false;
   std::vector<std::pair<std::string, std::string>> fields_;
 };

@@ -113,7 +113,7 @@ Finding look_at(const Match& match, const Facts& facts) {
   return finding;
 }
 
-Finding look_at(const Rule& rule, const Facts& facts) {
+Finding look_at_rule(const Rule& rule, const Facts& facts) {
   const auto finding = look_at(rule.match, facts);
   if (finding.answer != Answer::yes || rule.action != Action::limit) return finding;
   return has_what_counts(rule.limit, facts) ? finding : Finding{Answer::unknown, "limit"};
@@ -133,7 +133,7 @@ std::optional<std::string> counted_for(const Limit& limit, const Facts& facts) {
 
 Decision decide(const Rules& rules, const Facts& facts, std::vector<Finding>* looked, Meter* meter) {
   for (const auto& rule : rules) {
-    const auto finding = look_at(rule, facts);
+    const auto finding = look_at_rule(rule, facts);
     if (looked != nullptr) looked->push_back(finding);
     if (finding.answer == Answer::no || always_goes_on(rule.action)) continue;
     if (finding.answer == Answer::unknown) return {nullptr, false};

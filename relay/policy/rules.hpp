@@ -110,7 +110,7 @@ struct Finding {
 };
 [[nodiscard]] Finding look_at(const Match& match, const Facts& facts);
 /// A limit is not known either before there is something to count: a message, that is its sender, or a recipient.
-[[nodiscard]] Finding look_at(const Rule& rule, const Facts& facts);
+[[nodiscard]] Finding look_at_rule(const Rule& rule, const Facts& facts);
 
 /// Counts what limits allow. To take for the same message, or recipient of it, once more takes nothing, and gives the same
 /// answer: whoever implements it keeps that for as long as the message is open.

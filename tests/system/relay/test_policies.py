@@ -174,7 +174,8 @@ EDITS = [
     {"name": "sender", "senders": ["app@*"], "action": "rewrite_sender", "new_sender": "noreply@example.org", "new_from": "on"},
     {"name": "archive", "action": "copy", "copy_to": "archive@example.org"},
 ]
-HEADER = b"X-Originating-IP: 10.0.0.1\r\nFrom: App <app@example.com>\r\nx-originating-ip: 10.0.0.2,\r\n 10.0.0.3\r\nSubject: x\r\n\r\n"
+HEADER = (b"X-Originating-IP: 10.0.0.1\r\nFrom: App <app@example.com>\r\nx-originating-ip: 10.0.0.2,\r\n 10.0.0.3\r\n"
+          b"Subject: x\r\n\r\n")
 
 
 def check_edited(message, recipients, body):
@@ -231,8 +232,7 @@ def test_priority_is_the_lane_of_the_queue(relay_with, sinks):
     rules = [{"name": "later", "senders": ["news@*"], "action": "set_priority", "priority": "bulk"},
              {"name": "held", "action": "hold"}]
     with relay_with(*rules) as relay, Client(relay.smtp_port) as client:
-        client.send("news@example.com")
-        assert "bulk" in relay.ctl("queue", "list", "--json")
+        assert "bulk" in relay.ctl("queue", "show", client.send("news@example.com"))
 
 
 def with_bindings(relay, *bindings):

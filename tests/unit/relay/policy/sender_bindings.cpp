@@ -81,6 +81,7 @@ TEST(SenderBindings, CoverTheHeaderWhereTheySaySo) {
   EXPECT_EQ(of(shop, "From: Boss <boss@bank.test\r\n\r\n"), "550 5.7.1") << "it cannot be read";
   EXPECT_EQ(of(shop, "Subject: x\r\n\r\nFrom: boss@bank.test\r\n"), "fine") << "there is none";
   EXPECT_EQ(of(shop, "From: " + std::string(20'000, ' ') + "boss@bank.test\r\n\r\n"), "550 5.7.1");
+  EXPECT_EQ(of(shop, "X-Long: " + std::string(20'000, 'x') + "\r\nFrom: b@shop.test\r\n\r\n"), "fine");
   EXPECT_EQ(of(client("10.9.0.5"), "From: b@shop.test\r\n\r\n"), "550 5.7.1") << "a bound sender";
   EXPECT_EQ(of(client("10.9.0.5"), "From: x@free.test\r\n\r\n"), "fine");
   EXPECT_EQ(of(client("10.1.0.5"), "From: x@free.test\r\n\r\n"), "fine") << "its binding is of the envelope";
