@@ -377,7 +377,8 @@ const std::array kTable{
     "of IPv6 a /64, but of link-local ones each; "
     "behind a load balancer of `proxy_trusted` the one that its header names. Addresses that stand for "
     "several clients "
-    "(`hidden_sources`, `host_addresses`, default gateways) are not counted.",
+    "(`hidden_sources`, `host_addresses`, default gateways) share half of `max_connections`, "
+    "unless allowed alone.",
     ROW_ACCESS(max_connections_per_client, (range<&S::max_connections_per_client, 1ULL, 100'000ULL>))
   },
   Setting{

@@ -79,10 +79,12 @@ net::Awaitable<smtp::server_event::PasswordChecked> Login::check(std::string use
     checked.refusal = refuse_guesses();
     co_return checked;
   }
+  // Guesses from behind an address that hides clients have no limit (decision 0079): others keep half of the places.
+  const auto most_waiting = PasswordChecks::kMaxWaiting / (is_limited ? 1 : 2);
   std::optional<bool> is_right = false;
   const bool is_known_wrong = guess && guess->is_known_wrong();
   if (!is_known_wrong)
-    is_right = co_await services_.passwords.check(users_, std::move(user), std::move(password));
+    is_right = co_await services_.passwords.check(users_, std::move(user), std::move(password), most_waiting);
   checked.is_right = is_right.value_or(false);
   if (!is_right) {
     services_.counters.add(Counter::logins_unchecked);

@@ -41,13 +41,13 @@ PasswordChecks::PasswordChecks(Derive derive)
 }
 
 net::Awaitable<std::optional<bool>> PasswordChecks::check(
-  std::shared_ptr<const sasl::Users> users, std::string user, std::string password
+  std::shared_ptr<const sasl::Users> users, std::string user, std::string password, std::size_t most_waiting
 ) {
   auto question =
     std::make_shared<const Question>(Question{std::move(users), std::move(user), std::move(password)});
   if (is_known(*question)) co_return true;
   const Place place(waiting_);
-  if (place.number() > kMaxWaiting) co_return std::nullopt;
+  if (place.number() > most_waiting) co_return std::nullopt;
   std::call_once(started_, [this] { thread_.start(); });
   using Answer = std::function<void(std::optional<bool>)>;
   std::function<void(Answer)> ask = [this, question](Answer answer) {

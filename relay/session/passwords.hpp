@@ -35,8 +35,10 @@ class PasswordChecks {
 
   /// Whether it is the user's. As slow for a stranger as for a user. Nothing: it could not be found out, for kMaxWaiting
   /// others wait already, or deriving threw.
+  /// @param most_waiting  less than kMaxWaiting for who may not take all places
   [[nodiscard]] net::Awaitable<std::optional<bool>> check(
-    std::shared_ptr<const sasl::Users> users, std::string user, std::string password
+    std::shared_ptr<const sasl::Users> users, std::string user, std::string password,
+    std::size_t most_waiting = kMaxWaiting
   );
   /// Tells a guess from another one, by its HMAC under a key that this process alone has: what was said, not whether there is
   /// such a user. Another one when the users change, since it may be right then.

@@ -508,15 +508,24 @@ void note_hidden(const IpAddress& client, Services services) {
 }
 
 /// A place among its connections, for a client that is one: nothing when it has too many.
-std::optional<ClientCounts::Place> enter(const Rules& rules, const IpAddress& client, Services services) {
-  auto place = services.clients.enter(client, rules.max_connections_per_client);
+/// All addresses that hide clients count for one, since any stranger may be behind them: with half of what there is, so that
+/// others find a place. A load balancer whose clients are all allowed is not counted.
+std::optional<ClientCounts::Place> enter(
+  const Rules& rules, const IpAddress& client, bool is_hidden, Services services
+) {
+  const auto limit = is_hidden ? (rules.max_connections + 1) / 2 : rules.max_connections_per_client;
+  auto place = services.clients.enter(is_hidden ? IpAddress() : client, limit);
   if (place) return place;
   services.counters.add(Counter::connections_refused_of_one_client);
-  services.refusals.refused(client, rules.max_connections_per_client, std::chrono::steady_clock::now());
+  services.refusals.refused(client, limit, std::chrono::steady_clock::now());
   return place;
 }
 
-mail::Reply too_many_of(const IpAddress& client) {
+mail::Reply too_many_of(const IpAddress& client, bool is_hidden) {
+  if (is_hidden)
+    return smtp::reply(
+      421, {4, 7, 0}, "Too many connections from addresses that hide clients, try again later"
+    );
   return smtp::reply(
     421, {4, 7, 0}, "Too many connections from " + client.to_text() + ", close some of them first"
   );
@@ -593,15 +602,16 @@ Awaitable<void> serve(Stream stream, const RulesSource& source, Services service
     co_await refuse_proxy(stream, *rules, services, preamble.error());
     co_return;
   }
+  const bool is_hidden = policy::hides_clients(rules->access, preamble->client);
   std::optional<ClientCounts::Place> place;
-  if (!policy::hides_clients(rules->access, preamble->client)) {
-    place = enter(*rules, preamble->client, services);
+  if (!is_hidden || policy::standing(rules->access, preamble->client) != policy::Standing::allowed) {
+    place = enter(*rules, preamble->client, is_hidden, services);
     if (!place) {
-      turn_away(std::move(stream), *rules, too_many_of(preamble->client), services);
+      turn_away(std::move(stream), *rules, too_many_of(preamble->client, is_hidden), services);
       co_return;
     }
-    services.sightings.note_own(preamble->client);
   }
+  if (!is_hidden) services.sightings.note_own(preamble->client);
   auto refusal = refuse_connection(*rules, preamble->client, services);
   if (refusal && !rules->tls_first) {
     turn_away(std::move(stream), *rules, std::move(*refusal), services);

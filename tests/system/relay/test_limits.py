@@ -65,6 +65,16 @@ def test_an_address_that_hides_clients_is_not_counted_Case111(tmp_path):
                 client.send()
 
 
+def test_addresses_that_hide_clients_share_half_of_the_connections(tmp_path):
+    """Any stranger may be behind them."""
+    with RawSink(tmp_path / "sink") as sink:
+        with relay_to(sink, tmp_path, max_connections=4, hidden_sources="127.0.0.2,127.0.0.3") as relay:
+            with connection(relay, "127.0.0.2") as first, connection(relay, "127.0.0.3") as second:
+                assert first.startswith("220 ") and second.startswith("220 ")
+                assert greeting(relay, "127.0.0.2").startswith("421 4.7.0 relay.test Too many connections from addresses that hide")
+                assert greeting(relay, "127.0.0.1").startswith("220 ")
+
+
 def test_the_limit_changes_without_a_restart(tmp_path):
     file = tmp_path / "relay.json"
 
