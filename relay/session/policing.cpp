@@ -199,12 +199,18 @@ void Policing::see(std::string_view content) {
   passed_.clear();
 }
 
+void Policing::measure_again(std::string_view header) {
+  if (removable_.empty()) return;
+  measure_ = mail::FieldFilter(removable_);
+  measure_.feed(header, passed_);
+  passed_.clear();
+}
+
 policy::Facts Policing::facts() const {
   policy::Facts facts;
   facts.client = client_.address;
   facts.listener = client_.listener;
   facts.user = client_.user;
-  facts.listener = client_.listener;
   facts.helo = client_.helo;
   facts.tls = client_.has_tls;
   facts.sender = &sender_;

@@ -42,6 +42,9 @@ class Policing {
   [[nodiscard]] policy::Decision judge_recipient(const mail::Address& recipient) const;
   /// Content as it comes, in order.
   void see(std::string_view content);
+  /// The whole header as it will be stored, where filters may have changed it: rules judge what the client sent, and what they
+  /// take away is taken from this.
+  void measure_again(std::string_view header);
 
   /// One rule that did something to some recipients.
   struct Deed {

@@ -312,7 +312,9 @@ class Driver {
     last_chunk = filtering_->hold(std::move(last_chunk));
     begin_message();
     auto ending = co_await filtering_->finish(envelope, *incoming_, last_chunk);
-    incoming_->set_header(filtering_->take_header());
+    auto header = filtering_->take_header();
+    if (policing_) policing_->measure_again(header);
+    incoming_->set_header(std::move(header));
     co_return ending;
   }
 

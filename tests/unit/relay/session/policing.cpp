@@ -199,6 +199,17 @@ TEST(Policing, LeavesOutFieldsAndKnowsHowManyOctetsGo) {
   EXPECT_EQ(mail.size, content.size()) << "the content is as it came";
 }
 
+TEST(Policing, CountsWhatGoesOfTheHeaderThatFiltersLeft) {
+  auto rules = policing({removing("X-Secret")});
+  rules.see("X-Secret: a\r\nSubject: x\r\n\r\nbody\r\n");
+  rules.measure_again("Subject: x\r\n\r\n");
+  auto mail = envelope({"a@b.test"});
+  mail.size = 20;
+  (void)rules.finish(mail);
+  EXPECT_EQ(mail.edits.removed_octets, 0U);
+  EXPECT_EQ(mail::sent_size(mail), 20U);
+}
+
 TEST(Policing, GivesTheMessageAnotherSenderAndFromWhereItIsAsked) {
   auto mail = envelope({"a@b.test"});
   mail.reverse_path = address("app@a.test");
