@@ -60,17 +60,17 @@ void add_standing(const Standing& standing, ordered_json& message) {
     message["failed_at"] = to_rfc3339(standing.failed.at);
     return;
   }
-  const auto& [queue, item, share] = standing.place;
+  const auto& place = standing.place;
   message["places"].push_back(
     {{"place", name_of(standing)},
      {"state", state_of(standing)},
-     {"destination", queue.destination.name},
-     {"lane", queue.lane == queue::Lane::bulk ? "bulk" : "normal"},
-     {"due", to_rfc3339(item.key.due)},
-     {"attempts", item.attempts},
+     {"destination", place.queue.destination.name},
+     {"lane", place.queue.lane == queue::Lane::bulk ? "bulk" : "normal"},
+     {"due", to_rfc3339(place.item.key.due)},
+     {"attempts", place.item.attempts},
      {"last", standing.waiting.last},
      {"sender_was_warned", standing.waiting.sender_was_warned},
-     {"recipients", share}}
+     {"recipients", place.share}}
   );
 }
 
