@@ -1,4 +1,4 @@
-"""A small disk of a test's own: an ext4 image on a loop device, which can fill up, turn read-only and lose power."""
+"""A small disk of a test's own: an image with ext4 or XFS on a loop device, which can fill up, turn read-only, lose power."""
 
 import contextlib
 import errno
@@ -10,34 +10,54 @@ import shutil
 import struct
 import subprocess
 
-# linux/ext4.h: stop the file system at once; flag 2 leaves even the journal unwritten, as a power cut does.
-EXT4_IOC_SHUTDOWN = 0x8004587D
+# EXT4_IOC_SHUTDOWN, and by the same number XFS_IOC_GOINGDOWN: stop the file system at once; flag 2 leaves even the journal
+# unwritten, as a power cut does.
+SHUTDOWN = 0x8004587D
 NO_LOG_FLUSH = struct.pack("I", 2)
+FILE_SYSTEMS = ("ext4", "xfs")
+MEGABYTES = {"ext4": 64, "xfs": 320}  # mkfs.xfs makes none below 300
 
 
 class Disk:
-    def __init__(self, folder, megabytes=64, reserved_percent=0, inodes=None, options="defaults"):
-        """`inodes`: for so many files, about; `options`: of each mount."""
-        self.options = options
+    def __init__(self, folder, megabytes=None, reserved_percent=0, inodes=None, options="defaults", file_system="ext4"):
+        """`reserved_percent`, and `inodes`, for so many files, about: of ext4; `options`: of each mount."""
+        self.options, self.file_system = options, file_system
+        megabytes = max(megabytes or 0, MEGABYTES[file_system])
         self.image = pathlib.Path(folder) / "disk.img"
         self.path = pathlib.Path(folder) / "disk"
         self.path.mkdir()
         with self.image.open("wb") as file:
             file.truncate(megabytes << 20)
-        run("mkfs.ext4", "-q", "-F", "-m", str(reserved_percent), *(["-N", str(inodes)] if inodes else []), self.image)
+        if file_system == "xfs":
+            run("mkfs.xfs", "-q", self.image)
+        else:
+            run("mkfs.ext4", "-q", "-F", "-m", str(reserved_percent), *(["-N", str(inodes)] if inodes else []), self.image)
         self.mount()
 
     def mount(self):
-        run("mount", "-o", f"loop,{self.options}", self.image, self.path)
+        # A device of its own each time: a mount namespace that some other program has made meanwhile keeps the last mount,
+        # and with its device one would get the file system of before, stopped as it is. By its UUID XFS would see it too.
+        self._device = run("losetup", "--find", "--show", self.image).strip()
+        options = self.options + (",nouuid" if self.file_system == "xfs" else "")
+        try:
+            run("mount", "-t", self.file_system, "-o", options, self._device, self.path)
+        except AssertionError as error:
+            run("losetup", "--detach", self._device)
+            # What the kernel has as a module it loads at the first mount.
+            if self.file_system in pathlib.Path("/proc/filesystems").read_text().split():
+                raise
+            raise AssertionError(f"the kernel of this machine has no {self.file_system} (/proc/filesystems), and a test of it "
+                                 f"is not skipped: build or load the module {self.file_system}") from error
 
     def unmount(self):
         run("umount", self.path)
+        run("losetup", "--detach", self._device)
 
     def cut_power(self):
         """What was not synced is gone, and nothing can be written any more."""
         folder = os.open(self.path, os.O_RDONLY)
         try:
-            fcntl.ioctl(folder, EXT4_IOC_SHUTDOWN, NO_LOG_FLUSH)
+            fcntl.ioctl(folder, SHUTDOWN, NO_LOG_FLUSH)
         finally:
             os.close(folder)
 
@@ -79,8 +99,8 @@ class Disk:
         shutil.rmtree(self.path / "fillers")
 
     def fail(self):
-        """An error of the file system itself, which it answers as its mount option `errors` says."""
-        (self._kernel() / "trigger_fs_error").write_text("made by a test\n")
+        """An error of ext4 itself, which it answers as its mount option `errors` says."""
+        (pathlib.Path("/sys/fs/ext4", pathlib.Path(self._device).name) / "trigger_fs_error").write_text("made by a test\n")
 
     def is_read_only(self):
         """As writers see it; what mounts are listed with does not tell of an error's consequence."""
@@ -91,15 +111,10 @@ class Disk:
         return False
 
     def mend(self):
-        """What an administrator does behind an error: unmount, check, mount."""
+        """What an administrator does behind an error of ext4: unmount, check, mount."""
         self.unmount()
         subprocess.run(["e2fsck", "-fy", str(self.image)], capture_output=True, timeout=60)
         self.mount()
-
-    def _kernel(self):
-        device, = [line.split()[0] for line in pathlib.Path("/proc/self/mounts").read_text().splitlines()
-                   if line.split()[1] == str(self.path)]
-        return pathlib.Path("/sys/fs/ext4") / pathlib.Path(device).name
 
     def __enter__(self):
         return self
@@ -111,3 +126,4 @@ class Disk:
 def run(*command):
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+    return done.stdout

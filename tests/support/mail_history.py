@@ -10,6 +10,7 @@ message's recipients those of REFUSED are refused by a sink with REFUSALS, so th
 
 import base64
 import collections
+import math
 import random
 import re
 import threading
@@ -29,14 +30,17 @@ CLIENTS = 4
 OCTETS_OF_LARGE = 100_000  # four chunks of the spool
 OCTETS_TOO_MANY = 300_000  # for a relay with max_message_size 256Ki
 LIMIT = "256Ki"
+OCTETS_DRAWN = 500_000  # of a message; of one that is larger it is repeated
 # A relay records a delivery while its connection goes on. How many it may be behind, at most, on one connection.
 LAST_IN_DOUBT = 3
 
 
 def content_of(id, octets, rng):
-    """A header with the id, and about so many octets that nothing compresses, some lines of which begin with dots."""
+    """A header with the id, and about so many octets, some lines of which begin with dots. Nothing compresses, but that
+    what is larger than OCTETS_DRAWN repeats itself: drawing takes its time."""
     head = f"Subject: {id}\r\nMessage-ID: <{id}@{DOMAIN}>\r\n\r\n.\r\n..two\r\n.one\r\n".encode()
-    return head + base64.encodebytes(rng.randbytes(octets * 3 // 4)).replace(b"\n", b"\r\n")
+    times = max(1, octets // OCTETS_DRAWN)
+    return head + base64.encodebytes(rng.randbytes(octets // times * 3 // 4)).replace(b"\n", b"\r\n") * times
 
 
 def stuffed(content):
@@ -93,7 +97,7 @@ class Load:
         """One message that is drawn; what raises has been written down before."""
         recipients = [f"{id}.{number}@{DOMAIN}" for number in range(rng.choice((1, 1, 1, 2, 3)))]
         if rng.random() < 0.05:
-            recipients.append(f"{REFUSED}-{id}@{DOMAIN}")
+            recipients.append(self.refused(id))
         content = content_of(id, self.octets or self.size(rng), rng)
         self.transmit(client, id, recipients, content, leaves=rng.random() < 0.02)
 
@@ -116,15 +120,20 @@ class Load:
         finally:
             self.sent.append(Sent(id, tuple(recipients), digest(content), reply))
 
+    def refused(self, id):
+        """A recipient whom the next hop refuses."""
+        return f"{REFUSED}-{id}@{DOMAIN}"
+
     @staticmethod
     def size(rng):
         kind = rng.random()
         return OCTETS_TOO_MANY if kind < 0.01 else OCTETS_OF_LARGE if kind < 0.05 else rng.randrange(100, 6000)
 
 
-def arrivals(sink, half_open=False):
+def arrivals(sink, half_open=False, settling=0):
     """([Copy], [Report]) of what a raw sink has accepted, once all its connections have ended. `half_open`: the network has
-    kept from it that some did, now that the relay is gone."""
+    kept from it that some did, now that the relay is gone. `settling`: the seconds until a relay's record of a delivery is on
+    its disk, where that has to be; what was accepted so shortly before its connection broke off is in doubt too."""
     store = sink.store
     ended = ends_of(store) if half_open else patiently(lambda: have_ended(store), 60, "every connection to the sink has ended")
     copies, found = [], []
@@ -135,8 +144,9 @@ def arrivals(sink, half_open=False):
     for entry in entries:
         octets = re.sub(rb"(\A|\r\n)\.", rb"\1", (store.folder / f"{entry['id']}.raw").read_bytes())
         recipients = tuple(address(each) for each in entry["rcpt"])
-        broke_off = ended.get(entry["connection"], "").upper() != "QUIT"
-        in_doubt = broke_off and entry["id"] in by_connection[entry["connection"]][-LAST_IN_DOUBT:]
+        command, moment = ended.get(entry["connection"], ("", math.inf))
+        is_late = entry["id"] in by_connection[entry["connection"]][-LAST_IN_DOUBT:] or entry["time"] > moment - settling
+        in_doubt = command.upper() != "QUIT" and is_late
         if address(entry["mail"]).partition(" ")[0] in ("", "FROM:<>"):
             report = reports.parse(octets)
             failed = tuple(name for name, action in report.actions.items() if action == "failed")
@@ -148,8 +158,8 @@ def arrivals(sink, half_open=False):
 
 
 def ends_of(store):
-    """{connection: its last command} of those that have ended."""
-    return {session["connection"]: session["commands"][-1]["line"] if session["commands"] else ""
+    """{connection: (its last command, when it ended)} of those that have."""
+    return {session["connection"]: (session["commands"][-1]["line"] if session["commands"] else "", session["time"])
             for session in store.sessions()}
 
 
@@ -160,11 +170,11 @@ def have_ended(store):
     return ended if brought <= set(ended) else None
 
 
-def drained(relay, sink, loads, seconds=60, half_open=False, **facts):
+def drained(relay, sink, loads, seconds=60, half_open=False, settling=0, **facts):
     """The history once a running relay has settled all that it took; it has ended then. `loads`: where clients wrote down
-    what they sent."""
+    what they sent; `half_open`, `settling`: as arrivals() has them."""
     # One that has just been started counts its queue first, and says 0 until then.
     patiently(lambda: relay.is_ready() and relay.is_empty(), seconds, "the queue is empty")
     assert relay.queue() == []
     assert relay.stop() == 0
-    return History([sent for load in loads for sent in load.sent], *arrivals(sink, half_open), **facts)
+    return History([sent for load in loads for sent in load.sent], *arrivals(sink, half_open, settling), **facts)
