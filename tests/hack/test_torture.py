@@ -28,8 +28,9 @@ def test_every_test_of_torture_belongs_to_a_part():
 @pytest.mark.parametrize("arguments, words", [
     (["nonsense"], "there is no part 'nonsense'; there are: kills calls"),
     (["--kills", "0"], "--kills 0: one at least"),
+    (["--cuts", "-1"], "--cuts -1: one at least"),
     (["--seed", "x"], "invalid int value"),
-], ids=["part", "kills", "seed"])
+], ids=["part", "kills", "cuts", "seed"])
 def test_nonsense_is_refused(arguments, words):
     done = run(*arguments)
     assert done.returncode == 2

@@ -36,8 +36,13 @@ def traced(process, *options, thread=None):
 
 def thread_of(process, name):
     """The id of its thread with this name."""
+    # Where a thread ends while Linux lists them, those behind it are left out.
+    return patiently(lambda: looked_up(process, name), 10, f"process {process.pid} has a thread {name}")
+
+
+def looked_up(process, name):
     for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
         with contextlib.suppress(OSError):
             if (task / "comm").read_text() == name + "\n":
                 return int(task.name)
-    raise LookupError(f"process {process.pid} has no thread {name}")
+    return None

@@ -4,22 +4,20 @@ Clients and sink are on a host of their own, at the other end of a cable (tests/
 """
 
 import contextlib
-import ctypes
-import os
 import pathlib
 import sys
-import threading
 
 import custody
 import pytest
 from kill_rounds import torn_relay
 from mail_history import REFUSALS, Load, drained
+from namespaces import in_network
 from raw_sink import RawSink
 from relay import Client, patiently
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support/peers"))
 
-from network import CLONE_NEWNET, Network, run  # noqa: E402
+from network import Network, run  # noqa: E402
 
 NEAR, FAR = "192.0.2.1", "192.0.2.11"
 MESSAGES = 40  # acknowledged while the fault lasts
@@ -35,21 +33,9 @@ def network():
     network.stop()
 
 
-@contextlib.contextmanager
 def at_the_far_end(network):
     """This thread's new sockets are the peers' host's."""
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def enter(file):
-        assert libc.setns(file.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-
-    with open(f"/proc/self/task/{threading.get_native_id()}/ns/net", "rb") as home, \
-         open(f"/proc/{network.holder.pid}/ns/net", "rb") as far:
-        enter(far)
-        try:
-            yield
-        finally:
-            enter(home)
+    return in_network(f"/proc/{network.holder.pid}/ns/net")
 
 
 class FarLoad(Load):
