@@ -75,6 +75,16 @@ def control(verb, name):
     return run(ROOT / "hack/cluster/control", verb, name, check=verb != "status")
 
 
+def kubelet(verb, node):
+    """start, stop, restart or status of a node's kubelet; its containers run on without it."""
+    return run(ROOT / "hack/cluster/kubelet", verb, node, check=verb != "status")
+
+
+def network_of(host):
+    """The file of its network namespace: see namespaces.py."""
+    return pathlib.Path("/run/netns", f"smtp-relay-{host}")
+
+
 def pods(namespace, selector):
     """The pods that are not already on their way out."""
     found = get("pods", "-n", namespace, "-l", selector)

@@ -39,6 +39,11 @@ def clear():
         file.unlink()
 
 
+def is_empty():
+    """Whether all that it has taken is in the mailbox."""
+    return not any((FOLDER / "spool/exim4/input").rglob("*-H"))
+
+
 def credentials():
     """The (user, password) that is let in."""
     user, _, password = PASSWORDS.read_text().splitlines()[0].partition(":")
