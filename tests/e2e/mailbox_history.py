@@ -1,4 +1,4 @@
-"""What clients of the local cluster sent, and what lies in the smarthost's mailbox, written down for the checker in custody.py."""
+"""What clients of the local cluster sent, and what lies in the smarthost's mailbox, for the checker in custody.py."""
 
 import contextlib
 import json

@@ -39,7 +39,7 @@ class Kill:
     """The process dies as the call begins."""
 
     signal = "KILL"
-    rest = 0  # seconds without a sync until nothing goes on any more
+    rest = 0  # seconds without a sync until nothing goes on; a shard, which answers who asks for that, makes calls meanwhile
 
     def watching(self, _relay):
         return contextlib.nullcontext()

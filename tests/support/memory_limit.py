@@ -72,5 +72,5 @@ def hierarchy():
             if "memory" not in (top / "cgroup.subtree_control").read_text().split():
                 (top / "cgroup.subtree_control").write_text("+memory")
             return 2, top
-    raise AssertionError("no cgroup of this machine counts memory (/proc/self/mounts), and a test of it is not skipped: mount the "
-                         "controller memory")
+    raise AssertionError("no cgroup of this machine counts memory (/proc/self/mounts), and a test of it is not skipped: mount "
+                         "the controller memory")

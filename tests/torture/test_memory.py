@@ -1,4 +1,4 @@
-"""A relay in a memory cgroup, as in its pod: the limit that a relay has by default is enough, and one that is not loses nothing."""
+"""A relay in a memory cgroup, as in its pod: the limit that pods have by default is enough, and one that is not loses nothing."""
 
 import pathlib
 import signal

@@ -44,7 +44,8 @@ def test_a_power_cut_behind_any_write_or_sync_of_the_committer_loses_nothing_Cas
         points = CrashPoints(relay, tmp_path, 1, JOURNEYS[name], PowerCut(disk))
         cuts = points.walk("committer", of=WRITES)
         history = drained(relay, sink, [points])
-    print(f"\n{cuts.total()} cuts on {file_system}, behind {', '.join(f'{count} {kind}' for kind, count in sorted(cuts.items()))}")
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(cuts.items()))
+    print(f"\n{cuts.total()} cuts on {file_system}, behind {kinds}")
     print(custody.account(history))
     assert custody.faults(history) == []
     assert cuts["fdatasync"] >= 2 and cuts["write"] >= 2, cuts
