@@ -6,7 +6,7 @@ import re
 import pytest
 import world
 from control_plane import ApiError
-from world import RELAYS, relay
+from world import MINIMAL, RELAYS, relay
 
 SMARTHOST = {"name": "primary", "host": "smtp.test"}
 
@@ -61,6 +61,10 @@ def binding(**fields):
 
 def match(**fields):
     return policies({"match": fields})
+
+
+def milter(**fields):
+    return {"receive": {"milters": [{"name": "filter", "host": "rspamd.mail.svc", "port": 11332, **fields}]}}
 
 
 def listeners(*each, **network):
@@ -196,6 +200,10 @@ RULES = [
     ("spec.access.senderBindings[]", "needs users or clients", binding(users=["app"]), binding()),
     ("spec.access.senderBindings[].clients[]", "host bits zero", binding(clients=["10.0.0.0/8", "192.0.2.1"]),
      binding(clients=["10.0.0.1/8"])),
+    ("spec.receive.milters[].connectTimeout", "from 1s to 10s", milter(connectTimeout="10s"), milter(connectTimeout="11s")),
+    ("spec.receive.milters[].connectTimeout", "from 1s to 10s", milter(connectTimeout="1s"), milter(connectTimeout="0s")),
+    ("spec.receive.milters[].commandTimeout", "from 1s to 1m", milter(commandTimeout="1m"), milter(commandTimeout="61s")),
+    ("spec.receive.milters[].messageTimeout", "from 1s to 2m", milter(messageTimeout="2m"), milter(messageTimeout="121s")),
     ("spec.policies[].match.clients[]", "host bits zero", match(clients=["10.0.0.0/8", "2001:db8::/32", "192.0.2.1"]),
      match(clients=["10.0.0.1/8"])),
     ("spec.dkim[].expires", "from 1h to 720h", dkim({"expires": "1h"}), dkim({"expires": "59m"})),
@@ -315,6 +323,10 @@ TYPES = [
      "at least 1 item"),
     ("allowed recipients are single patterns", {"allowlist": {"recipients": ["a?@b.test"], "others": "Reject"}},
      {"allowlist": {"recipients": ["a.test,b.test"]}}, "should match"),
+    ("filters have a port", milter(), {"receive": {"milters": [{"name": "filter", "host": "rspamd"}]}}, "Required value"),
+    ("failures of filters are known", milter(onFailure="Accept"), milter(onFailure="Skip"), "Unsupported value"),
+    ("filters are few", {"receive": {"milters": [{**milter()["receive"]["milters"][0], "name": f"f{i}"} for i in range(4)]}},
+     {"receive": {"milters": [{**milter()["receive"]["milters"][0], "name": f"f{i}"} for i in range(5)]}}, "at most 4 items"),
     ("missing domains are names", {"receive": {"mending": {"unqualifiedDomain": "corp.test"}}},
      {"receive": {"mending": {"unqualifiedDomain": "corp test"}}}, "should match"),
     ("reports come from an address", {"bounces": {"from": "postmaster@a.test"}}, {"bounces": {"from": "postmaster"}},
@@ -432,6 +444,10 @@ def test_defaults_are_filled_in(mail):
     assert spec["network"] == {"mode": "HostPort", "port": 25, "listeners": [], "proxyProtocol": {"trustedNetworks": []},
                                "service": {"type": "ClusterIP", "internalTrafficPolicy": "Local"}}
     assert spec["managementState"] == "Managed"
+    assert spec["mode"] == "Deliver"
+    assert spec["access"] == {"allowedNetworks": MINIMAL["access"]["allowedNetworks"], "hiddenSources": [], "senderBindings": []}
+    assert spec["receive"] == {"milters": [], "mending": {
+        "addMissingDate": False, "addMissingMessageId": False, "addMissingFrom": False, "hideClientAddress": False}}
     assert spec["tls"] == {"mode": "Opportunistic", "minVersion": "1.2"}
     assert spec["smarthosts"][0] == {
         "name": "primary", "host": "smtp.test", "port": 587, "priority": 10, "weight": 1, "recipientDomains": [],
@@ -502,7 +518,7 @@ def test_unknown_fields_are_reported(mail, plane):
 def test_people_find_their_way(mail, plane):
     mail.apply()
     assert "Networks of the clients that may relay" in plane.kubectl("explain", "smr.spec.access.allowedNetworks")
-    columns = ["NAME", "READY", "DESIRED", "READY-NODES", "UPDATED", "PORT", "REASON", "AGE"]
+    columns = ["NAME", "READY", "DESIRED", "READY-NODES", "UPDATED", "PORT", "MODE", "REASON", "AGE"]
     assert plane.kubectl("get", "smr", "-n", "mail").splitlines()[0].split() == columns
     wide = plane.kubectl("get", "smtp", "-n", "mail", "-o", "wide")
     assert wide.splitlines()[0].split() == [*columns, "SMARTHOST", "IMAGE", "MESSAGE"]
