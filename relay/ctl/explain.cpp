@@ -1,5 +1,6 @@
 #include "relay/ctl/explain.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <iomanip>
 #include <istream>
@@ -30,7 +31,28 @@ struct Rulebook {
   route::RouteTable routes;
   bool has_users = false;  ///< who may log in
   policy::Guard guard{};
+  std::vector<config::Listener> listeners{};
 };
+
+const config::Listener* listener_of(const Rulebook& book, std::string_view name) {
+  const auto at = std::find_if(book.listeners.begin(), book.listeners.end(), [&](const auto& one) {
+    return one.name == name;
+  });
+  return at == book.listeners.end() ? nullptr : &*at;
+}
+
+/// Who has not logged in, as sessions of that listener judge it.
+std::optional<mail::Reply> refuse_client(
+  const Rulebook& book, std::string_view listener, const IpAddress& client
+) {
+  auto access = book.access;
+  const auto* own = listener_of(book, listener);
+  if (own != nullptr && !own->allowed_networks.empty()) access.allowed = own->allowed_networks;
+  auto refusal = policy::refuse_client(access, client);
+  if (!refusal && own != nullptr && own->auth == config::ListenerAuth::required)
+    refusal = mail::Reply{530, mail::EnhancedStatus{5, 7, 0}, "Authentication required"};
+  return refusal;
+}
 
 Result<config::Settings> read_settings(const ExplainRequest& request) {
   std::ifstream file(request.settings_file);
@@ -64,9 +86,13 @@ Rulebook rulebook_of(const config::Settings& settings) {
     );
   }
   return {
-    std::move(access), config::policy_rules(settings), config::sender_bindings(settings),
-    route::RouteTable(smarthosts), !settings.auth_users_file.empty(),
-    config::guard_of(settings)
+    std::move(access),
+    config::policy_rules(settings),
+    config::sender_bindings(settings),
+    route::RouteTable(smarthosts),
+    !settings.auth_users_file.empty(),
+    config::guard_of(settings),
+    settings.listeners
   };
 }
 
@@ -218,6 +244,8 @@ Result<void> explain_one(const ExplainRequest& request, const Rulebook& book, st
   facts.client = *client;
   facts.user = request.user;
   if (!request.listener.empty()) facts.listener = request.listener;
+  if (facts.listener != mail::kMainListener && listener_of(book, facts.listener) == nullptr)
+    return permanent(Errc::invalid_argument, "the settings know no listener '" + request.listener + "'");
   facts.helo = request.helo;
   facts.tls = request.has_tls;
   facts.sender = &*sender;
@@ -227,7 +255,7 @@ Result<void> explain_one(const ExplainRequest& request, const Rulebook& book, st
     if (!size) return tl::unexpected(size.error());
     facts.size = size->count;
   }
-  if (const auto refusal = policy::refuse_client(book.access, *client); refusal && request.user.empty())
+  if (const auto refusal = refuse_client(book, facts.listener, *client); refusal && request.user.empty())
     out << "client " << client->to_text() << ": refused whatever rules say"
         << (book.has_users ? ", unless it logs in: " : ": ") << refusal->to_line() << "\n";
   const policy::Sending who{*client, policy::hides_clients(book.access, *client), request.user};
@@ -286,6 +314,8 @@ class Replay {
     facts.client = *client;
     const auto user = text_of(record, "user");
     facts.user = user;
+    const auto listener = text_of(record, "listener");
+    if (!listener.empty()) facts.listener = listener;
     facts.helo = helo;
     facts.tls = record.contains("tls_version");
     facts.sender = &*sender;

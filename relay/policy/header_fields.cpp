@@ -60,8 +60,10 @@ void HeaderFields::keep(std::string_view text) {
 
 void HeaderFields::end_field() {
   // Fields may be empty, and a header of 512 KiB holds 100,000 of those.
-  if (std::exchange(is_kept_, false) && fields_.size() < kMaxFields)
-    fields_.emplace_back(name_, trimmed(value_));
+  if (std::exchange(is_kept_, false)) {
+    if (fields_.size() < kMaxFields) fields_.emplace_back(name_, trimmed(value_));
+    else is_cut_ = true;
+  }
   value_.clear();
 }
 

@@ -29,7 +29,7 @@ class HeaderFields {
   [[nodiscard]] bool has(std::string_view name, std::string_view pattern) const;
   /// Names as they came, and values.
   [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& all() const { return fields_; }
-  /// Something of the fields asked for was beyond kMaxOctets.
+  /// Something of the fields asked for was beyond kMaxOctets or kMaxFields.
   [[nodiscard]] bool is_cut() const { return is_cut_; }
 
  private:

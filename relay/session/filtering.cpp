@@ -79,7 +79,9 @@ std::vector<std::string> parameters_of(const mail::Envelope& envelope) {
 
 std::string Filtering::hold(std::string content) {
   const auto count = end_.feed(content);
-  if (header_.size() + count > kMaxHeader) is_too_large_ = true;
+  const auto header = std::string_view(content).substr(0, count);
+  header_lines_ += static_cast<std::size_t>(std::count(header.begin(), header.end(), '\n'));
+  if (header_.size() + count > kMaxHeader || header_lines_ > kMaxHeaderLines) is_too_large_ = true;
   if (!is_too_large_) header_.append(content, 0, count);
   content.erase(0, count);
   return content;
@@ -224,7 +226,7 @@ std::optional<mail::Reply> Filtering::give_up(
 log::Record Filtering::record(
   log::Record record, const Milter& milter, const mail::Envelope& envelope, const QueueId& id
 ) const {
-  return std::move(record)
+  return at_listener(std::move(record), envelope.origin.listener)
     .with("milter", milter.name)
     .with("queue_id", id.to_text())
     .with("client", envelope.origin.client)

@@ -19,6 +19,8 @@ class Filtering {
  public:
   /// Octets of a header; more are refused with 552 5.3.4 at the end of data.
   static constexpr std::size_t kMaxHeader = 128U << 10U;
+  /// And lines: each may be a field, of which a filter is told by itself.
+  static constexpr std::size_t kMaxHeaderLines = 4'000;
 
   /// What filters are told besides the envelope.
   struct Client {
@@ -77,6 +79,7 @@ class Filtering {
   Client client_;
   milter::HeaderEnd end_;
   std::string header_;
+  std::size_t header_lines_ = 0;
   bool is_too_large_ = false;
   std::optional<Error> unreadable_;  // the spool's fault, while a filter was asked
 };

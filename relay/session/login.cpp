@@ -130,13 +130,14 @@ void Login::note_failure(const smtp::server_step::EndAuth& login) {
   services_.log.write(at_listener(std::move(record), source_.rules()->listener));
   if (!failure_.is_last) return;
   const auto limit = source_.rules()->max_failed_logins_per_client;
-  services_.log.write(log::warning("logins_refused")
-                        .with("client", client_.to_text())
-                        .with("failed", limit)
-                        .with(
-                          "message", "AUTH gets 454 4.7.0; one more guess each " +
-                                       std::to_string(seconds_a_guess(limit)) + " s"
-                        ));
+  auto refused =
+    log::warning("logins_refused")
+      .with("client", client_.to_text())
+      .with("failed", limit)
+      .with(
+        "message", "AUTH gets 454 4.7.0; one more guess each " + std::to_string(seconds_a_guess(limit)) + " s"
+      );
+  services_.log.write(at_listener(std::move(refused), source_.rules()->listener));
 }
 
 std::optional<mail::Reply> Login::refuse_client(const Rules& rules) const {

@@ -154,6 +154,7 @@ class Driver {
     while (true) {
       auto step = session_.resume(event);
       if (auto* read = std::get_if<step::Read>(&step)) {
+        if (!session_.has_transaction()) forget_judges();
         const auto timeout = read->timeout;
         event = co_await read_within(timeout);
       } else if (auto* write = std::get_if<step::Write>(&step)) {
@@ -447,12 +448,11 @@ class Driver {
   void note_possible_duplicate() {
     if (!last_committed_) return;
     context_.services.counters.add(Counter::possible_duplicates_in);
-    context_.services.log.write(
-      log::warning("possible_duplicate")
-        .with("queue_id", last_committed_->to_text())
-        .with("client", context_.client.to_text())
-        .with("message", "the client left before it was told that the message is stored")
-    );
+    auto record = log::warning("possible_duplicate")
+                    .with("queue_id", last_committed_->to_text())
+                    .with("client", context_.client.to_text())
+                    .with("message", "the client left before it was told that the message is stored");
+    context_.services.log.write(at_listener(std::move(record), context_.listener));
   }
 
   Stream& stream_;

@@ -156,6 +156,7 @@ void ServerSession::apply(const server_event::TlsStarted& started) {
   }
   forget_transaction();
   tls_ = started.tls;
+  is_tls_ours_ = true;
   user_.clear();
   helo_.clear();
   is_extended_ = talks_ahead_ = content_may_follow_ = false;
@@ -375,7 +376,8 @@ void ServerSession::hello(const CommandView& command) {
 }
 
 const char* ServerSession::extensions_of_tls() const {
-  if (tls_) return "\nREQUIRETLS";  // RFC 8689 section 2: in the clear it is not offered
+  // RFC 8689 section 2: in the clear it is not offered, nor where a part of the way was.
+  if (tls_) return is_tls_ours_ ? "\nREQUIRETLS" : "";
   return limits_.has_tls ? "\nSTARTTLS" : "";
 }
 
@@ -423,7 +425,7 @@ std::optional<ServerStep> ServerSession::mail(std::string_view argument) {
   if (arguments->declared_size.value_or(0) > limits_.max_message_size.count) {
     return wrong(too_large());
   }
-  if (arguments->requires_tls && !tls_)
+  if (arguments->requires_tls && !is_tls_ours_)
     return wrong(reply(555, {5, 5, 4}, "REQUIRETLS is offered over TLS alone"));
   if (arguments->has_auth && !limits_.has_auth)
     return wrong(reply(555, {5, 5, 4}, "Parameter not supported"));

@@ -155,6 +155,8 @@ class ServerSession {
   [[nodiscard]] const std::string& helo() const { return helo_; }
   /// Whether TLS is in use.
   [[nodiscard]] bool has_tls() const { return tls_.has_value(); }
+  /// MAIL was taken, and neither its message nor RSET has ended it yet.
+  [[nodiscard]] bool has_transaction() const { return transaction_.has_value(); }
 
   /// Replies of 400 and above so far, for metrics.
   [[nodiscard]] unsigned refusals() const { return refusals_; }
@@ -287,6 +289,7 @@ class ServerSession {
   std::string helo_;
   bool is_extended_ = false;
   std::optional<mail::TlsUse> tls_;  // in use
+  bool is_tls_ours_ = false;         // not one that a load balancer has ended
   std::string user_;                 // who logged in; empty: nobody
   std::optional<AuthDialogue> auth_;
   AuthArguments auth_arguments_;            // of the AUTH that auth_ begins with

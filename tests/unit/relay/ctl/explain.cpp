@@ -54,6 +54,21 @@ TEST_F(Explain, PrintsEachRuleThatWasLookedAtAndWhy) {
   EXPECT_THAT(text, HasSubstr("=> accepted (rule rest); by smarthost/primary\n"));
 }
 
+TEST_F(Explain, JudgesWhoMayRelayAsTheListenerDoes) {
+  settings("", R"("auth_users_file": "/users", "auth_requires_tls": "off", "listeners": [
+    {"name": "submission", "listen": ["127.0.0.1:2587"], "auth": "required"},
+    {"name": "lab", "listen": ["127.0.0.1:2588"], "allowed_networks": ["192.0.2.0/24"]}], )");
+  EXPECT_THAT(run(), Not(HasSubstr("refused whatever rules say")));
+  request.listener = "submission";
+  EXPECT_THAT(run(), HasSubstr("unless it logs in: 530 5.7.0"));
+  request.listener = "lab";
+  EXPECT_THAT(run(), HasSubstr("refused whatever rules say"));
+  request.client = "192.0.2.1";
+  EXPECT_THAT(run(), Not(HasSubstr("refused whatever rules say")));
+  request.listener = "labs";
+  EXPECT_EQ(run(), "failed: the settings know no listener 'labs'");
+}
+
 TEST_F(Explain, SaysWhatBecomesOfEachRecipient) {
   request.recipients = {"ann@c.test", "bob@b.test"};
   request.size = "2k";

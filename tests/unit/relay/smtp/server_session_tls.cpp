@@ -218,7 +218,8 @@ TEST(TlsOfALoadBalancer, IsInUseFromTheStart) {
   Conversation talk(client, needing_tls());
   const auto offer = talk.send("EHLO app\r\n");
   EXPECT_THAT(offer, Not(HasSubstr("STARTTLS")));
-  EXPECT_THAT(offer, HasSubstr("REQUIRETLS"));
+  EXPECT_THAT(offer, Not(HasSubstr("REQUIRETLS"))) << "from the load balancer on it came in the clear";
+  EXPECT_THAT(talk.send("MAIL FROM:<a@example.com> REQUIRETLS\r\n"), StartsWith("555 "));
   EXPECT_THAT(talk.send("STARTTLS\r\n"), StartsWith("554 "));
   talk.begin_message().send("DATA\r\nover TLS\r\n.\r\n");
   ASSERT_EQ(talk.messages().size(), 1U);
