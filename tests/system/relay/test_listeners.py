@@ -179,6 +179,7 @@ def test_a_drain_turns_clients_of_all_listeners_away_and_a_stop_lets_them_finish
         relay.ctl("resume")
         patiently(lambda: not is_refused(relay.smtp_port), 10, "the end of the drain")
         client = Implicit(submissions, context)
+        client.ehlo()
         assert client.mail("a@example.com")[0] == client.rcpt("b@example.net")[0] == 250
         assert client.docmd("DATA")[0] == 354
         relay.signal(15)

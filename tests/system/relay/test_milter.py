@@ -117,11 +117,15 @@ def test_mail_fares_as_is_said_when_the_filter_is_down(relay_with, sink, says, r
 
 def test_a_filter_that_comes_back_is_asked_again(relay_with, sink, milter):
     milter.answers["C"] = None
-    with relay_with(milter.settings()) as relay, Client(relay.smtp_port) as client:
+    def answer(relay):
+        with Client(relay.smtp_port) as client:
+            return answer_to(client)
+
+    with relay_with(milter.settings()) as relay:
         for _ in range(4):
-            assert answer_to(client).startswith("451 4.7.1 ")
+            assert answer(relay).startswith("451 4.7.1 ")
         del milter.answers["C"]
-        patiently(lambda: answer_to(client).startswith("250 "), 20, "the filter is asked again")
+        patiently(lambda: answer(relay).startswith("250 "), 20, "the filter is asked again")
 
 
 def test_a_slow_filter_is_given_up_within_its_time(relay_with, milter):
