@@ -35,7 +35,7 @@ Operation open_envelope() {
 class Spool {
  public:
   Spool() {
-    auto opened = Store::open({folder_.path("spool"), [] { return false; }, nullptr, nullptr});
+    auto opened = Store::open({folder_.path("spool"), [](const Error&) { return false; }, nullptr, nullptr});
     require(opened.has_value(), "a spool");
     store_ = std::move(*opened);
   }

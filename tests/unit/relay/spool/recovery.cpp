@@ -212,7 +212,8 @@ TEST_F(RecoveryTest, DoesNotStartWithoutTheQueuesThatADamagedIndexHides) {
     file.seekp(static_cast<std::streamoff>(found->second));
     file.put('S');
   }
-  const auto refused = Store::open({folder.path("spool"), [] { return false; }, &log, &metrics});
+  const auto refused =
+    Store::open({folder.path("spool"), [](const Error&) { return false; }, &log, &metrics});
   ASSERT_FALSE(refused) << "its mail would wait unseen";
   EXPECT_EQ(refused.error().code, Errc::storage_failed);
   store = open();

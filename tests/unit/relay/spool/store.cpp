@@ -43,7 +43,7 @@ TEST_F(StoreTest, WaitsForAnotherProcessThatHoldsIt) {
   int asked = 0;
   auto second = Store::open(
     {folder.path("spool"),
-     [&] {
+     [&](const Error&) {
        if (++asked == 2) store.reset();
        return asked < 10;
      },
@@ -51,7 +51,7 @@ TEST_F(StoreTest, WaitsForAnotherProcessThatHoldsIt) {
   );
   ASSERT_TRUE(second) << second.error().message();
   EXPECT_EQ(asked, 2);
-  const auto third = Store::open({folder.path("spool"), [] { return false; }, &log, &metrics});
+  const auto third = Store::open({folder.path("spool"), [](const Error&) { return false; }, &log, &metrics});
   ASSERT_FALSE(third);
   EXPECT_EQ(third.error().code, Errc::cancelled);
 }
@@ -231,7 +231,7 @@ TEST_F(StoreTest, RefusesASpoolOfAnotherFormatLoudly) {
     // Written through the store's own door: the key is one of its counters.
     ASSERT_TRUE(store->write({put(Family::meta, "format", "3")}, Sync::yes));
   }
-  const auto store = Store::open({folder.path("spool"), [] { return false; }, &log, &metrics});
+  const auto store = Store::open({folder.path("spool"), [](const Error&) { return false; }, &log, &metrics});
   ASSERT_FALSE(store);
   EXPECT_THAT(store.error().message(), ::testing::HasSubstr("format 3"));
 }

@@ -29,7 +29,7 @@ class StoreTest : public ::testing::Test {
   metrics::Registry metrics{1};
 
   std::unique_ptr<Store> open() {
-    auto store = Store::open({folder.path("spool"), [] { return false; }, &log, &metrics});
+    auto store = Store::open({folder.path("spool"), [](const Error&) { return false; }, &log, &metrics});
     EXPECT_TRUE(store) << store.error().message();
     return std::move(*store);
   }
