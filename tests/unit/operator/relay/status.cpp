@@ -101,6 +101,7 @@ TEST_F(StatusTest, SaysThatNotAllMailLeavesWhichIsNoFault) {
   world.relay.spec.redirect_to = "test@qa.test";
   says("MailLeaves", "False", "Redirected", "all mail goes to test@qa.test instead");
   world.relay.spec.mode = "Allowlist";
+  world.relay.spec.allowed = {"*.qa.test"};
   says("MailLeaves", "False", "Allowlisted", "all other is kept on hold");
   world.relay.spec.others = "Reject";
   says("MailLeaves", "False", "Allowlisted", "all other is refused");

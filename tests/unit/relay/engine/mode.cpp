@@ -76,6 +76,8 @@ TEST_F(ModeTest, LetsOutWhatWasReleasedAlsoBehindADeferral) {
   greet(peer);
   peer.until("DATA\r\n");
   peer.send("250 ok\r\n451 later\r\n503 no\r\n");
+  peer.until("RSET\r\n");
+  peer.send("250 ok\r\n");
   take(peer);
   eventually([&] { return waiting() == 0; }, "its end");
 }
