@@ -70,7 +70,9 @@ TEST(PolicyRules, HaveWhatTheirActionNeedsAndNoMore) {
   EXPECT_THAT(
     faults(with(R"("action": "reject", "reply": "450 4.7.1 No")")), HasSubstr("reject needs a reply of 55z")
   );
-  EXPECT_THAT(faults(with(R"("action": "defer", "reply": "550 5.7.1 No")")), HasSubstr("defer and limit one of 45z"));
+  EXPECT_THAT(
+    faults(with(R"("action": "defer", "reply": "550 5.7.1 No")")), HasSubstr("defer and limit one of 45z")
+  );
   EXPECT_THAT(
     faults(with(R"("action": "hold", "reply": "550 No")")), HasSubstr("reply is for reject, defer and limit")
   );
