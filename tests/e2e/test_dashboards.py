@@ -17,6 +17,7 @@ NOTHING_TO_SHOW = {
     "Oldest message, by destination": "all is delivered",
     "Deferred, by class": "nothing was put off",
     "Failed for good, by class": "nothing failed",
+    "How long content filters take": "there are none",
     "Degraded": "no relay is degraded",
     "Watches, by resource": "a young operator's first watches have not ended yet",
     "Watches and lists that failed": "a young operator's first watches have not ended yet",
