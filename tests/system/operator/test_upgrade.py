@@ -61,7 +61,8 @@ def make_references(mail):
     ed25519 = subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519"], capture_output=True, text=True, check=True).stdout
     made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                            "-subj", "/CN=client", "-keyout", "/dev/stdout"], capture_output=True, text=True, check=True).stdout
-    mail.secret("client", **{"tls.crt": made, "tls.key": made})
+    for name in ("client", "smtp-tls"):
+        mail.secret(name, "kubernetes.io/tls", **{"tls.crt": made, "tls.key": made})
     mail.secret("credentials", user="user", **{"pass": "x", "exim": "smtp.test:user:x"})
     mail.secret("office", username="user", id="id", secret="x", refresh="x")
     mail.secret("mx.authorities", **{"mx.pem": pem})
