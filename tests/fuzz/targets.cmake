@@ -35,7 +35,7 @@ fuzz_target(sasl_server DEPENDS relay/smtp)
 fuzz_target(server_session DEPENDS relay/smtp)
 fuzz_target(settings DEPENDS relay/smtp relay/policy LIBRARIES nlohmann_json::nlohmann_json
   SOURCES relay/config/load.cpp relay/config/milters.cpp relay/config/object_tables.cpp relay/config/objects.cpp
-    relay/config/policy_rules.cpp relay/config/reference.cpp relay/config/values.cpp)
+    relay/config/policy_rules.cpp relay/config/reference.cpp relay/config/sender_bindings.cpp relay/config/values.cpp)
 fuzz_target(spool_record DEPENDS relay/mail LIBRARIES nlohmann_json::nlohmann_json PkgConfig::XXHASH
   SOURCES relay/spool/cbor.cpp relay/spool/keys.cpp relay/spool/record.cpp relay/spool/waiting_record.cpp)
 fuzz_target(sts_policy DEPENDS relay/sts relay/mail SOURCES relay/tlsrpt/record.cpp)
