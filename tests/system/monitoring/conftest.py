@@ -1,5 +1,6 @@
 """A relay, an operator and a Prometheus that scrapes both, for all tests of this folder."""
 
+import json
 import pathlib
 import sys
 
@@ -13,6 +14,7 @@ from control_plane import ControlPlane  # noqa: E402
 from prometheus import Prometheus, pod  # noqa: E402
 from raw_sink import RawSink  # noqa: E402
 from relay import Client, Relay, patiently  # noqa: E402
+from scripted_milter import ScriptedMilter  # noqa: E402
 
 
 def pod_of(name, port, instance, node="node1", namespace="mail"):
@@ -59,8 +61,9 @@ def relay(tmp_path_factory):
     """What its next hop puts off stays so while the tests last."""
     folder = tmp_path_factory.mktemp("relay")
     faults = ["rcpt=bad@:*:reply:550 5.1.1 no such user", "rcpt=later@:*:reply:451 4.7.1 greylisted, come again"]
-    with RawSink(folder / "sink", specs=faults) as sink:
-        with Relay(folder, smarthost=f"127.0.0.1:{sink.port}", retry_initial_delay="10m", retry_max_delay="10m") as relay:
+    with RawSink(folder / "sink", specs=faults) as sink, ScriptedMilter() as milter:
+        with Relay(folder, smarthost=f"127.0.0.1:{sink.port}", retry_initial_delay="10m", retry_max_delay="10m",
+                   milters=json.dumps([milter.settings()])) as relay:
             yield relay
 
 
