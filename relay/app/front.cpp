@@ -9,6 +9,14 @@ namespace {
 
 using metrics::Counter;
 
+/// Connections that there may be for one more from `peer`. A fifth is for those who may relay from where they are, and for load
+/// balancers, whose clients are not known yet (decision 0103).
+std::size_t places_for(const session::Rules& rules, const IpAddress& peer) {
+  const bool is_known = contains(rules.proxy_trusted, peer) || rules.access.allowed.empty() ||
+                        policy::standing(rules.access, peer) == policy::Standing::allowed;
+  return rules.max_connections - (is_known ? 0 : rules.max_connections / 5);
+}
+
 /// Counts a connection for as long as it lives.
 class Counted {
  public:
@@ -101,7 +109,7 @@ void Front::accept(net::Stream stream, engine::Engine& engine, const session::Ru
     counters_.add(Counter::connections_refused_stopping);
     return turn_away(std::move(stream), *rules, "No mail is taken here any more, use another port");
   }
-  if (services_.connections.load() >= rules->max_connections) {
+  if (services_.connections.load() >= places_for(*rules, stream.peer())) {
     counters_.add(Counter::connections_refused_too_many);
     return turn_away(std::move(stream), *rules, "Too many connections, try again later");
   }

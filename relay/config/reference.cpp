@@ -368,7 +368,8 @@ const std::array kTable{
   },
   Setting{
     "max_connections", Shape::number, "1 to 100000", "500", Reload::live,
-    "Inbound connections at a time; more are greeted with 421 4.3.2.",
+    "Inbound connections at a time; more are greeted with 421 4.3.2. The last fifth is for clients in "
+    "`allowed_networks`, where there are some, and for load balancers of `proxy_trusted`.",
     ROW_ACCESS(max_connections, (range<&S::max_connections, 1ULL, 100'000ULL>))
   },
   Setting{

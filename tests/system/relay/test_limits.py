@@ -65,6 +65,17 @@ def test_an_address_that_hides_clients_is_not_counted_Case111(tmp_path):
                 client.send()
 
 
+def test_the_last_places_are_for_clients_that_may_relay_Case111(tmp_path):
+    with RawSink(tmp_path / "sink") as sink, contextlib.ExitStack() as kept:
+        with relay_to(sink, tmp_path, max_connections=5, allowed_networks="127.0.0.1/32") as relay:
+            for _ in range(4):
+                assert kept.enter_context(connection(relay, "127.0.0.2")).startswith("220 ")
+            assert greeting(relay, "127.0.0.2").startswith("421 4.3.2 ")
+            assert relay.metric('connections_refused_total{reason="too_many"}') == 1
+            with Client(relay.smtp_port) as client:
+                client.send()
+
+
 def test_addresses_that_hide_clients_share_half_of_the_connections(tmp_path):
     """Any stranger may be behind them."""
     with RawSink(tmp_path / "sink") as sink:
