@@ -119,6 +119,8 @@ def test_what_one_version_exports_the_other_imports(tmp_path, sink, first, secon
     sink.faults.clear()
     with version(sink, tmp_path / "to", second) as relay:
         relay.ctl("queue", "import", file)
+        assert [each["state"] for each in relay.queue()] == ["held"], "it is what it was"
+        relay.ctl("queue", "release", "--all")
         message, = arrived(sink, 1)
         assert message.content.endswith(b"+0000\r\n" + BIG)
         patiently(relay.is_empty, 10, "it is delivered")
