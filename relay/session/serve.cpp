@@ -5,12 +5,12 @@
 #include <numeric>
 #include <utility>
 
+#include "relay/session/entrance.hpp"
 #include "relay/session/filtering.hpp"
 #include "relay/session/login.hpp"
 #include "relay/session/mending.hpp"
 #include "relay/session/policing.hpp"
 #include "relay/session/sender_check.hpp"
-#include "relay/smtp/proxy_header.hpp"
 
 namespace relay::session {
 namespace {
@@ -24,36 +24,6 @@ namespace event = smtp::server_event;
 /// A client that reads nothing for this long is gone (RFC 5321 section 4.5.3.2 names no time for the server's
 /// writes).
 constexpr milliseconds kWriteTimeout = std::chrono::minutes{5};
-/// For the last words of a session.
-constexpr milliseconds kFarewellTimeout = std::chrono::seconds{10};
-constexpr milliseconds kProxyHeaderTimeout = std::chrono::seconds{30};
-
-struct Preamble {
-  IpAddress client;
-  std::string early_octets;         // what came behind the PROXY header
-  std::optional<mail::TlsUse> tls;  // as that header says
-};
-
-/// Reads the PROXY header of a load balancer.
-Awaitable<Result<Preamble>> read_proxy_header(Stream& stream, IpAddress peer) {
-  std::string received;
-  const auto deadline = std::chrono::steady_clock::now() + kProxyHeaderTimeout;
-  while (true) {
-    const auto left = deadline - std::chrono::steady_clock::now();
-    const auto timeout = std::max(std::chrono::duration_cast<milliseconds>(left), milliseconds{1});
-    auto octets = co_await stream.receive(timeout);
-    if (!octets) co_return tl::unexpected(std::move(octets.error()));
-    received.append(*octets);
-    auto header = smtp::parse_proxy_header(received);
-    if (!header) co_return tl::unexpected(std::move(header.error()));
-    if (!*header) continue;
-    Preamble preamble;
-    preamble.client = (*header)->client.value_or(peer);
-    preamble.early_octets = received.substr((*header)->length);
-    preamble.tls = std::move((*header)->tls);
-    co_return preamble;
-  }
-}
 
 /// What is known of the transaction, for log records of refusals.
 struct Context {
@@ -473,15 +443,6 @@ class Driver {
   bool spoke_first_ = false;
 };
 
-/// Who the client is, once the load balancer has said so.
-Awaitable<Result<Preamble>> identify(Stream& stream, const Rules& rules) {
-  Preamble preamble;
-  preamble.client = stream.peer();
-  if (!contains(rules.proxy_trusted, preamble.client)) co_return preamble;
-  auto read = co_await read_proxy_header(stream, preamble.client);
-  co_return read;
-}
-
 smtp::Client client_of(const Rules& rules, const Preamble& preamble) {
   const auto& address = preamble.client;
   smtp::Client client{address, smtp::Grammar::strict, std::nullopt, rules.listener, preamble.tls};
@@ -491,65 +452,9 @@ smtp::Client client_of(const Rules& rules, const Preamble& preamble) {
   return client;
 }
 
-Awaitable<void> refuse_proxy(Stream& stream, const Rules& rules, Services services, Error error) {
-  services.counters.add(Counter::connections_refused_proxy_header);
-  auto record =
-    log::warning("proxy_header_refused").with("peer", stream.peer().to_text()).with("error", error.message());
-  services.log.write(at_listener(std::move(record), rules.listener));
-  if (error.code == Errc::protocol_error && !rules.tls_first) {
-    const auto words =
-      smtp::to_wire(smtp::reply(550, {5, 7, 1}, "This peer must send a PROXY protocol header"));
-    auto written = co_await stream.write_all(words, kFarewellTimeout);
-    if (written) co_await stream.close_gently();
-  }
-}
-
 void note_hidden(const IpAddress& client, Services services) {
   services.counters.add(Counter::hidden_clients);
   services.sightings.note_hidden(client, std::chrono::steady_clock::now());
-}
-
-/// A place among its connections, for a client that is one: nothing when it has too many.
-/// All addresses that hide clients count for one, since any stranger may be behind them: with half of what there is, so that
-/// others find a place. A load balancer whose clients are all allowed is not counted.
-std::optional<ClientCounts::Place> enter(
-  const Rules& rules, const IpAddress& client, bool is_hidden, Services services
-) {
-  const auto limit = is_hidden ? (rules.max_connections + 1) / 2 : rules.max_connections_per_client;
-  auto place = services.clients.enter(is_hidden ? IpAddress() : client, limit);
-  if (place) return place;
-  services.counters.add(Counter::connections_refused_of_one_client);
-  services.refusals.refused(client, limit, std::chrono::steady_clock::now());
-  return place;
-}
-
-mail::Reply too_many_of(const IpAddress& client, bool is_hidden) {
-  if (is_hidden)
-    return smtp::reply(
-      421, {4, 7, 0}, "Too many connections from addresses that hide clients, try again later"
-    );
-  return smtp::reply(
-    421, {4, 7, 0}, "Too many connections from " + client.to_text() + ", close some of them first"
-  );
-}
-
-/// What rules on clients alone refuse; a greeting has codes of its own (RFC 5321 section 4.2.2).
-std::optional<mail::Reply> refuse_connection(const Rules& rules, const IpAddress& client, Services services) {
-  if (!rules.policies) return std::nullopt;
-  policy::Facts facts;
-  facts.client = client;
-  facts.listener = rules.listener;
-  const auto decision = policy::decide(*rules.policies, facts);
-  auto refusal = policy::refusal_of(decision);
-  if (!refusal) return refusal;
-  refusal->code = refusal->is_permanent() ? 554 : 421;
-  auto record = log::info("policy")
-                  .with("rule", decision.rule->name)
-                  .with("action", policy::to_text(decision.rule->action))
-                  .with("client", client.to_text())
-                  .with("reply", refusal->to_line());
-  services.log.write(at_listener(std::move(record), rules.listener));
-  return refusal;
 }
 
 void note_end(
@@ -582,12 +487,6 @@ smtp::ServerSession session_of(
   if (!refusal) return {rules->hostname, client_of(*rules, preamble), std::move(limits)};
   refusal->text = rules->hostname + " " + refusal->text;
   return {rules->hostname, std::move(*refusal), std::move(limits)};
-}
-
-/// Refuses a client before it becomes a session. In the clear one that begins with TLS could read nothing, and a handshake
-/// for a client that is one too many is not to be had.
-void turn_away(Stream stream, const Rules& rules, mail::Reply refusal, Services services) {
-  if (!rules.tls_first) services.turned_away.add(std::move(stream), rules.hostname, std::move(refusal));
 }
 
 }  // namespace

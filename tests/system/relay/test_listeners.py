@@ -1,10 +1,10 @@
 """Several listeners with rules of their own, TLS before the greeting among them, as Python's own SMTP and TLS see it."""
 
 import json
+import pathlib
 import smtplib
 import socket
 import ssl
-import time
 
 import pytest
 from certificates import Authority
@@ -50,6 +50,14 @@ def listeners(*each):
     """The setting, and the ports: one for each, which says its name and rules."""
     ports = free_ports(len(each))
     return json.dumps([{"listen": f"127.0.0.1:{port}", **one} for port, one in zip(ports, each, strict=True)]), ports
+
+
+def has_read_all(port):
+    """Whether the process that listens there on loopback has read all that came over its connections (proc(5), net/tcp)."""
+    connections = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    unread = [int(fields[4].split(":")[1], 16) for fields in connections
+              if fields[1] == f"0100007F:{port:04X}" and fields[3] == "01"]
+    return bool(unread) and not any(unread)
 
 
 def is_refused(port):
@@ -143,7 +151,7 @@ def test_a_proxys_header_comes_before_tls_where_the_listener_takes_one(tmp_path,
         # In one segment, and the rest of the handshake behind it.
         hello = outgoing.read()
         raw.sendall(b"PROXY TCP4 10.1.40.70 10.1.40.60 12345 465\r\n" + hello[:100])
-        time.sleep(0.2)
+        patiently(lambda: has_read_all(proxied), 20, "the relay has read the first segment")
         raw.sendall(hello[100:])
 
         def until(step):

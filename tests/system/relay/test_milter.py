@@ -1,7 +1,7 @@
 """Content filters: what they change, and what becomes of mail when they are down, slow, or lie."""
 
 import json
-import time
+import threading
 
 import pytest
 from ports import free_ports
@@ -129,8 +129,10 @@ def test_a_filter_that_comes_back_is_asked_again(relay_with, sink, milter):
 
 
 def test_a_slow_filter_is_given_up_within_its_time(relay_with, milter):
+    is_over = threading.Event()
+
     def slowly(_):
-        time.sleep(5)
+        is_over.wait()  # who waited for it would never answer the client
         return packet("c")
 
     def forever(_):
@@ -139,10 +141,9 @@ def test_a_slow_filter_is_given_up_within_its_time(relay_with, milter):
             Client(relay.smtp_port) as client:
         for command, answer in (("M", slowly), ("E", forever)):
             milter.answers = {"O": milter.answers["O"], command: answer}
-            begin = time.monotonic()
             assert answer_to(client).startswith("451 4.7.1 ")
-            assert time.monotonic() - begin < 4.5
         assert all("timed" in record["error"] or "time" in record["error"] for record in relay.records("milter_failed"))
+    is_over.set()
 
 
 @pytest.mark.parametrize("command, octets", [
