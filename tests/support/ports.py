@@ -1,12 +1,9 @@
 """Ports of loopback for programs that a test starts."""
 
-import fcntl
 import functools
 import itertools
 import os
-import pathlib
 import socket
-import tempfile
 
 # Below those that Linux gives to outgoing connections (ip_local_port_range, from 32768), of which tests that run beside
 # this one open thousands: between our look and the program's bind, one of them could have it.
@@ -46,13 +43,18 @@ def candidates(_process):
 
 def block():
     """The first port of a block that is this process's until it ends."""
-    folder = pathlib.Path(tempfile.gettempdir()) / "smtp-relay-test-ports"
-    folder.mkdir(exist_ok=True)
     for first in range(FIRST, LAST, BLOCK):
-        lock = os.open(folder / str(first), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        # A name of the network namespace, as ports are: no file, whose folder could be another process's own TMPDIR.
+        claim = socket.socket(socket.AF_UNIX)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return first  # the lock goes with the process
+            claim.bind(f"\0smtp-relay-test-ports-{first}")
         except OSError:
-            os.close(lock)
-    raise RuntimeError(f"all blocks of ports are taken: see {folder}")
+            claim.close()
+            continue
+        claims.append(claim)
+        return first
+    raise RuntimeError(f"all blocks of ports from {FIRST} to {LAST} are taken: ss -xl | grep smtp-relay-test-ports")
+
+
+# Never closed: they end with the process.
+claims = []

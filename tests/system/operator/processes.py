@@ -34,7 +34,7 @@ class Process:
             self.process = subprocess.Popen(self.command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
 
     def check_alive(self):
-        assert self.process.poll() is None, f"{self.name} ended: {self.log.read_text()[-2000:]}"
+        assert self.process.poll() is None, f"{self.name} ended with {self.process.poll()}: {self.log.read_text()[-2000:]}"
         return True
 
     def signal(self, number):
