@@ -22,7 +22,8 @@ module(relay/config PURE DEPENDS relay/smtp relay/policy relay/queue LIBRARIES n
 module(relay/sts PURE DEPENDS relay/base)
 module(relay/tlsrpt PURE DEPENDS relay/mail LIBRARIES nlohmann_json::nlohmann_json ZLIB::ZLIB)
 module(relay/metrics PURE DEPENDS relay/base LIBRARIES prometheus-cpp::core)
-module(relay/spool DEPENDS relay/mail relay/queue relay/metrics LIBRARIES RocksDB::rocksdb-shared PkgConfig::XXHASH)
+module(relay/spool DEPENDS relay/mail relay/queue relay/metrics LIBRARIES RocksDB::rocksdb-shared PkgConfig::XXHASH
+  PkgConfig::ISAL)
 module(relay/net DEPENDS relay/base LIBRARIES OpenSSL::SSL ${UNBOUND_LIBRARY} Boost::headers
   PRECOMPILE ${ASIO})
 module(relay/web DEPENDS relay/net PRECOMPILE ${ASIO})

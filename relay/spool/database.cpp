@@ -10,11 +10,13 @@
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/table_properties_collectors.h>
 
+#include "relay/spool/log_checksum.hpp"
+
 namespace relay::spool {
 namespace {
 
 constexpr std::size_t kCacheOctets = 8U << 20U;
-constexpr std::size_t kContentBuffer = 16U << 20U;
+// Of each family: what it holds of a large message grows with it (docs/benchmarks/README.md, large).
 constexpr std::size_t kBuffer = 4U << 20U;
 constexpr std::uint64_t kMaxLogs = 64ULL
                                    << 20U;  // octets of write-ahead log kept for families that seldom change
@@ -63,7 +65,7 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const std::shared_ptr
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   // One hint for all keys: where the last one went (store_write.cpp sorts a batch).
   options.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(0));
-  options.write_buffer_size = family == Family::content ? kContentBuffer : kBuffer;
+  options.write_buffer_size = kBuffer;
   options.compression = family == Family::content ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
   // Deleted mail gives its space back without waiting for more to come.
   options.table_properties_collector_factories.push_back(
@@ -118,6 +120,10 @@ Error to_read_error(const rocksdb::Status& status, const std::string& what) {
 }
 
 Result<OpenDatabase> open_database(const std::string& path, Recovery recovery, log::Sink* log) {
+  if (log != nullptr && !is_log_summed_by_us())
+    log->write(
+      log::info("spool_sums_slowly").with("message", "RocksDB has another function for its checksums")
+    );
   const auto cache = rocksdb::NewLRUCache(kCacheOctets);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   OpenDatabase opened;
