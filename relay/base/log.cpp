@@ -170,7 +170,7 @@ class GatheringSink : public spdlog::sinks::base_sink<spdlog::details::null_mute
   }
 
   spdlog::details::thread_pool& pool_;
-  std::string gathered_;     // of the pool's thread; in the end of whoever gives up the sink last
+  std::string gathered_;     // of the pool's thread; behind its end of whoever gives up the sink
   std::size_t to_come_ = 0;  // lines that are written together with those gathered
   std::atomic<bool> is_clean_{true};
 };
@@ -180,6 +180,9 @@ class GatheringSink : public spdlog::sinks::base_sink<spdlog::details::null_mute
 struct StdoutSink::Writer {
   explicit Writer(std::size_t waiting)
       : pool(std::make_shared<spdlog::details::thread_pool>(waiting, 1, begin)) {}
+  ~Writer() { pool.reset(); }  // its thread has written all and ended before the sink goes
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
   static void begin() { name_thread("log"); }
   std::shared_ptr<spdlog::details::thread_pool> pool;
   std::shared_ptr<GatheringSink> sink = std::make_shared<GatheringSink>(*pool);
