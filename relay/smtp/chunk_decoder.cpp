@@ -16,6 +16,10 @@ std::optional<Chunk> parse_chunk(std::string_view argument) {
   return Chunk{*octets, is_last};
 }
 
+ChunkDecoder::ChunkDecoder(Content content) {
+  if (content == Content::binary_mime) binary_ = std::make_unique<mail::BinaryMime>();
+}
+
 void ChunkDecoder::begin(const Chunk& chunk) {
   chunk_ = chunk;
   left_ = chunk.octets;
@@ -24,6 +28,10 @@ void ChunkDecoder::begin(const Chunk& chunk) {
 std::size_t ChunkDecoder::feed(std::string_view input, std::string& out) {
   input = input.substr(0, left_);
   left_ -= input.size();
+  if (binary_) {
+    binary_->feed(input, out);
+    return input.size();
+  }
   out.reserve(out.size() + input.size());
   std::size_t taken = 0;
   std::size_t line_feed = 0;  // the next one from `taken` on, or the input's end
@@ -52,6 +60,7 @@ std::size_t ChunkDecoder::feed(std::string_view input, std::string& out) {
 }
 
 void ChunkDecoder::finish(std::string& out) {
+  if (binary_) return binary_->finish(out);
   if (std::exchange(has_cr_, false)) end_bare_line(out);
   else if (line_ > 0) end_line(out);
 }

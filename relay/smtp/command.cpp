@@ -95,9 +95,11 @@ std::optional<Reply> apply_size(MailArguments& arguments, std::string_view value
 }
 
 std::optional<Reply> apply_body(MailArguments& arguments, std::string_view value) {
+  arguments.is_binary = equals_ignoring_case(value, "BINARYMIME");
   if (equals_ignoring_case(value, "7BIT")) arguments.body = mail::Body::seven_bit;
-  else if (equals_ignoring_case(value, "8BITMIME")) arguments.body = mail::Body::eight_bit_mime;
-  else return syntax_error("BODY is 7BIT or 8BITMIME");
+  else if (arguments.is_binary || equals_ignoring_case(value, "8BITMIME"))
+    arguments.body = mail::Body::eight_bit_mime;
+  else return syntax_error("BODY is 7BIT, 8BITMIME or BINARYMIME");
   return std::nullopt;
 }
 

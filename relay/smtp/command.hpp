@@ -37,12 +37,13 @@ struct CommandView {
 /// bare addresses and blanks after the colon, all others get RFC 5321's grammar.
 enum class Grammar : std::uint8_t { strict, lenient };
 
-/// ESMTP parameters of MAIL that we offer: SIZE (RFC 1870), BODY (RFC 6152), RET and ENVID (RFC 3461),
+/// ESMTP parameters of MAIL that we offer: SIZE (RFC 1870), BODY (RFC 6152, 3030), RET and ENVID (RFC 3461),
 /// SMTPUTF8 (RFC 6531), REQUIRETLS (RFC 8689), AUTH (RFC 4954).
 struct MailArguments {
   mail::Address reverse_path;
   std::optional<std::uint64_t> declared_size;  ///< octets; advisory only
   mail::Body body = mail::Body::undeclared;
+  bool is_binary = false;                        ///< BINARYMIME: `body` says what becomes of it, 8BITMIME
   mail::Charset charset = mail::Charset::ascii;  ///< utf8: SMTPUTF8 was given
   mail::Ret ret = mail::Ret::unset;
   std::string envelope_id;

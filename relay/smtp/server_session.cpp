@@ -370,7 +370,7 @@ void ServerSession::hello(const CommandView& command) {
   say(Reply{
     250, std::nullopt,
     hostname_ + "\nPIPELINING\nSIZE " + std::to_string(limits_.max_message_size.count) +
-      "\n8BITMIME\nENHANCEDSTATUSCODES\nDSN\nSMTPUTF8\nCHUNKING" + extensions_of_tls() +
+      "\n8BITMIME\nENHANCEDSTATUSCODES\nDSN\nSMTPUTF8\nCHUNKING\nBINARYMIME" + extensions_of_tls() +
       (offers_auth() ? "\nAUTH " + std::string(sasl::kServerMechanisms) : "")
   });
 }
@@ -432,6 +432,7 @@ std::optional<ServerStep> ServerSession::mail(std::string_view argument) {
   transaction_ = Transaction{};
   transaction_->envelope.reverse_path = arguments->reverse_path;
   transaction_->envelope.body = arguments->body;
+  transaction_->is_binary = arguments->is_binary;
   transaction_->charset = arguments->charset;
   transaction_->envelope.requires_tls = arguments->requires_tls;
   transaction_->envelope.dsn = {arguments->ret, std::move(arguments->envelope_id), {}};
@@ -469,10 +470,7 @@ void ServerSession::data(std::string_view argument, LineEnding ending) {
   if (!argument.empty()) return refuse_data(reply(501, {5, 5, 4}, "DATA takes no argument"));
   if (!transaction_) return refuse_data(reply(503, {5, 5, 1}, "MAIL and RCPT come first"));
   if (transaction_->envelope.recipients.empty()) return refuse_data(no_recipients());
-  if (incoming_) {  // RFC 3030 section 2: what such a client means nobody knows
-    forget_transaction();
-    return refuse_data(reply(503, {5, 5, 1}, "The content has begun by BDAT"));
-  }
+  if (incoming_ || transaction_->is_binary) return refuse_data_for_bdat();
   if (client_.grammar == Grammar::strict && !pending().empty()) {
     return close(out_of_step(), "sent content before 354");
   }

@@ -111,7 +111,8 @@ inline constexpr std::size_t kReadSize = 16U << 10U;         ///< the most that 
 /// For a handshake, or idle_timeout where that is less: it costs us more than a client that is idle.
 inline constexpr milliseconds kHandshakeTimeout = std::chrono::minutes{1};
 /// A session holds at most 64 KiB of a message: one read, what became of 4 KiB of it (doubled when all were
-/// bare line ends), and this. Where it mends, one header field of addresses comes on top, mail::kMaxQualified at most.
+/// bare line ends), and this. Where it mends, one header field of addresses comes on top, mail::kMaxQualified at most; of
+/// BINARYMIME what mail::BinaryMime holds.
 inline constexpr std::size_t kChunkSize = 32U << 10U;
 /// Octets of content that one turn of the decoder takes, so that what it gives stays bounded too.
 inline constexpr std::size_t kSlice = 4U << 10U;
@@ -134,7 +135,8 @@ struct Client {
 /// kept.
 ///
 /// Content comes by DATA or in chunks by BDAT (CHUNKING, RFC 3030). A chunk is read to its end whatever its answer: when it
-/// is refused, so is its transaction, and each chunk that was sent ahead gets 503.
+/// is refused, so is its transaction, and each chunk that was sent ahead gets 503. What is declared BINARYMIME (section 3)
+/// comes in chunks alone, and goes on as the lines that mail::BinaryMime makes of it.
 ///
 /// STARTTLS comes last in a group: what stands behind it in the clear may be a stranger's (CVE-2011-0411), is never
 /// executed and ends the session. Behind a handshake all that the client said is forgotten (RFC 3207 section 4.2). With
@@ -175,6 +177,7 @@ class ServerSession {
   struct Transaction {
     mail::Envelope envelope;
     mail::Charset charset = mail::Charset::ascii;  // as MAIL declared
+    bool is_binary = false;                        // likewise, BINARYMIME: it comes by BDAT alone
     std::size_t refused_recipients = 0;
     mail::Mending mending;
   };
@@ -246,6 +249,7 @@ class ServerSession {
   std::optional<ServerStep> rcpt(std::string_view argument);
   void data(std::string_view argument, LineEnding ending);
   void refuse_data(Reply refusal);
+  void refuse_data_for_bdat();
   void bdat(std::string_view argument);
   [[nodiscard]] std::optional<Reply> refuse_bdat() const;
   [[nodiscard]] static Reply tls_first();

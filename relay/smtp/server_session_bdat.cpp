@@ -1,4 +1,4 @@
-/// CHUNKING (RFC 3030): the BDAT command and its chunks.
+/// CHUNKING and BINARYMIME (RFC 3030): the BDAT command and its chunks.
 
 #include <utility>
 
@@ -14,7 +14,8 @@ void ServerSession::bdat(std::string_view argument) {
   auto refusal = refuse_bdat();
   if (!incoming_) {
     begin_content(LineEnding::crlf);
-    incoming_->chunks.emplace();
+    const bool is_binary = transaction_ && transaction_->is_binary;
+    incoming_->chunks.emplace(is_binary ? ChunkDecoder::Content::binary_mime : ChunkDecoder::Content::lines);
   }
   auto& in = *incoming_;
   if (!refusal && in.taken + chunk->octets > limits_.max_message_size.count) refusal = too_large();
@@ -29,6 +30,13 @@ std::optional<Reply> ServerSession::refuse_bdat() const {
   if (!transaction_) return reply(503, {5, 5, 1}, "MAIL and RCPT come first");
   if (transaction_->envelope.recipients.empty()) return no_recipients();
   return std::nullopt;
+}
+
+/// What such a client means nobody knows (RFC 3030 sections 2 and 3), and half a message must not go out.
+void ServerSession::refuse_data_for_bdat() {
+  const auto* const why = incoming_ ? "The content has begun by BDAT" : "BINARYMIME comes by BDAT";
+  forget_transaction();
+  refuse_data(reply(503, {5, 5, 1}, why));
 }
 
 /// Decodes what is there of the chunk. A step when there is one to make.
@@ -53,6 +61,7 @@ std::optional<ServerStep> ServerSession::check_chunk() {
   const bool is_bad =
     in.chunks->met_bare_line_ending() && limits_.bare_line_endings == BareLineEndings::reject;
   if (is_bad && !in.refusal) in.refusal = reply(550, {5, 5, 2}, "Lines end in CR LF, bare CR or LF refused");
+  if (!in.refusal) in.refusal = in.chunks->refusal();
   return watch_limits(in.chunks->longest_line());
 }
 

@@ -31,15 +31,16 @@ void check(const mail::Address& address, Charset charset) {
 
 bool is_same(const MailArguments& a, const MailArguments& b) {
   return a.reverse_path == b.reverse_path && a.declared_size == b.declared_size && a.body == b.body &&
-         a.charset == b.charset && a.ret == b.ret && a.envelope_id == b.envelope_id &&
-         a.requires_tls == b.requires_tls;
+         a.is_binary == b.is_binary && a.charset == b.charset && a.ret == b.ret &&
+         a.envelope_id == b.envelope_id && a.requires_tls == b.requires_tls;
 }
 
 std::string to_argument(const MailArguments& read) {
   auto text = "FROM:<" + read.reverse_path.to_text() + ">";
   if (read.declared_size) text += " SIZE=" + std::to_string(*read.declared_size);
   if (read.body == mail::Body::seven_bit) text += " BODY=7BIT";
-  if (read.body == mail::Body::eight_bit_mime) text += " BODY=8BITMIME";
+  if (read.is_binary) text += " BODY=BINARYMIME";
+  else if (read.body == mail::Body::eight_bit_mime) text += " BODY=8BITMIME";
   if (read.charset == Charset::utf8) text += " SMTPUTF8";
   if (read.requires_tls) text += " REQUIRETLS";
   if (read.ret != mail::Ret::unset) text += " RET=" + std::string(mail::to_text(read.ret));

@@ -14,6 +14,7 @@ endfunction()
 
 add_custom_target(fuzz)
 
+fuzz_target(binary_mime DEPENDS relay/mail)
 fuzz_target(chunk_decoder DEPENDS relay/smtp)
 fuzz_target(client_session DEPENDS relay/smtp)
 fuzz_target(command_line DEPENDS relay/smtp)

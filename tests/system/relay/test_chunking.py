@@ -1,5 +1,8 @@
-"""CHUNKING (RFC 3030): clients that send content by BDAT, and what comes of it at a sink that keeps octets."""
+"""CHUNKING and BINARYMIME (RFC 3030): clients that send content by BDAT, and what comes of it at a sink that keeps octets."""
 
+import email
+import email.policy
+import random
 import smtplib
 
 import pytest
@@ -13,14 +16,14 @@ def chunk(octets, last=False):
     return b"BDAT %d%s\r\n%s" % (len(octets), b" LAST" if last else b"", octets)
 
 
-def begin(client, sender="a@example.com", recipient="b@example.net"):
-    client.say(f"MAIL FROM:<{sender}>", 250)
+def begin(client, sender="a@example.com", recipient="b@example.net", parameter=""):
+    client.say(f"MAIL FROM:<{sender}>{parameter}", 250)
     client.say(f"RCPT TO:<{recipient}>", 250)
 
 
-def send_chunks(client, *chunks):
+def send_chunks(client, *chunks, parameter=""):
     """One message in these chunks, each answered before the next; returns its queue id."""
-    begin(client)
+    begin(client, parameter=parameter)
     for octets in chunks[:-1]:
         client.write(chunk(octets))
         assert client.reply() == f"250 2.0.0 {len(octets)} octets received"
@@ -179,12 +182,73 @@ def test_a_client_of_python_sends_by_it(tmp_path):
         with smtplib.SMTP("127.0.0.1", relay.smtp_port, timeout=20) as client:
             client.ehlo()
             assert client.has_extn("chunking")
-            assert not client.has_extn("binarymime")
-            assert client.mail("a@example.com", ["BODY=BINARYMIME"])[0] == 501
+            assert client.has_extn("binarymime")
             assert client.mail("a@example.com", ["BODY=8BITMIME"])[0] == client.rcpt("b@example.net")[0] == 250
             client.send(chunk(HEADER + b"\r\n\xff\xfe\r\n", last=True))
             assert client.getreply()[0] == 250
         assert of_the_client(arrived(sink, 1)[0]) == HEADER + b"\r\n\xff\xfe\r\n"
+
+
+# Each octet, line ends of all kinds, and what looks like a delimiter.
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) + b"\r\n--frontier \r--\r\n--frontie\r\n.\r\n\n\r" + bytes(range(255, -1, -1))
+
+
+def with_attachment(octets):
+    """A message as a client writes it that need not encode; what Python's email package would write has no binary part."""
+    return (HEADER + b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed;\r\n boundary=\"frontier\"\r\n"
+            b"Content-Transfer-Encoding: binary\r\n\r\n--frontier\r\nContent-Type: text/plain; charset=utf-8\r\n"
+            b"Content-Transfer-Encoding: 8bit\r\n\r\n" + "Grüße\r\n".encode() +
+            b"--frontier\r\nContent-Type: image/png; name=all.png\r\nContent-Transfer-Encoding: binary\r\n"
+            b"Content-Disposition: attachment; filename=all.png\r\n\r\n" + octets + b"\r\n--frontier--\r\n")
+
+
+def attachment_of(message):
+    """What Python reads of it, whose lines other programs may rely on."""
+    content = of_the_client(message)
+    assert all(len(line) <= 998 and b"\r" not in line and b"\n" not in line for line in content.split(b"\r\n"))
+    parsed = email.message_from_bytes(content, policy=email.policy.default)
+    text, picture = parsed.iter_parts()
+    assert not parsed.defects and not text.defects and not picture.defects
+    assert parsed["Content-Transfer-Encoding"] == "8bit" and text.get_content() == "Grüße"
+    assert picture.get_content_type() == "image/png" and picture["Content-Transfer-Encoding"] == "base64"
+    return picture.get_content()
+
+
+def test_a_binary_attachment_arrives_octet_by_octet(tmp_path):
+    content = with_attachment(PICTURE)
+    cuts = [[content], [content[i:i + 7] for i in range(0, len(content), 7)],
+            [content[:content.find(b"\n--frontier")], content[content.find(b"\n--frontier"):], b""]]
+    with RawSink(tmp_path / "sink") as sink, relay_to(sink, tmp_path) as relay, Client(relay.smtp_port) as client:
+        for chunks in cuts:
+            send_chunks(client, *chunks, parameter=" BODY=BINARYMIME")
+        messages = arrived(sink, len(cuts))
+        for message in messages:
+            assert attachment_of(message) == PICTURE
+            assert "BODY=8BITMIME" in message.entry["mail"]
+        for record in relay.records("reception"):
+            assert record["size"] == len(of_the_client(messages[0]))
+
+
+def test_a_large_binary_attachment_arrives_octet_by_octet(tmp_path):
+    octets = random.Random(3030).randbytes(3_000_000)
+    content = with_attachment(octets)
+    with RawSink(tmp_path / "sink") as sink, relay_to(sink, tmp_path) as relay, Client(relay.smtp_port) as client:
+        send_chunks(client, *(content[i:i + 1_000_000] for i in range(0, len(content), 1_000_000)),
+                    parameter=" BODY=BINARYMIME")
+        assert attachment_of(arrived(sink, 1)[0]) == octets
+
+
+def test_binary_content_that_comes_otherwise_or_cannot_be_lines_is_refused(tmp_path):
+    with RawSink(tmp_path / "sink") as sink, relay_to(sink, tmp_path) as relay, Client(relay.smtp_port) as client:
+        begin(client, parameter=" BODY=BINARYMIME")
+        client.say("DATA", "503 5.5.1 BINARYMIME comes by BDAT")
+        begin(client, parameter=" BODY=BINARYMIME")
+        signed = with_attachment(PICTURE).replace(b"multipart/mixed", b"multipart/signed")
+        client.write(chunk(signed, last=True))
+        assert client.reply() == "554 5.6.3 Binary content can't be converted: it is signed; sign what is encoded"
+        send_chunks(client, with_attachment(PICTURE), parameter=" BODY=BINARYMIME")
+        assert attachment_of(arrived(sink, 1)[0]) == PICTURE
+        assert len(relay.records("reception")) == 1
 
 
 def test_a_chunk_that_trickles_is_ended_Case080(tmp_path):

@@ -31,6 +31,18 @@ TEST(CommandArguments, TakeAnyOctetsCase043) {
   }
 }
 
+TEST(CommandArguments, SayWhatTheBodyIsAndBecomes) {
+  const auto read = [](const std::string& body) {
+    return parse_mail("FROM:<a@b> BODY=" + body, Grammar::strict);
+  };
+  EXPECT_EQ(read("7bit")->body, mail::Body::seven_bit);
+  EXPECT_EQ(read("8BITMIME")->body, mail::Body::eight_bit_mime);
+  EXPECT_FALSE(read("8BITMIME")->is_binary);
+  EXPECT_EQ(read("BinaryMime")->body, mail::Body::eight_bit_mime);
+  EXPECT_TRUE(read("BinaryMime")->is_binary);
+  EXPECT_FALSE(read("BINARY"));
+}
+
 TEST(CommandArguments, SayWhatIsWrongWithAnAddressBeforeItsParameters) {
   EXPECT_EQ(parse_mail("FROM:<a b@c> RET=X", Grammar::strict).error().status, (EnhancedStatus{5, 1, 7}));
   EXPECT_EQ(

@@ -902,7 +902,7 @@ TEST(Ehlo, OffersWhatIsServedAndNothingElse) {
   EXPECT_EQ(
     talk.send("EHLO a\r\n"),
     "250-node1.example\r\n250-PIPELINING\r\n250-SIZE 26214400\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n"
-    "250-DSN\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n"
+    "250-DSN\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250 BINARYMIME\r\n"
   );
   EXPECT_EQ(talk.send("HELO a\r\n"), "250 node1.example\r\n");
   EXPECT_EQ(codes(talk.send("EHLO\r\n")), "501");

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "relay/base/text.hpp"
 #include "relay/smtp/server_session.hpp"
 #include "tests/support/conversation.hpp"
 
@@ -416,6 +417,120 @@ TEST(Bdat, NeverLeavesAChunkToTheCommandsWhateverIsWrongWithItsLine) {
     talk.begin_message();
     EXPECT_EQ(talk.send(line + "\r\n" + evil), "250 2.0.0 " + size + " octets received\r\n") << line;
   }
+}
+
+// ---- BINARYMIME (RFC 3030 section 3) ----
+
+constexpr std::string_view kBeginBinary =
+  "MAIL FROM:<a@example.com> BODY=BINARYMIME\r\nRCPT TO:<b@example.net>\r\n";
+const std::string kBinaryHeader = "Subject: x\r\nContent-Transfer-Encoding: binary\r\n\r\n";
+const std::string kBase64Header = "Subject: x\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+
+TEST(BinaryMimeBdat, IsKeptAsLinesThatHoldEachOctet) {
+  std::string octets;
+  for (int i = 0; i < 256; ++i) octets += static_cast<char>(i);
+  std::string lines;
+  for (std::size_t i = 0; i < octets.size(); i += 57) lines += base64(octets.substr(i, 57)) + "\r\n";
+  const auto message = kBinaryHeader + octets;
+  for (std::size_t cut = 0; cut <= message.size(); ++cut) {
+    Conversation talk;
+    talk.send("EHLO a\r\n" + std::string(kBeginBinary));
+    EXPECT_EQ(codes(talk.send(chunk(message.substr(0, cut)) + last_chunk(message.substr(cut)))), "250 250");
+    ASSERT_EQ(talk.messages().size(), 1U);
+    const auto& stored = talk.messages().front();
+    EXPECT_EQ(stored.content, kBase64Header + lines) << cut;
+    EXPECT_EQ(stored.envelope.size, stored.content.size());
+    EXPECT_EQ(stored.envelope.body, mail::Body::eight_bit_mime) << "to hops it is nothing else";
+  }
+}
+
+TEST(BinaryMimeBdat, IsOneMessageAndTheNextMayBeLines) {
+  Conversation talk;
+  talk.send("EHLO a\r\n");
+  const auto group = std::string(kBeginBinary) + last_chunk(kBinaryHeader + "\n") + std::string(kBegin) +
+                     last_chunk(kBinaryHeader + "\n") + std::string(kBegin) + "DATA\r\n";
+  EXPECT_EQ(codes(talk.send(group)), "250 250 250 250 250 250 250 250 354");
+  EXPECT_EQ(codes(talk.send("A: b\r\n.\r\n")), "250");
+  ASSERT_EQ(talk.messages().size(), 3U);
+  EXPECT_EQ(talk.messages()[0].content, kBase64Header + "Cg==\r\n");
+  EXPECT_EQ(talk.messages()[1].content, kBinaryHeader + "\r\n") << "it was not declared";
+}
+
+TEST(BinaryMimeBdat, DoesNotComeByData) {
+  Conversation talk;
+  talk.send("EHLO a\r\n");
+  talk.send(kBeginBinary);
+  EXPECT_EQ(talk.send("DATA\r\n"), "503 5.5.1 BINARYMIME comes by BDAT\r\n");
+  EXPECT_EQ(codes(talk.send(last_chunk(kBinaryHeader))), "503") << "the transaction is over";
+  EXPECT_EQ(codes(talk.send(std::string(kBegin) + "DATA\r\n")), "250 250 354");
+  Conversation ahead;
+  ahead.send("EHLO a\r\n");
+  ahead.send(kBeginBinary);
+  EXPECT_EQ(codes(ahead.send("DATA\r\nMAIL FROM:<evil@example.com>\r\n")), "503");
+  EXPECT_TRUE(ahead.is_closed()) << "what comes behind it may be content";
+}
+
+TEST(BinaryMimeBdat, ThatCannotBeConvertedIsSwallowedAndRefused) {
+  const std::string twice = "Content-Transfer-Encoding: binary\r\n" + kBinaryHeader;
+  Conversation talk;
+  talk.send("EHLO a\r\n" + std::string(kBeginBinary));
+  EXPECT_THAT(talk.send(chunk(twice + std::string(100'000, 'x'))), StartsWith("554 5.6.3 Binary content"));
+  EXPECT_EQ(codes(talk.send(last_chunk("QUIT\r\n") + std::string(kBegin))), "503 250 250");
+  Conversation unended;  // seen at the end alone
+  unended.send("EHLO a\r\n" + std::string(kBeginBinary));
+  const std::string part =
+    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + kBinaryHeader + std::string(100'000, 'x');
+  EXPECT_EQ(codes(unended.send(chunk(part))), "250");
+  EXPECT_TRUE(unended.has_unfinished_message());
+  EXPECT_THAT(unended.send("BDAT 0 LAST\r\n"), StartsWith("554 5.6.3"));
+  EXPECT_FALSE(unended.has_unfinished_message());
+  EXPECT_TRUE(unended.messages().empty());
+}
+
+TEST(BinaryMimeBdat, IsAsLargeAsItBecomes) {
+  const auto answers = [](std::uint64_t limit) {
+    Conversation talk(test::allowed_client(), at_most(limit));
+    talk.send("EHLO a\r\n" + std::string(kBeginBinary));
+    return codes(talk.send(last_chunk(kBinaryHeader + std::string(57'000, '\0'))));
+  };
+  const auto size = kBase64Header.size() + 78'000;
+  EXPECT_EQ(answers(size), "250");
+  EXPECT_EQ(answers(size - 1), "552");
+}
+
+TEST(BinaryMimeBdat, HasBareLineEndsRefusedWhereItHasLines) {
+  ServerLimits limits;
+  limits.bare_line_endings = BareLineEndings::reject;
+  Conversation talk(test::allowed_client(), limits);
+  talk.send("EHLO a\r\n" + std::string(kBeginBinary));
+  EXPECT_EQ(codes(talk.send(last_chunk(kBinaryHeader + "\n\r"))), "250") << "here they are data";
+  talk.send(kBeginBinary);
+  EXPECT_THAT(talk.send(last_chunk("A: b\n")), StartsWith("550 5.5.2"));
+}
+
+TEST(BinaryMimeBdat, IsNeverHeldBeyond64KiB) {
+  const std::string waits =
+    "Content-Transfer-Encoding: binary\r\n" + std::string("A: ") + std::string(8'000, 'x') + "\r\n";
+  const auto one = "--b\r\n" + waits + "\r\n" + std::string(30'000, '\0') + "\r\n";
+  std::string message = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
+  for (int i = 0; i < 20; ++i) message += one;
+  Conversation talk;
+  talk.send("EHLO a\r\n" + std::string(kBeginBinary));
+  EXPECT_EQ(codes(talk.send(last_chunk(message + "--b--\r\n"))), "250");
+  EXPECT_LE(talk.largest_chunk() + kReadSize, 64U << 10U);
+}
+
+TEST(BinaryMimeBdat, HasItsHeaderSeenAsItGoesOn) {
+  Conversation talk;
+  talk.mending.date = "today";
+  talk.send("EHLO a\r\n" + std::string(kBeginBinary));
+  EXPECT_EQ(codes(talk.send(last_chunk("Message-ID: <1@a>\r\n" + kBinaryHeader + "x"))), "250");
+  ASSERT_EQ(talk.messages().size(), 1U);
+  EXPECT_EQ(talk.messages().front().envelope.message_id, "<1@a>");
+  EXPECT_EQ(
+    talk.messages().front().content,
+    "Message-ID: <1@a>\r\nSubject: x\r\nContent-Transfer-Encoding: base64\r\nDate: today\r\n\r\neA==\r\n"
+  );
 }
 
 }  // namespace
