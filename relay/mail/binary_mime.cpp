@@ -43,6 +43,7 @@ void BinaryMime::finish(std::string& out) {
   }
   if (is_binary_) finish_binary(out);
   if (header_) end_header(MimeHeader::Ending::orderly, out);
+  header_.reset();
 }
 
 // ---- lines ----

@@ -42,7 +42,7 @@ class BinaryMime {
 
   /// Takes all of `octets` and appends lines, or parts of lines, to `out`.
   void feed(std::string_view octets, std::string& out);
-  /// Ends the last line. Call once, at the end of the content.
+  /// Ends the last line. Call at the end of the content; again, it does nothing.
   void finish(std::string& out);
 
   /// Set: what the message is refused with; 554 5.6.3. What came out is of no use then, and nothing more does. Refused are

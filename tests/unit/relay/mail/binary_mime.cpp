@@ -212,6 +212,22 @@ TEST(BinaryMime, LooksNoDeeperThan32) {
   EXPECT_EQ(why_refused(parts), "parts are nested more than 32 deep");
 }
 
+TEST(BinaryMime, EndsItOnce) {
+  for (const auto& message :
+       {std::string("A: b"), kBinary, kBinary + "\r\nx", kMixed + "x\r", kMixed + part("x") + "--b--",
+        kMixed + part("x") + "--b", std::string()}) {
+    BinaryMime converter;
+    std::string out;
+    converter.feed(message, out);
+    converter.finish(out);
+    EXPECT_EQ(out, convert(message, 1).content);
+    const auto once = out;
+    converter.finish(out);
+    EXPECT_EQ(out, once) << message;
+    EXPECT_FALSE(converter.refusal());
+  }
+}
+
 TEST(BinaryMime, SaysWhyAtOnceAndThenGivesNothing) {
   BinaryMime converter;
   std::string out;

@@ -520,6 +520,19 @@ TEST(BinaryMimeBdat, IsNeverHeldBeyond64KiB) {
   EXPECT_LE(talk.largest_chunk() + kReadSize, 64U << 10U);
 }
 
+/// The last line comes at the end alone, and may be what fills a chunk.
+TEST(BinaryMimeBdat, IsEndedOnceWhereverAChunkOfItIsFull) {
+  const auto lines = (kChunkSize - kBase64Header.size()) / 78;
+  for (auto size = (lines - 2) * 57; size < (lines + 3) * 57; ++size) {
+    Conversation talk;
+    talk.send("EHLO a\r\n" + std::string(kBeginBinary));
+    EXPECT_EQ(codes(talk.send(last_chunk(kBinaryHeader + std::string(size, '\0')))), "250");
+    ASSERT_EQ(talk.messages().size(), 1U);
+    const auto rest = size % 57 == 0 ? 0 : (size % 57 + 2) / 3 * 4 + 2;
+    EXPECT_EQ(talk.messages().front().content.size(), kBase64Header.size() + size / 57 * 78 + rest);
+  }
+}
+
 TEST(BinaryMimeBdat, HasItsHeaderSeenAsItGoesOn) {
   Conversation talk;
   talk.mending.date = "today";
