@@ -170,7 +170,7 @@ class GatheringSink : public spdlog::sinks::base_sink<spdlog::details::null_mute
   }
 
   spdlog::details::thread_pool& pool_;
-  std::string gathered_;     // of the pool's thread; behind its end of whoever gives up the sink
+  std::string gathered_;     // of the pool's thread; once that has ended, of whoever gives up the sink
   std::size_t to_come_ = 0;  // lines that are written together with those gathered
   std::atomic<bool> is_clean_{true};
 };

@@ -24,6 +24,17 @@ bool are_alike(std::string_view a, std::string_view b) {
   return b.starts_with(a) && (b.size() == a.size() || b.substr(a.size()) == "--");
 }
 
+/// Octets of a line that are looked at to tell whether it says so.
+constexpr std::size_t kMaxLabel = 256;
+
+bool says_binary(std::string_view line) {
+  const auto colon = line.find(':');
+  if (colon == std::string_view::npos) return false;
+  if (!equals_ignoring_case(trimmed(line.substr(0, colon)), "content-transfer-encoding")) return false;
+  const auto said = parse_transfer_encoding(line.substr(colon + 1));
+  return said == "binary" || said == "\"binary\"";
+}
+
 }  // namespace
 
 BinaryMime::BinaryMime() { begin_header(0, MimeHeader::Place::plain, false); }
@@ -35,12 +46,9 @@ void BinaryMime::feed(std::string_view octets, std::string& out) {
 
 void BinaryMime::finish(std::string& out) {
   if (refusal_) return;
-  if (std::exchange(has_cr_, false)) {
-    met_bare_line_ending_ = true;
-    end_line(out);
-  } else if (line_octets_ > 0) {
-    end_line(out);
-  }
+  if (std::exchange(has_cr_, false)) close_line(true, out);
+  else if (line_octets_ > 0) close_line(false, out);
+  if (refusal_) return;
   if (is_binary_) finish_binary(out);
   if (header_) end_header(MimeHeader::Ending::orderly, out);
   header_.reset();
@@ -51,13 +59,14 @@ void BinaryMime::finish(std::string& out) {
 /// Takes text, or a line's end.
 std::string_view BinaryMime::read_lines(std::string_view octets, std::string& out) {
   if (std::exchange(has_cr_, false)) {
-    if (octets.front() == '\n') octets.remove_prefix(1);
-    else met_bare_line_ending_ = true;
-    end_line(out);
+    const bool is_crlf = octets.front() == '\n';
+    if (is_crlf) octets.remove_prefix(1);
+    close_line(!is_crlf, out);
     return octets;
   }
   const auto* const end = std::find_if(octets.begin(), octets.end(), is_break);
   const auto text = octets.substr(0, static_cast<std::size_t>(end - octets.begin()));
+  read_label(text);
   line_octets_ += text.size();
   longest_line_ = std::max(longest_line_, line_octets_);
   put(text, out);
@@ -65,10 +74,26 @@ std::string_view BinaryMime::read_lines(std::string_view octets, std::string& ou
   if (octets.empty()) return octets;
   has_cr_ = octets.front() == '\r';
   octets.remove_prefix(1);
-  if (has_cr_) return octets;
-  met_bare_line_ending_ = true;
-  end_line(out);
+  if (!has_cr_) close_line(true, out);
   return octets;
+}
+
+/// @param text  of a line, before it counts
+void BinaryMime::read_label(std::string_view text) {
+  if (text.empty()) return;
+  const bool begins = line_octets_ == 0;
+  if (begins) label_.clear();
+  if (begins ? ascii_lower(text.front()) == 'c' : !label_.empty())
+    label_.append(text.substr(0, kMaxLabel - label_.size()));
+}
+
+/// @param is_bare  it ended otherwise than in CRLF, which becomes CRLF
+void BinaryMime::close_line(bool is_bare, std::string& out) {
+  met_bare_line_ending_ = met_bare_line_ending_ || is_bare;
+  const bool is_harmful = is_bare && is_labelled_;
+  if (line_octets_ > 0 && !header_ && says_binary(label_)) is_labelled_ = true;
+  end_line(out);
+  if (is_harmful) refuse("something says that it is binary where no header is read");
 }
 
 /// Text of a line, held back as long as it may be a delimiter.
@@ -287,6 +312,7 @@ void BinaryMime::pass_delimiter(Delimiter delimiter, std::string& out) {
 std::optional<BinaryMime::Delimiter> BinaryMime::delimiter_in(std::string_view line) const {
   if (!line.starts_with("--")) return std::nullopt;
   line = without_blanks_behind(line.substr(2));
+  if (line.empty()) return std::nullopt;
   for (std::size_t i = open_.size(); i > 0; --i) {
     const std::string_view boundary = open_[i - 1].boundary;
     if (!line.starts_with(boundary)) continue;

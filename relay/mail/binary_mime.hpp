@@ -29,8 +29,8 @@ namespace relay::mail {
 /// What cannot be converted without harm is refused: see refusal(). Content that was made of lines already comes out as
 /// it is.
 ///
-/// Thread: one at a time. Complexity O(octets * kMaxDepth) for what begins with `--`, O(octets) for the rest. Holds 23 KiB at
-/// most: what MimeHeader holds, kMaxDepth boundaries and a line that may be a delimiter.
+/// Thread: one at a time. Complexity O(octets * kMaxDepth) for what begins with `--`, O(octets) for the rest. Holds 23 KiB
+/// and what it is fed at once, at most: what MimeHeader holds, kMaxDepth boundaries and a line that may be a delimiter.
 class BinaryMime {
  public:
   /// Of parts and messages in one another.
@@ -48,7 +48,9 @@ class BinaryMime {
   /// Set: what the message is refused with; 554 5.6.3. What came out is of no use then, and nothing more does. Refused are
   /// signed parts that would change; parts nested deeper than kMaxDepth; boundaries that are too long, or of which one could
   /// be taken for another around it; binary parts that are other message types, have no boundary, a header that
-  /// contradicts itself, or no delimiter behind them.
+  /// contradicts itself, or no delimiter behind them; and whatever else says in a line of its own that it is binary, but is
+  /// taken for lines (behind a line that is no field, in a multipart whose delimiters never come), once a line end that came
+  /// otherwise than as CRLF follows, which would be changed.
   [[nodiscard]] const std::optional<Reply>& refusal() const { return refusal_; }
   /// A CR or LF that was no part of a line end was met where there are lines.
   [[nodiscard]] bool met_bare_line_ending() const { return met_bare_line_ending_; }
@@ -83,6 +85,8 @@ class BinaryMime {
   void pass(std::string_view text, std::string& out);
   void release_line(std::string& out);
   void reread(std::string& out);
+  void read_label(std::string_view text);
+  void close_line(bool is_bare, std::string& out);
   void end_line(std::string& out);
 
   std::string_view read_binary(std::string_view octets, std::string& out);
@@ -111,6 +115,8 @@ class BinaryMime {
   Line line_state_ = Line::start;
   std::string line_;  // held
   std::uint64_t line_octets_ = 0;
+  std::string label_;         // the start of the line, where that may say that something is binary
+  bool is_labelled_ = false;  // a line that is in no header did
 
   bool is_binary_ = false;  // a binary body is being read
   Octet octet_ = Octet::data;

@@ -37,6 +37,13 @@ bool ends_alike(std::string_view pattern, std::string_view text) {
   return true;
 }
 
+/// @param text  of the address
+bool matches(std::string_view pattern, const mail::Address& address, std::string_view text) {
+  if (pattern == kNullPath) return address.is_null();
+  const bool is_whole = pattern.find('@') != std::string_view::npos;
+  return matches_glob(pattern, is_whole ? text : std::string_view(address.domain()));
+}
+
 }  // namespace
 
 bool matches_glob(std::string_view pattern, std::string_view text) {
@@ -62,9 +69,7 @@ bool matches_glob(std::string_view pattern, std::string_view text) {
 }
 
 bool matches_address(std::string_view pattern, const mail::Address& address) {
-  if (pattern == kNullPath) return address.is_null();
-  if (pattern.find('@') == std::string_view::npos) return matches_glob(pattern, address.domain());
-  return matches_glob(pattern, text_of(address));
+  return matches(pattern, address, text_of(address));
 }
 
 std::string plain_text(const mail::Address& address) {
@@ -78,8 +83,9 @@ bool matches_any_glob(const std::vector<std::string>& patterns, std::string_view
 }
 
 bool matches_any_address(const std::vector<std::string>& patterns, const mail::Address& address) {
+  const auto text = text_of(address);
   return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
-    return matches_address(pattern, address);
+    return matches(pattern, address, text);
   });
 }
 

@@ -120,10 +120,7 @@ Error to_read_error(const rocksdb::Status& status, const std::string& what) {
 }
 
 Result<OpenDatabase> open_database(const std::string& path, Recovery recovery, log::Sink* log) {
-  if (log != nullptr && !is_log_summed_by_us())
-    log->write(
-      log::info("spool_sums_slowly").with("message", "RocksDB has another function for its checksums")
-    );
+  const auto sums_before = sums_made();
   const auto cache = rocksdb::NewLRUCache(kCacheOctets);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   OpenDatabase opened;
@@ -137,6 +134,10 @@ Result<OpenDatabase> open_database(const std::string& path, Recovery recovery, l
   if (!status.ok()) return tl::unexpected(to_error(status, "open the spool " + path));
   opened.db.reset(db);
   std::copy(handles.begin(), handles.end(), opened.families.begin());
+  if (log != nullptr && sums_made() == sums_before)  // it has written its manifest
+    log->write(
+      log::info("spool_sums_slowly").with("message", "RocksDB has another function for its checksums")
+    );
   return opened;
 }
 

@@ -15,7 +15,8 @@ std::uint32_t Extend(std::uint32_t crc, const char* octets, std::size_t size);
 
 namespace relay::spool {
 
-/// Whether RocksDB calls the function above. If not, it sums as it was built to, which is right but slow.
-bool is_log_summed_by_us();
+/// How often the function above was called. Where it stays the same while RocksDB writes its log, RocksDB sums as it was built
+/// to, which is right but slow. Any thread.
+std::uint64_t sums_made();
 
 }  // namespace relay::spool

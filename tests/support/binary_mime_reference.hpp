@@ -33,6 +33,7 @@ class BinaryMimeReference {
       } else if (!result_.is_refused) {
         take(line);
         result_.content.append(line.text).append("\r\n");
+        is_labelled_ = is_labelled_ || says_binary(line.text);
       }
     }
     return result_.is_refused ? Converted{{}, true} : result_;
@@ -71,6 +72,7 @@ class BinaryMimeReference {
   }
   std::string_view take(const Line& line) {
     at_ = line.next;
+    if (line.is_bare && is_labelled_) result_.is_refused = true;
     result_.met_bare_line_ending = result_.met_bare_line_ending || line.is_bare;
     result_.longest_line = std::max<std::uint64_t>(result_.longest_line, line.text.size());
     return line.text;
@@ -95,6 +97,16 @@ class BinaryMimeReference {
     const auto multipart = open_.back();
     if (delimiter.is_close) open_.pop_back();
     else header(multipart.depth + 1, multipart.is_digest, multipart.is_signed);
+  }
+
+  static bool says_binary(std::string_view line) {
+    const auto colon = line.find(':');
+    if (colon == std::string_view::npos || colon > 255 ||
+        !equals_ignoring_case(trimmed(line.substr(0, colon)), "Content-Transfer-Encoding") ||
+        line.front() == ' ' || line.front() == '\t')
+      return false;
+    const auto said = mail::parse_transfer_encoding(line.substr(colon, 256 - colon).substr(1));
+    return said == "binary" || said == "\"binary\"";
   }
 
   /// The colon that ends the name of a field; nothing: the line is none.
@@ -223,6 +235,7 @@ class BinaryMimeReference {
   std::string_view message_;
   std::size_t at_ = 0;
   std::vector<Multipart> open_;
+  bool is_labelled_ = false;
   Converted result_;
 };
 

@@ -17,14 +17,16 @@ def free_ports(count):
     relays share a port without a complaint (SO_REUSEPORT), and one would get the mail of another's test."""
     probes = []
     try:
-        while len(probes) < count:
+        for port in itertools.islice(candidates(os.getpid()), BLOCK):
             probe = socket.socket()
             probes.append(probe)
             try:
-                probe.bind(("127.0.0.1", next(candidates(os.getpid()))))
+                probe.bind(("127.0.0.1", port))
             except OSError:
                 probes.pop().close()
-        return [probe.getsockname()[1] for probe in probes]
+            if len(probes) == count:
+                return [probe.getsockname()[1] for probe in probes]
+        raise RuntimeError(f"fewer than {count} of a block of {BLOCK} ports are free: ss -tan")
     finally:
         for probe in probes:
             probe.close()

@@ -1,9 +1,12 @@
 #pragma once
 /// A log that keeps its records for the test to look at.
 
+#include <chrono>
+#include <gtest/gtest.h>
 #include <map>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "relay/base/log.hpp"
@@ -25,6 +28,18 @@ class QuietLog : public log::Sink {
       if (record.at("event") == event) found.push_back(record);
     }
     return found;
+  }
+  /// The first of them, once there is one: most are written by another thread, behind what a test can see otherwise. Null, and
+  /// the test fails, where none comes.
+  nlohmann::ordered_json first(const std::string& event) const {
+    constexpr std::chrono::seconds kWithin{20};
+    const auto until = std::chrono::steady_clock::now() + kWithin;
+    while (std::chrono::steady_clock::now() < until) {
+      if (const auto found = records(event); !found.empty()) return found.front();
+      std::this_thread::yield();
+    }
+    ADD_FAILURE() << "no record " << event << " within " << kWithin.count() << " s";
+    return nullptr;
   }
   /// Of those with this `event`, in their order.
   std::vector<log::Level> levels(const std::string& event) const {

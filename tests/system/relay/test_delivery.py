@@ -64,7 +64,7 @@ def test_a_large_message_costs_little_memory(tmp_path):
             client.send(content=b"A: b\r\n\r\n" + line * 120_000)
         message = arrived(sink, 2, 60)[1]
         assert message.raw.endswith(line * 120_000)
-        # Write buffers of the spool may fill (twice 16 MiB, and as much again under AddressSanitizer); the message
+        # Write buffers of the spool may fill (4 MiB each, and as much again under AddressSanitizer); the message
         # itself is nowhere held as a whole.
         assert resident(relay) - before < 96, "MiB more for a message of 120 MB"
 

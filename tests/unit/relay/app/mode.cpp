@@ -18,8 +18,8 @@ TEST(Mode, IsPublishedAndSaidWhenItChanges) {
   EXPECT_EQ(mode_in(metrics), "capture");
   EXPECT_EQ(metrics.read(metrics::Gauge::mode_deliver), 0);
   ASSERT_EQ(log.records("mode").size(), 1U);
-  EXPECT_EQ(log.records("mode").front().at("mode"), "capture");
-  EXPECT_EQ(log.records("mode").front().at("before"), "deliver");
+  EXPECT_EQ(log.first("mode").at("mode"), "capture");
+  EXPECT_EQ(log.first("mode").at("before"), "deliver");
 }
 
 }  // namespace

@@ -23,8 +23,8 @@ TEST_F(EngineTest, DeliversWhatItAcceptedAndForgetsIt) {
   EXPECT_EQ(store->chunk(id, 0).error().code, Errc::not_found);
   ASSERT_EQ(log.records("reception").size(), 1U);
   ASSERT_EQ(log.records("delivery").size(), 1U);
-  EXPECT_EQ(log.records("delivery").front().at("queue_id"), id.to_text());
-  EXPECT_EQ(log.records("delivery").front().at("reply"), "250 queued");
+  EXPECT_EQ(log.first("delivery").at("queue_id"), id.to_text());
+  EXPECT_EQ(log.first("delivery").at("reply"), "250 queued");
 }
 
 TEST_F(EngineTest, KeepsOnHoldWhatARuleHoldsAndDeliversTheOthers) {
@@ -164,7 +164,7 @@ TEST_F(EngineTest, QuarantinesADamagedMessageAndDeliversTheOthers) {
   expect_count(Counter::messages_delivered, 1);
   expect_count(Counter::spool_quarantined, 1);
   ASSERT_EQ(log.records("quarantine").size(), 1U);
-  EXPECT_EQ(log.records("quarantine").front().at("queue_id"), damaged.to_text());
+  EXPECT_EQ(log.first("quarantine").at("queue_id"), damaged.to_text());
   relay::test::eventually([this] { return waiting() == 0; });
 }
 
@@ -177,7 +177,7 @@ TEST_F(EngineTest, GivesUpWhatIsTooOld) {
   expect_count(Counter::messages_failed, 1);
   ASSERT_GE(log.records("failure").size(), 1U);
   EXPECT_EQ(
-    log.records("failure").front().at("reply"), "554 5.4.7 Delivery was tried for 1s without success"
+    log.first("failure").at("reply"), "554 5.4.7 Delivery was tried for 1s without success"
   );
   EXPECT_EQ(waiting(), 0);
 }
@@ -217,7 +217,7 @@ TEST_F(EngineTest, ForgetsAMessageWhoseCommitMetAFullDisk) {
   EXPECT_EQ(refused.error().code, Errc::storage_full);
   ASSERT_EQ(log.records("storage_error").size(), 1U);
   EXPECT_EQ(
-    log.records("storage_error").front().at("reply"), "452 4.3.1 Insufficient system storage, try again later"
+    log.first("storage_error").at("reply"), "452 4.3.1 Insufficient system storage, try again later"
   );
   full.mend();
   message.reset();
@@ -379,7 +379,7 @@ TEST_F(EngineTest, SaysWhichTlsAMessageCameOver) {
 
 TEST_F(EngineTest, SaysOfEveryMessageWhoseItIsAndWhy) {
   accept({"A: b\r\n\r\n"}, {"c@d", "e@f"});
-  const auto reception = log.records("reception").front();
+  const auto reception = log.first("reception");
   EXPECT_EQ(reception.at("reply"), "250 2.0.0 OK queued as " + reception.at("queue_id").get<std::string>());
   {
     auto peer = acceptor.accept();
@@ -391,7 +391,7 @@ TEST_F(EngineTest, SaysOfEveryMessageWhoseItIsAndWhy) {
   take(peer, "250 ok\r\n450 4.2.1 later\r\n");
   expect_count(Counter::recipients_delivered, 1);
   relay::test::eventually([this] { return log.records("deferral").size() == 2; });
-  const auto untried = log.records("deferral").front();
+  const auto untried = log.first("deferral");
   EXPECT_EQ(untried.at("recipients"), (nlohmann::ordered_json{"c@d", "e@f"}));
   EXPECT_EQ(untried.at("reply"), "421 4.3.2 not now");
   auto told = log.records("deferral").back();

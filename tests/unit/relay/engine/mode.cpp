@@ -57,7 +57,7 @@ TEST_F(ModeTest, CapturesWhatComesInAndLetsOutWhatAPersonReleases) {
   EXPECT_THAT(listed()[0]["last"].get<std::string>(), StartsWith("captured: mode capture"));
   EXPECT_EQ(waiting(), 1);
   expect_count(Counter::recipients_captured, 2);
-  EXPECT_EQ(log.records("reception").front().at("mode"), "capture");
+  EXPECT_EQ(log.first("reception").at("mode"), "capture");
   restart();
   EXPECT_EQ(listed()[0]["captured"], true);
   EXPECT_EQ(release(captured()).changed, 1U);
@@ -95,7 +95,7 @@ TEST_F(ModeTest, RedirectsAllOfItToOneAddress) {
   EXPECT_THAT(content, HasSubstr("X-Original-To: <c@d>\r\nX-Original-To: <e@f>\r\nA: b\r\n"));
   peer.send("250 queued\r\n");
   eventually([&] { return waiting() == 0; }, "its end");
-  EXPECT_EQ(log.records("reception").front().at("original_recipients")[1], "e@f");
+  EXPECT_EQ(log.first("reception").at("original_recipients")[1], "e@f");
   expect_count(Counter::recipients_redirected, 2);
 }
 
@@ -124,7 +124,7 @@ TEST_F(ModeTest, KeepsInWhatWasDeferredUnderAnother) {
   peer.send("250 ok\r\n451 later\r\n503 no\r\n");
   eventually_captured(1);
   EXPECT_EQ(waiting(), 1);
-  EXPECT_EQ(log.records("capture").front().at("recipients")[0], "c@d");
+  EXPECT_EQ(log.first("capture").at("recipients")[0], "c@d");
   expect_count(Counter::recipients_captured, 1);
 }
 
@@ -146,7 +146,7 @@ TEST_F(ModeTest, KeepsReportsInToo) {
   eventually_captured(1);
   EXPECT_EQ(listed()[0]["sender"], "");
   EXPECT_EQ(listed()[0]["recipients"][0]["address"], "a@example.com");
-  EXPECT_EQ(log.records("report").front().at("captured"), true);
+  EXPECT_EQ(log.first("report").at("captured"), true);
 }
 
 TEST_F(ModeTest, RedirectsReports) {

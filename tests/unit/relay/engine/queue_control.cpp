@@ -23,7 +23,7 @@ TEST_F(QueueControlTest, HoldsAndReleasesWhatWaits) {
   EXPECT_EQ(count(Family::due), 0U);
   EXPECT_EQ(count(Family::held), 3U);
   EXPECT_EQ(log.records("hold").size(), 3U);
-  EXPECT_EQ(log.records("hold").front().at("reason"), "a test");
+  EXPECT_EQ(log.first("hold").at("reason"), "a test");
   start();
   const auto other = store_message();
   EXPECT_EQ(change(QueueAction::hold, only(other))->changed, 1U);
@@ -113,7 +113,7 @@ TEST_F(QueueControlTest, DeletesAllOfAMessageAndSaysWhoAndWhy) {
   EXPECT_EQ(gauge(Gauge::queue_messages), 0);
   EXPECT_EQ(gauge(Gauge::queue_octets), 0);
   ASSERT_EQ(log.records("deletion").size(), 1U);
-  const auto record = log.records("deletion").front();
+  const auto record = log.first("deletion");
   EXPECT_EQ(record.at("queue_id"), id.to_text());
   EXPECT_EQ(record.at("by"), "administrator");
   EXPECT_EQ(record.at("reason"), "a test");
@@ -149,7 +149,7 @@ TEST_F(QueueControlTest, TellsTheSenderOfWhatItDeletes) {
   EXPECT_EQ(report.stored.envelope.recipients.front().to_text(), "a@b.test");
   EXPECT_EQ(store->envelope(id).error().code, Errc::not_found);
   ASSERT_EQ(log.records("failure").size(), 1U);
-  EXPECT_EQ(log.records("failure").front().at("reply"), "550 5.7.0 Deleted by an administrator");
+  EXPECT_EQ(log.first("failure").at("reply"), "550 5.7.0 Deleted by an administrator");
   EXPECT_EQ(log.records("report").size(), 1U);
   EXPECT_EQ(gauge(Gauge::queue_messages), 1) << "the report";
 }
@@ -210,7 +210,7 @@ TEST_F(DeadLettersTest, GoWhenTheyAreOld) {
   dead_letters.sweep();
   test::eventually([&] { return !store->failed(old); }, "the sweep");
   test::eventually([&] { return log.records("deletion").size() == 1; }, "the record");
-  EXPECT_EQ(log.records("deletion").front().at("by"), "relay");
+  EXPECT_EQ(log.first("deletion").at("by"), "relay");
   EXPECT_TRUE(store->failed(young));
   TearDown();  // what the sweep has under way ends before it does
 }

@@ -66,8 +66,8 @@ TEST_F(SettlerTest, PutsAReportInThePlaceOfAMessageThatFailed) {
   EXPECT_EQ(places().size(), 1U);
   EXPECT_EQ(metrics.total(Counter::reports), 1U);
   ASSERT_EQ(log.records("report").size(), 1U);
-  EXPECT_EQ(log.records("report").front().at("queue_id"), failed.id().to_text());
-  EXPECT_EQ(log.records("report").front().at("to"), "a@example.com");
+  EXPECT_EQ(log.first("report").at("queue_id"), failed.id().to_text());
+  EXPECT_EQ(log.first("report").at("to"), "a@example.com");
   EXPECT_EQ(metrics.read(Gauge::queue_messages), 1);
   EXPECT_EQ(metrics.read(Gauge::failed_messages), 0);
   expect_shipped(1);
@@ -148,7 +148,7 @@ TEST_F(SettlerTest, WarnsTheSenderOfAMessageThatNobodyTries) {
   settle(late_one, late(late_one, "hop: connecting: refused"));
   EXPECT_EQ(reports_in_spool().size(), 1U);
   EXPECT_TRUE(log.records("deferral").empty()) << "nothing was tried";
-  EXPECT_EQ(log.records("report").front().at("actions"), (nlohmann::ordered_json{"delayed", "delayed"}));
+  EXPECT_EQ(log.first("report").at("actions"), (nlohmann::ordered_json{"delayed", "delayed"}));
   const auto again = store->places_of(Family::due, late_one.id());
   ASSERT_EQ(again->size(), 1U);
   const auto waiting = *store->place(Family::due, again->front());

@@ -197,6 +197,24 @@ TEST(BinaryMime, RefusesWhatItWouldHarm) {
   );
 }
 
+/// Readers that see a header there would find other octets than were sent.
+TEST(BinaryMime, RefusesToChangeWhatSaysThatItIsBinaryWhereNoHeaderIsRead) {
+  const std::string why = "something says that it is binary where no header is read";
+  const std::string forwarded =
+    "Content-Type: message/rfc822\r\n" + kBinary + "\r\nFrom x@y Mon\r\n" + kBinary;
+  EXPECT_EQ(why_refused(forwarded + "\r\na\nb"), why) << "behind the line of a mailbox";
+  EXPECT_NE(converted(forwarded + "\r\na\r\nb"), "") << "nothing is changed";
+  EXPECT_EQ(why_refused(kMixed + "--b\r\nX Foo: bar\r\n" + kBinary + "\r\na\rb\r\n--b--\r\n"), why);
+  EXPECT_EQ(why_refused(kMixed + "--b\r\n folded\r\n" + kBinary + "\r\na\r"), why);
+  EXPECT_EQ(why_refused(kMixed + "--b ; x\r\n" + kBinary + "\r\na\nb"), why) << "no delimiter";
+  const std::string quoted =
+    "Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+  EXPECT_EQ(why_refused(quoted + part("a\nb")), why) << "a multipart with an encoding that it can't have";
+  EXPECT_EQ(why_refused("\r\ncontent-transfer-encoding:  \"Binary\"\r\na\nb"), why);
+  EXPECT_NE(converted("\r\nContent-Transfer-Encoding: 8bit\r\na\nb"), "");
+  EXPECT_NE(converted("a: b\n\n" + kBinary + "\r\nb"), "") << "changed before, not behind it";
+}
+
 TEST(BinaryMime, LooksNoDeeperThan32) {
   std::string message;
   for (int i = 0; i < 32; ++i) message += "Content-Type: message/rfc822\r\n\r\n";

@@ -103,7 +103,7 @@ TEST_F(TlsReportsTest, SendTheDayToWhoeverAsksForItWhenItIsOver) {
   EXPECT_TRUE(envelope.dsn.of(0).notify.never);
   EXPECT_THAT(world.contents.front(), HasSubstr("TLS-Report-Domain: a.example\r\n"));
   EXPECT_THAT(world.contents.front(), HasSubstr("20260131.a.example.node-1@relay.example"));
-  EXPECT_EQ(log.records("tls_report").front().at("outcome"), "sent");
+  EXPECT_EQ(log.first("tls_report").at("outcome"), "sent");
   clock.passed = 48h;
   tick();
   EXPECT_EQ(world.envelopes.size(), 1U) << "once is enough";
@@ -207,7 +207,7 @@ TEST_F(TlsReportsTest, AreTriedAgainAndThenForgotten) {
     clock.passed += 1h;
     tick();
   }
-  EXPECT_EQ(log.records("tls_report").front().at("outcome"), "gave_up");
+  EXPECT_EQ(log.first("tls_report").at("outcome"), "gave_up");
   EXPECT_TRUE(world.envelopes.empty());
   EXPECT_EQ(kept(), "");
 }
@@ -217,7 +217,7 @@ TEST_F(TlsReportsTest, OfDomainsThatWantNoneAreForgotten) {
   reports->tried("a.example", "mx.a.example", target(), fault());
   clock.passed = 24h;
   tick();
-  EXPECT_EQ(log.records("tls_report").front().at("outcome"), "not_wanted");
+  EXPECT_EQ(log.first("tls_report").at("outcome"), "not_wanted");
   EXPECT_EQ(kept(), "");
 }
 

@@ -32,7 +32,6 @@ TEST(Glob, DoesNotCountCase) {
   EXPECT_FALSE(matches_glob("\xc3\x84", "\xc3\xa4")) << "of ASCII alone";
 }
 
-/// A pattern that took exponential time with a matcher that tries every star anew.
 /// The meaning of a pattern, said as plainly as it goes.
 bool means(std::string_view pattern, std::string_view text) {
   if (pattern.empty()) return text.empty();
@@ -60,6 +59,7 @@ TEST(Glob, MeansWhatIsSaidOfItForAllShortPatternsAndTexts) {
   }
 }
 
+/// A pattern that took exponential time with a matcher that tries every star anew.
 TEST(Glob, CannotRunAway) {
   std::string pattern;
   for (int i = 0; i < 100; ++i) pattern += "a*";

@@ -39,7 +39,7 @@ class RefusalLogTest : public ::testing::Test {
 TEST_F(RefusalLogTest, TellsOfTheFirstRefusalAtOnceAndOfTheOthersOnceAMinute) {
   refuse("10.0.0.1", 1000);
   EXPECT_EQ(records(), Texts{"10.0.0.1 1"});
-  EXPECT_EQ(log.records("connection_refused").front().at("max_connections_per_client"), 50);
+  EXPECT_EQ(log.first("connection_refused").at("max_connections_per_client"), 50);
   refusals.flush(now + 59s);
   EXPECT_EQ(records(), Texts{});
   now += 1min;

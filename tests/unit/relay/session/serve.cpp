@@ -143,7 +143,7 @@ TEST(Serve, RefusesStrangersWithTheReason) {
   EXPECT_EQ(client.reply(), "550 5.7.1 Relaying denied: 127.0.0.1 is not in the allowed networks");
   EXPECT_EQ(relay.metrics.total(Counter::recipients_refused_not_listed), 1U);
   ASSERT_EQ(relay.log.records("rejection").size(), 1U);
-  EXPECT_EQ(relay.log.records("rejection").front().at("recipient"), "c@d");
+  EXPECT_EQ(relay.log.first("rejection").at("recipient"), "c@d");
 }
 
 TEST(Serve, LogsAddressesBeyondAsciiAsTheyAreCase051) {
@@ -159,8 +159,8 @@ TEST(Serve, LogsAddressesBeyondAsciiAsTheyAreCase051) {
   client.send("RCPT TO:<c@\xc3\xbc.example>\r\n");
   EXPECT_THAT(client.reply(), StartsWith("550 5.7.1"));
   ASSERT_EQ(relay.log.records("rejection").size(), 1U);
-  EXPECT_EQ(relay.log.records("rejection").front().at("sender"), "\xc3\xbc@b");
-  EXPECT_EQ(relay.log.records("rejection").front().at("recipient"), "c@\xc3\xbc.example");
+  EXPECT_EQ(relay.log.first("rejection").at("sender"), "\xc3\xbc@b");
+  EXPECT_EQ(relay.log.first("rejection").at("recipient"), "c@\xc3\xbc.example");
 }
 
 TEST(Serve, TellsAHiddenClientThatTheNetworkHidesIt) {
@@ -288,7 +288,7 @@ TEST(Serve, TurnsAClientAwayThatHasTooManyConnectionsCase111) {
   for (int i = 0; i < 3; ++i) EXPECT_THAT(relay.client().reply(), StartsWith("421 4.7.0"));
   EXPECT_EQ(relay.metrics.total(Counter::connections_refused_of_one_client), 4U) << "each is counted";
   ASSERT_EQ(relay.log.records("connection_refused").size(), 1U) << "and not each is worth a record";
-  EXPECT_EQ(relay.log.records("connection_refused").front().at("client"), "127.0.0.1");
+  EXPECT_EQ(relay.log.first("connection_refused").at("client"), "127.0.0.1");
   first.send("QUIT\r\n");
   first.rest();
   test::eventually([&] { return relay.client().reply().starts_with("220"); }, "a place that is free again");
@@ -343,8 +343,8 @@ TEST(Serve, TellsOfEachSessionWhereTheLogWantsItSo) {
   client.send("NONSENSE\r\nQUIT\r\n");
   client.rest();
   test::eventually([&] { return relay.log.records("session").size() == 1; }, "the record");
-  EXPECT_EQ(relay.log.records("session").front().at("client"), "127.0.0.1");
-  EXPECT_EQ(relay.log.records("session").front().at("refusals"), 1);
+  EXPECT_EQ(relay.log.first("session").at("client"), "127.0.0.1");
+  EXPECT_EQ(relay.log.first("session").at("refusals"), 1);
 }
 
 TEST(Serve, AnswersTheGatesRefusalToMail) {

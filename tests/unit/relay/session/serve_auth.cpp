@@ -68,7 +68,7 @@ TEST(ServeAuth, LetsWhoHasLoggedInRelayFromAnyAddress) {
   (void)say(client, "DATA\r\n");
   EXPECT_THAT(say(client, "x\r\n.\r\n"), StartsWith("250 2.0.0"));
   EXPECT_EQ(relay.messages().front().envelope.origin.user, "user");
-  const auto record = relay.log.records("login").front();
+  const auto record = relay.log.first("login");
   EXPECT_EQ(record.at("client"), "127.0.0.1");
   EXPECT_EQ(record.at("user"), "user");
   EXPECT_EQ(record.at("mechanism"), "PLAIN");
@@ -387,7 +387,7 @@ TEST(ServeAuth, TakesWhoWouldActAsAnotherForNoGuess) {
   const auto acting = "AUTH PLAIN " + base64(std::string("letmein\0user\0pencil", 19)) + "\r\n";
   for (int i = 0; i < 2; ++i) EXPECT_EQ(say(client, acting), "535 5.7.8 No user may act as another one");
   EXPECT_THAT(say(client, kPlain), StartsWith("235"));
-  const auto record = relay.log.records("login_failed").front();
+  const auto record = relay.log.first("login_failed");
   EXPECT_EQ(record.at("reason"), "wants to act as another user");
   EXPECT_EQ(record.at("user"), "user");
   EXPECT_THAT(relay.log.text(), Not(HasSubstr("letmein")));

@@ -100,7 +100,7 @@ TEST(ServeTls, ExecutesNothingThatStandsBehindStartTlsAndSaysSoCase052) {
   EXPECT_EQ(client.rest(), "554 5.5.0 Nothing may follow STARTTLS, closing\r\n");
   EXPECT_EQ(relay.metrics.total(Counter::client_tls_injection), 1U);
   ASSERT_EQ(relay.log.records("client_tls_injection").size(), 1U);
-  EXPECT_EQ(relay.log.records("client_tls_injection").front().at("client"), "127.0.0.1");
+  EXPECT_EQ(relay.log.first("client_tls_injection").at("client"), "127.0.0.1");
 }
 
 /// In a segment of its own it is taken for the client's first word of TLS, which it is not.
@@ -112,7 +112,7 @@ TEST(ServeTls, TakesNothingInTheClearForTlsCase052Case057) {
   EXPECT_TRUE(relay.messages().empty());
   EXPECT_EQ(relay.metrics.total(Counter::client_tls_failed), 1U);
   ASSERT_EQ(relay.log.records("client_tls_failed").size(), 1U);
-  const auto record = relay.log.records("client_tls_failed").front();
+  const auto record = relay.log.first("client_tls_failed");
   EXPECT_EQ(record.at("client"), "127.0.0.1");
   EXPECT_THAT(record.at("error").get<std::string>(), HasSubstr("TLS handshake: "));
 }
@@ -125,7 +125,7 @@ TEST(ServeTls, ClosesOnAClientThatStallsInTheHandshakeCase057) {
   EXPECT_EQ(client.rest(), "") << "nothing in the clear";
   EXPECT_EQ(relay.metrics.total(Counter::client_tls_failed), 1U);
   EXPECT_THAT(
-    relay.log.records("client_tls_failed").front().at("error").get<std::string>(), HasSubstr("timed out")
+    relay.log.first("client_tls_failed").at("error").get<std::string>(), HasSubstr("timed out")
   );
 }
 
@@ -249,7 +249,7 @@ TEST(ServeImplicitTls, EndsWithAClientThatSpeaksInTheClearAndTellsWhere) {
   EXPECT_THAT(client.rest(), testing::Not(HasSubstr("220")));
   EXPECT_EQ(relay.metrics.total(Counter::client_tls_failed), 1U);
   ASSERT_EQ(relay.log.records("client_tls_failed").size(), 1U);
-  EXPECT_EQ(relay.log.records("client_tls_failed").front().at("listener"), "submissions");
+  EXPECT_EQ(relay.log.first("client_tls_failed").at("listener"), "submissions");
 }
 
 TEST(ServeImplicitTls, ClosesOnAClientThatWaitsForAGreetingCase057) {

@@ -69,7 +69,7 @@ TEST_F(RecoveryTest, QueuesAgainWhatLostItsPlaceByARepair) {
   EXPECT_EQ(page.items[1].key.id, lost);
   EXPECT_EQ(page.items[1].size, 1000U);
   ASSERT_EQ(log.records("spool_recovered").size(), 1U);
-  EXPECT_EQ(log.records("spool_recovered").front().at("queued"), 1);
+  EXPECT_EQ(log.first("spool_recovered").at("queued"), 1);
   store.reset();
   store = open();
   EXPECT_EQ(log.records("spool_recovered").size(), 1U) << "once";
@@ -126,7 +126,7 @@ TEST_F(RecoveryTest, RemovesMailWhoseFailuresWereReported) {
   EXPECT_EQ(store->envelope(told).error().code, Errc::not_found);
   EXPECT_EQ(store->failed(told).error().code, Errc::not_found);
   EXPECT_EQ(store->signature(told).error().code, Errc::not_found);
-  EXPECT_EQ(log.records("spool_recovered").front().at("removed"), 1);
+  EXPECT_EQ(log.first("spool_recovered").at("removed"), 1);
 }
 
 TEST_F(RecoveryTest, LeavesHeldMailWhereItIs) {

@@ -185,7 +185,7 @@ TEST_F(StoreTest, KeepsWhatCanBeReadBehindAFlippedBitInTheLog) {
   store = open();
   EXPECT_EQ(metrics.total(metrics::Counter::spool_repairs), 1U);
   ASSERT_EQ(log.records("spool_damaged").size(), 1U);
-  const auto copy = log.records("spool_damaged").front().at("copy").get<std::string>();
+  const auto copy = log.first("spool_damaged").at("copy").get<std::string>();
   EXPECT_FALSE(files_with(copy, ".log").empty()) << "all as it was found is kept aside";
   // RocksDB drops the damaged 32 KiB block of the log: what is left reads back whole, before and behind the
   // damage.

@@ -162,7 +162,7 @@ TEST_F(StsCacheTest, GoesWithoutWhenThePolicyIsNotValid) {
   EXPECT_EQ(host_for("example.com"), "none");
   EXPECT_EQ(faults, 1);
   ASSERT_EQ(log.records("sts_fault").size(), 1U);
-  EXPECT_EQ(log.records("sts_fault").front().at("fault"), "sts-policy-invalid");
+  EXPECT_EQ(log.first("sts_fault").at("fault"), "sts-policy-invalid");
 }
 
 TEST_F(StsCacheTest, KeepsPoliciesAcrossRestartsAndFailuresOfDnsCase130) {
