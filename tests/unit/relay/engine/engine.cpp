@@ -176,9 +176,7 @@ TEST_F(EngineTest, GivesUpWhatIsTooOld) {
   accept();
   expect_count(Counter::messages_failed, 1);
   ASSERT_GE(log.records("failure").size(), 1U);
-  EXPECT_EQ(
-    log.first("failure").at("reply"), "554 5.4.7 Delivery was tried for 1s without success"
-  );
+  EXPECT_EQ(log.first("failure").at("reply"), "554 5.4.7 Delivery was tried for 1s without success");
   EXPECT_EQ(waiting(), 0);
 }
 
@@ -216,9 +214,7 @@ TEST_F(EngineTest, ForgetsAMessageWhoseCommitMetAFullDisk) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::storage_full);
   ASSERT_EQ(log.records("storage_error").size(), 1U);
-  EXPECT_EQ(
-    log.first("storage_error").at("reply"), "452 4.3.1 Insufficient system storage, try again later"
-  );
+  EXPECT_EQ(log.first("storage_error").at("reply"), "452 4.3.1 Insufficient system storage, try again later");
   full.mend();
   message.reset();
   eventually_forgotten(id);

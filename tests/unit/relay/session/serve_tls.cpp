@@ -124,9 +124,7 @@ TEST(ServeTls, ClosesOnAClientThatStallsInTheHandshakeCase057) {
   auto client = ready(relay.client());
   EXPECT_EQ(client.rest(), "") << "nothing in the clear";
   EXPECT_EQ(relay.metrics.total(Counter::client_tls_failed), 1U);
-  EXPECT_THAT(
-    relay.log.first("client_tls_failed").at("error").get<std::string>(), HasSubstr("timed out")
-  );
+  EXPECT_THAT(relay.log.first("client_tls_failed").at("error").get<std::string>(), HasSubstr("timed out"));
 }
 
 TEST(ServeTls, ShowsTheCertificateOfTheMomentAndDropsNobodyCase067) {
