@@ -125,7 +125,10 @@ static_assert(kCounters.size() == static_cast<std::size_t>(Counter::count));
 constexpr std::array kGauges{
   Row{"connections", "", "Inbound connections that are open."},
   Row{"delivery_connections", "", "Outbound connections that are open."},
-  Row{"queue_messages", "", "Messages that wait for delivery."},
+  Row{
+    "queue_messages", "",
+    "Messages that wait for delivery; 0 until a relay that starts has counted them, which /readyz waits for."
+  },
   Row{"queue_bytes", "", "Octets of content that wait for delivery."},
   Row{"failed_messages", "", "Messages kept in the spool because a recipient failed for good."},
   Row{"spool_free_bytes", "", "Free space of the spool's file system."},
