@@ -9,6 +9,26 @@ from cluster import ADDRESS
 from estate import SINK, TO_STANDBY, TO_SMARTHOST
 from waiting import wait_until
 
+ANSWERED = [
+    {"name": "open", "match": {"recipients": ["open@closed.test"]}, "action": "Accept"},
+    {"name": "closed", "match": {"recipients": ["closed.test"]}, "action": "Reject", "reply": "550 5.7.1 Closed"},
+    {"name": "later", "match": {"recipients": ["later@*"]}, "action": "Defer"},
+    {"name": "held", "match": {"header": {"name": "Subject", "value": "*secret*"}}, "action": "Hold"},
+]
+
+
+def test_a_client_hears_at_rcpt_what_rules_say_and_the_first_that_decides_is_the_last():
+    estate.put_in_force(smarthosts=[TO_SMARTHOST], policies=ANSWERED)
+    node = ADDRESS["node1"]
+    said = estate.converse("client", node, "EHLO client.mail.test", "MAIL FROM:<app@example.com>", "RCPT TO:<x@closed.test>",
+                           "RCPT TO:<later@a.test>", "RCPT TO:<open@closed.test>")
+    assert said[3:5] == ["550 5.7.1 Closed", "451 4.7.1 Deferred by policy"]
+    assert said[5].startswith("250 2.1.5 ")
+    # Neither the rule on its domain nor the one on its subject is asked any more.
+    estate.submit("app@example.com", "open@closed.test", subject="an open secret", host=node)
+    wait_until(lambda: estate.envelopes() == [("app@example.com", "open@closed.test")], 30, "what is accepted arrives")
+
+
 RULES = [
     {"name": "closed", "match": {"recipients": ["closed.test"]}, "action": "Reject", "reply": "550 5.7.1 Closed"},
     {"name": "gone", "match": {"recipients": ["gone@*"]}, "action": "Discard"},
@@ -50,6 +70,7 @@ GOING_ON = [
     {"name": "later", "match": {"senders": ["news@*"]}, "action": "SetPriority", "priority": "Bulk"},
     {"name": "archive", "match": {"recipients": ["real@*"]}, "action": "Copy", "copyTo": "archive@example.org"},
     {"name": "slowly", "match": {"senders": ["fast@*"]}, "action": "Limit", "limit": {"rate": "1/1h", "key": "Sender"}},
+    {"name": "kept", "match": {"senders": ["news@*", "plain@*"]}, "action": "Hold"},
 ]
 
 
@@ -69,10 +90,24 @@ def test_rules_that_go_on_change_the_mail_and_limits_defer_it():
         assert copy.message["X-Relayed"] == "yes"
         assert copy.message["X-Secret"] is None
         assert copy.message["From"] == "app@example.com"
-    assert any(line.startswith("250 2.0.0 OK queued") for line in answer_to("news@example.com", node, "later"))
     assert any(line.startswith("250 2.0.0 OK queued") for line in answer_to("fast@example.com", node, "first"))
     assert any(line.startswith("451 4.7.1 Limit slowly of 1 messages in 1h") for line in
                answer_to("fast@example.com", node, "second"))
+
+
+def test_a_priority_is_the_lane_that_mail_waits_in():
+    estate.put_in_force(smarthosts=[TO_SMARTHOST], policies=GOING_ON)
+    lanes = {estate.submit(f"{name}@example.com", "b@a.test", subject=name, host=ADDRESS["node1"]): lane
+             for name, lane in [("news", "bulk"), ("plain", "normal")]}
+    pod = estate.pods()["node1"]
+
+    def listed():
+        return {each["queue_id"]: (each["state"], each["lane"]) for each in json.loads(estate.ctl(pod, "queue", "list", "--json"))}
+    wait_until(lambda: listed() == {queue_id: ("held", lane) for queue_id, lane in lanes.items()}, 20,
+               "both are held, each in its lane")
+    for queue_id in lanes:
+        estate.ctl(pod, "queue", "release", queue_id)
+    wait_until(lambda: sorted(estate.subjects()) == ["news", "plain"], 30, "they arrive once they are released")
 
 
 def test_senders_are_bound_to_clients_by_the_resource():
