@@ -5,20 +5,16 @@
 #include <algorithm>
 
 #include "tests/fuzz/input.hpp"
+#include "tests/support/data_decoder_reference.hpp"
 
 namespace relay::smtp {
 namespace {
 
 using fuzz::require;
+using test::DecodedData;
 
-struct Decoded {
-  std::string content;
-  std::size_t taken = 0;
-  bool is_done = false;
-  bool met_bare_line_ending = false;
-  std::uint64_t longest_line = 0;
-  friend bool operator==(const Decoded&, const Decoded&) = default;
-};
+// Longer inputs are cut as they say alone: every split of them would be slow.
+constexpr std::size_t kMaxSplit = 256;
 
 class Decoding {
  public:
@@ -27,7 +23,7 @@ class Decoding {
     if (decoder_.is_done()) return;
     decoded_.taken += decoder_.feed(piece, decoded_.content);
   }
-  Decoded finish() {
+  DecodedData finish() {
     decoded_.is_done = decoder_.is_done();
     decoded_.met_bare_line_ending = decoder_.met_bare_line_ending();
     decoded_.longest_line = decoder_.longest_line();
@@ -36,23 +32,13 @@ class Decoding {
 
  private:
   DataDecoder decoder_;
-  Decoded decoded_;
+  DecodedData decoded_;
 };
 
-Decoded decode(std::string_view octets, LineEnding line_ending) {
+DecodedData decode(std::string_view octets, LineEnding line_ending) {
   Decoding decoding(line_ending);
   decoding.feed(octets);
   return decoding.finish();
-}
-
-std::uint64_t longest_line(std::string_view content) {
-  std::size_t longest = 0;
-  while (!content.empty()) {
-    const auto end = std::min(content.find("\r\n"), content.size());
-    longest = std::max(longest, end);
-    content.remove_prefix(std::min(end + 2, content.size()));
-  }
-  return longest;
 }
 
 /// How many octets there are up to the end of data, its line end included; npos when there is none.
@@ -66,6 +52,16 @@ std::size_t end_of_data(std::string_view octets, LineEnding line_ending) {
     if (at != std::string::npos) end = std::min(end, at + dot_line.size() - 2);
   }
   return end;
+}
+
+/// In two segments, for each place where they may be cut.
+void check_every_split(std::string_view octets, LineEnding line_ending, const DecodedData& expected) {
+  for (std::size_t at = 1; at < octets.size(); ++at) {
+    Decoding decoding(line_ending);
+    decoding.feed(octets.substr(0, at));
+    decoding.feed(octets.substr(at));
+    require(decoding.finish() == expected, "content is what the rule says, in two segments too");
+  }
 }
 
 /// What is sent on ends where it should and nowhere else.
@@ -83,17 +79,19 @@ void check_stuffing(std::string content, std::string_view cuts) {
 }
 
 void check(std::string_view octets, std::string_view cuts, LineEnding line_ending) {
-  const auto whole = decode(octets, line_ending);
+  const auto expected = test::data_reference(octets, line_ending);
+  require(fuzz::has_only_crlf(expected.content), "content has CRLF line ends only");
+  const auto end = end_of_data(octets, line_ending);
+  require(
+    expected.is_done == (end != octets.npos), "the data ends where a line holds one dot, and only there"
+  );
+  if (expected.is_done) require(expected.taken == end, "nothing is taken behind the end of data");
+  require(decode(octets, line_ending) == expected, "content and its end are what the rule says");
   Decoding decoding(line_ending);
   fuzz::in_pieces(octets, cuts, [&](std::string_view piece) { decoding.feed(piece); });
-  require(decoding.finish() == whole, "content is the same however it is cut");
-  require(whole.is_done || whole.taken == octets.size(), "all is taken up to the end of data");
-  require(fuzz::has_only_crlf(whole.content), "content has CRLF line ends only");
-  require(whole.longest_line == longest_line(whole.content), "the longest line is that of the content");
-  const auto end = end_of_data(octets, line_ending);
-  require(whole.is_done == (end != octets.npos), "the data ends where a line holds one dot, and only there");
-  if (whole.is_done) require(whole.taken == end, "nothing is taken behind the end of data");
-  check_stuffing(whole.content, cuts);
+  require(decoding.finish() == expected, "content is the same however it is cut");
+  if (octets.size() <= kMaxSplit) check_every_split(octets, line_ending, expected);
+  check_stuffing(expected.content, cuts);
 }
 
 }  // namespace

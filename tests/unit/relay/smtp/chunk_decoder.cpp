@@ -4,20 +4,17 @@
 #include <random>
 #include <vector>
 
+#include "tests/support/chunk_decoder_reference.hpp"
+
 namespace relay::smtp {
 namespace {
 
-struct Decoded {
-  std::string content;
-  bool met_bare_line_ending = false;
-  std::uint64_t longest_line = 0;
-  friend bool operator==(const Decoded&, const Decoded&) = default;
-};
+using test::DecodedChunks;
 
 /// One message: `chunks` one after the other, each in pieces of `piece` octets.
-Decoded decode(const std::vector<std::string>& chunks, std::size_t piece) {
+DecodedChunks decode(const std::vector<std::string>& chunks, std::size_t piece) {
   ChunkDecoder decoder;
-  Decoded result;
+  DecodedChunks result;
   for (const auto& chunk : chunks) {
     decoder.begin({chunk.size(), &chunk == &chunks.back()});
     const auto octets = chunk + "NOOP\r\n";
@@ -32,37 +29,13 @@ Decoded decode(const std::vector<std::string>& chunks, std::size_t piece) {
   return result;
 }
 
-/// The rule in a few lines, over the whole message at once.
-Decoded reference(std::string_view message) {
-  Decoded result;
-  std::uint64_t line = 0;
-  const auto end_line = [&](bool is_bare) {
-    result.content += "\r\n";
-    result.met_bare_line_ending = result.met_bare_line_ending || is_bare;
-    line = 0;
-  };
-  for (std::size_t i = 0; i < message.size(); ++i) {
-    if (message.substr(i).starts_with("\r\n")) {
-      end_line(false);
-      ++i;
-    } else if (message[i] == '\r' || message[i] == '\n') {
-      end_line(true);
-    } else {
-      result.content += message[i];
-      result.longest_line = std::max(result.longest_line, ++line);
-    }
-  }
-  if (line > 0) end_line(false);
-  return result;
-}
-
 TEST(ChunkDecoder, AgreesWithTheRuleHoweverAMessageIsCutCase079) {
   std::mt19937 random(20261129);
   const std::string alphabet("\r\n\r\n..x\0", 8);
   for (int round = 0; round < 20'000; ++round) {
     std::string message;
     for (auto n = random() % 14; n > 0; --n) message += alphabet[random() % alphabet.size()];
-    const auto expected = reference(message);
+    const auto expected = test::chunk_reference(message);
     std::vector<std::string> chunks{message};
     for (auto cuts = random() % 4; cuts > 0; --cuts) {
       const auto at = random() % (chunks.back().size() + 1);
