@@ -82,7 +82,7 @@ def test_a_large_message_is_shown_whole_and_outlives_a_kill(relay_with, sink, mi
         assert message.content.endswith(b"\r\nSubject: big\r\nX-End: last\r\n\r\n" + body)
 
 
-def test_a_filter_refuses_and_throws_away(relay_with, sink, milter):
+def test_a_filter_refuses_and_throws_away_and_nobody_is_told_by_a_report_Case072(relay_with, sink, milter):
     with relay_with(milter.settings()) as relay, Client(relay.smtp_port) as client:
         milter.answers["R"] = lambda data: packet("r") if b"bad@" in data else packet("c")
         assert answer_to(client, recipients=("b@example.net", "bad@example.net")) == "550 5.7.1 Refused by a content filter"
@@ -92,7 +92,7 @@ def test_a_filter_refuses_and_throws_away(relay_with, sink, milter):
         assert answer_to(client).startswith("451 4.7.1 ")
         milter.answers["E"] = packet("d")
         assert answer_to(client) == "250 2.0.0 OK"
-        assert relay.metric("queue_messages") == 0
+        assert relay.metric("queue_messages") == relay.metric("reports_total") == 0
         assert [record["action"] for record in relay.records("milter")] == ["refuse", "refuse", "refuse", "discard"]
         assert (outcome(relay, "refused"), outcome(relay, "discarded")) == (3, 1)
     assert sink.store.messages() == []

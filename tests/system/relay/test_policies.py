@@ -67,6 +67,30 @@ def test_refusals_come_as_soon_as_they_are_certain(relay_with, sinks):
         assert relay.metric('recipients_refused_total{reason="rule"}') == 4
 
 
+def test_nobody_is_told_by_a_report_of_what_rules_refuse_Case072(relay_with, sinks):
+    rules = [
+        {"name": "closed", "recipients": ["closed.test"], "action": "reject"},
+        {"name": "gone", "recipients": ["gone.test"], "action": "discard"},
+        {"name": "spam", "header": "Subject", "header_value": "*spam*", "action": "reject"},
+    ]
+    with relay_with(*rules) as relay, Client(relay.smtp_port) as client:
+        for recipient, answer in [("a@closed.test", "550 5.7.1 "), ("a@gone.test", "250 2.1.5 "), ("b@example.net", "250 2.1.5 ")]:
+            client.say("MAIL FROM:<victim@example.org> RET=FULL", 250)
+            assert client.say(f"RCPT TO:<{recipient}> NOTIFY=SUCCESS,FAILURE,DELAY").startswith(answer)
+            if answer.startswith("250"):
+                client.say("DATA", 354)
+                client.write(subject(b"some spam") + b".\r\n")
+                assert client.reply().startswith("250 2.0.0 OK" if "gone" in recipient else "550 5.7.1 ")
+            client.say("RSET", 250)
+        client.send(recipients=("c@example.net",))
+        message, = arrived(sinks[0], 1)
+        assert message.recipients == ["c@example.net"]
+        settled(relay)
+        assert relay.metric("reports_total") == 0
+        assert not relay.records("report")
+        assert len(sinks[0].store.messages()) == 1
+
+
 def test_recipients_of_one_message_fare_as_the_rules_say(relay_with, sinks):
     one, two = sinks
     rules = [
