@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "relay/app/app.hpp"
+#include "relay/app/descriptors.hpp"
 #include "relay/app/host_facts.hpp"
 #include "relay/app/version.hpp"
 #include "relay/base/private_memory.hpp"
@@ -56,7 +57,7 @@ int main(int argc, char** argv) try {
   cli.footer(
     "docs/configuration.md lists every setting. Exit code 1: could not start; 2: faults in the settings; 75: "
     "wants to be "
-    "started anew, since its spool met a full disk that has space again."
+    "started anew, since its spool met a full disk that has space again, or no descriptor was left for it."
   );
   CLI11_PARSE(cli, argc, argv);
   if (prints_reference) return std::cout << config::reference_page(), 0;
@@ -69,6 +70,7 @@ int main(int argc, char** argv) try {
     settings.hostname = settings.node_name.empty() ? app::machine_name() : settings.node_name;
   if (prints) std::cout << config::print(settings);
   if (const int faults = report(loaded.faults); faults != 0 || checks || prints) return faults;
+  app::raise_descriptor_limit();
   return app::run(source, settings);
 } catch (const std::exception& exception) {
   std::cerr << "smtp-relay: " << exception.what() << "\n";

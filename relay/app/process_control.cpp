@@ -178,7 +178,10 @@ void Process::follow_spool() {
   log_.write(
     log::error("restarts")
       .with("reason", *reason)
-      .with("message", "the disk has space again: this process ends, the next one opens the spool anew")
+      .with(
+        "message",
+        "nothing is short any more, or not in a new process: this one ends, the next one opens the spool anew"
+      )
   );
   wants_restart_ = true;
   stop_requested_ = true;

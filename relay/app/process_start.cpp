@@ -1,5 +1,7 @@
 /// From nothing to a relay that takes mail.
 
+#include "relay/app/descriptors.hpp"
+#include "relay/app/file_system.hpp"
 #include "relay/app/process.hpp"
 #include "relay/app/trust_anchors.hpp"
 #include "relay/app/version.hpp"
@@ -32,6 +34,7 @@ void Process::log_start() {
                  .with("message", "a 250 does not mean synced to disk: a power cut may lose the last moments")
     );
   }
+  if (const auto warning = warn_of_descriptors(settings_, descriptor_limit())) log_.write(*warning);
   if (settings_.allowed_networks.empty() && settings_.auth_users_file.empty()) {
     log_.write(
       log::warning("nobody_may_relay")
@@ -80,6 +83,7 @@ Result<void> Process::begin() {
   auto store = open_spool();
   if (!store) return tl::unexpected(store.error());
   store_ = std::move(*store);
+  if (const auto warning = warn_of_file_system(settings_.spool_path)) log_.write(*warning);
   return begin_mail();
 }
 

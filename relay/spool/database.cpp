@@ -1,8 +1,11 @@
 #include "relay/spool/database.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
@@ -74,12 +77,22 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const std::shared_ptr
   return options;
 }
 
+/// RocksDB has a code for ENOSPC alone, and words for the others. Nothing of the disk is broken: what is short is there again
+/// some time, or in another process (decision 0107).
+bool tells_of_shortage(const std::string& text) {
+  constexpr std::array kShortages{EDQUOT, EMFILE, ENFILE};
+  return std::any_of(kShortages.begin(), kShortages.end(), [&](int error) {
+    return text.find(std::strerror(error)) != std::string::npos;
+  });
+}
+
 Errc code_of(const rocksdb::Status& status) {
   if (status.IsNotFound()) return Errc::not_found;
   // Busy: RocksDB recovers from a full disk by itself and is at it.
   if (status.IsNoSpace() || status.IsBusy()) return Errc::storage_full;
   if (status.IsCorruption()) return Errc::corrupt;
   const auto text = status.ToString();
+  if (tells_of_shortage(text)) return Errc::storage_full;
   const bool is_locked = text.find("While lock file") != std::string::npos &&
                          text.find("Resource temporarily") != std::string::npos;
   if (is_locked || text.find("lock hold by current process") != std::string::npos) return Errc::conflict;
@@ -115,7 +128,8 @@ Error to_error(const rocksdb::Status& status, const std::string& what) {
 
 Error to_read_error(const rocksdb::Status& status, const std::string& what) {
   auto error = to_error(status, what);
-  if (error.code == Errc::storage_failed) error.fate = Fate::transient;
+  if (error.code == Errc::storage_failed || error.code == Errc::storage_full)
+    return {Errc::storage_failed, Fate::transient, std::move(error.context)};
   return error;
 }
 

@@ -35,7 +35,8 @@ struct OpenDatabase {
 /// @param log  told what RocksDB warns of; may be null; outlives the database. RocksDB keeps no log file of
 ///             its own: it would lie on the disk that may be full, where a second failed write to it ends the
 ///             process (an assertion that Debian's build has switched on).
-/// Errors: conflict when another process holds the lock; corrupt; storage_full; storage_failed.
+/// Errors: conflict when another process holds the lock; corrupt; storage_full, also of a quota or of descriptors;
+/// storage_failed.
 [[nodiscard]] Result<OpenDatabase> open_database(const std::string& path, Recovery recovery, log::Sink* log);
 
 /// Rebuilds what can be read of a database that does not open. Errors as open_database().
@@ -45,10 +46,11 @@ struct OpenDatabase {
 /// change. Leaves nothing there when it fails.
 [[nodiscard]] Result<void> copy_aside(const std::string& path, const std::string& aside);
 
-/// A RocksDB failure as an Error. `what` says what was tried.
+/// A RocksDB failure as an Error. `what` says what was tried. What is short is storage_full: space (ENOSPC, EDQUOT) or
+/// descriptors (EMFILE, ENFILE).
 [[nodiscard]] Error to_error(const rocksdb::Status& status, const std::string& what);
 /// The same of a read: what the disk or the process could not do (EIO, EMFILE) says nothing of the record
-/// and may be tried again.
+/// and may be tried again: storage_failed, transient.
 [[nodiscard]] Error to_read_error(const rocksdb::Status& status, const std::string& what);
 
 /// Visits keys from `from` on until `visit` says false. The status tells whether the table blocks could be

@@ -67,7 +67,7 @@ struct Usage {
 struct OpenOptions {
   std::string path;
   /// Called while the spool can't be opened but may be later, since another process holds it (conflict) or its disk is full
-  /// (storage_full): waits about a second and says whether to try again.
+  /// or no descriptor left (storage_full): waits about a second and says whether to try again.
   std::function<bool(const Error& why)> keep_waiting;
   log::Sink* log = nullptr;              ///< outlives the store
   metrics::Registry* metrics = nullptr;  ///< outlives the store

@@ -67,7 +67,8 @@ Result<void> Store::resume_writing() {
   const auto status = database_->open.db->Resume();
   if (status.ok()) return {};
   auto error = beyond_repair_here(to_error(status, "resume the spool"));
-  // RocksDB wanted space for a file of its own and found none: this instance never writes again, a new one does.
+  // RocksDB could not make a file of its own, for want of space or of a descriptor: this instance never writes again, a new
+  // one does.
   if (error.code == Errc::storage_full && status.severity() >= rocksdb::Status::Severity::kFatalError)
     error.fate = Fate::terminal;
   return tl::unexpected(std::move(error));

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import random
+import resource
 import subprocess
 
 import pytest
@@ -258,6 +259,30 @@ def test_what_cannot_be_read_is_neither_quarantined_nor_joined_by_more(tmp_path,
         arrive(sink, relay, ["before@example.net"])
         assert relay.metric("spool_quarantined_total") == 0
         patiently(lambda: relay.get("/readyz")[0] == 200, 10, "/readyz is 200 again")
+
+
+def test_a_spool_that_is_memory_is_warned_of_and_one_on_a_disk_is_not_Case107(tmp_path, sink):
+    with Disk(tmp_path) as disk:
+        with relay_on(disk, tmp_path, sink) as relay:
+            assert not relay.records("spool_file_system")
+        spool = disk.path / "memory"
+        spool.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "spool", spool], check=True)
+        try:
+            with Relay(tmp_path, spool_path=spool / "spool", smarthost=f"127.0.0.1:{sink.port}") as relay:
+                record, = relay.records("spool_file_system")
+                assert (record["level"], record["file_system"]) == ("warning", "tmpfs"), record
+        finally:
+            subprocess.run(["umount", spool], check=True)
+
+
+def test_few_descriptors_are_raised_as_far_as_they_go_and_told_where_that_is_not_enough_Case110(tmp_path, sink):
+    for limits, warnings in (("256:8192", 0), ("256:2048", 1)):
+        prefix = ["prlimit", f"--nofile={limits}"]
+        with Relay(tmp_path, prefix=prefix, smarthost=f"127.0.0.1:{sink.port}") as relay:
+            most = int(limits.partition(":")[2])
+            assert resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE) == (most, most)
+            assert [record["limit"] for record in relay.records("few_descriptors")] == [most] * warnings
 
 
 def test_a_slow_sync_is_a_matter_of_readiness_and_not_of_life(tmp_path, sink):

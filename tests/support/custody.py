@@ -153,7 +153,7 @@ def faults(history):
 def _of_message(sent, traces, syncs_failed):
     copies, reports = traces.copies.get(sent.id, []), traces.reports.get(sent.id, [])
     if sent.refused and traces.of(sent.id):
-        came_back = syncs_failed and sent.reply.startswith("451")
+        came_back = syncs_failed and sent.reply.startswith(("451", "452"))  # 452: EDQUOT of the sync
         if not came_back:
             yield f"{sent.id} was refused ({sent.reply}), and the relay took it: {len(copies)} copies, {len(reports)} reports"
     for copy in copies:

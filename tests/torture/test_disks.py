@@ -18,6 +18,8 @@ from relay import patiently
 from system_calls import injected, thread_of
 
 RESTART = 75  # the exit code of a relay that wants to be started anew (decision 0064)
+# Each connection to the next hop has, at most, one message in delivery and one whose record is under way.
+UNRECORDED = 2 * int(DELIVERIES_AT_ONCE)
 SOME = 30  # messages, so that what follows meets a relay at work
 
 
@@ -72,7 +74,7 @@ def test_a_disk_without_blocks_refuses_and_goes_on_once_there_are_some_Case095(t
             is_refused(load, "452 4.3.1")
             disk.empty()
             goes_on_also_behind_a_restart(relay, load)
-        judged(drained(relay, sink, [load], unrecorded=int(DELIVERIES_AT_ONCE)))
+        judged(drained(relay, sink, [load], unrecorded=UNRECORDED))
 
 
 def test_a_disk_without_inodes_refuses_and_goes_on_once_there_are_some_Case096(tmp_path, sink):
@@ -84,7 +86,7 @@ def test_a_disk_without_inodes_refuses_and_goes_on_once_there_are_some_Case096(t
             assert "inodes" in relay.get("/readyz")[1]
             disk.empty_inodes()
             goes_on_also_behind_a_restart(relay, load)
-        judged(drained(relay, sink, [load], unrecorded=int(DELIVERIES_AT_ONCE)))
+        judged(drained(relay, sink, [load], unrecorded=UNRECORDED))
 
 
 def test_a_process_whose_spool_is_shut_by_a_full_disk_ends_once_there_is_space_Case095_Case096(tmp_path, sink):
@@ -99,7 +101,45 @@ def test_a_process_whose_spool_is_shut_by_a_full_disk_ends_once_there_is_space_C
         with relay:
             goes_on(load)
             load.stop()
-            judged(drained(relay, sink, [load], unrecorded=int(DELIVERIES_AT_ONCE)))
+            judged(drained(relay, sink, [load], unrecorded=UNRECORDED))
+
+
+@pytest.mark.parametrize("fault, thread", [
+    ("openat:error=EMFILE", "committer"),  # of a log
+    ("openat:error=EMFILE", "rocksdb:high"),  # of a table
+    ("openat:error=EMFILE", "rocksdb:low"),  # of one that others become
+    ("openat:error=ENFILE", "committer"),
+    ("openat:error=EDQUOT", "committer"),
+    ("write:error=EDQUOT:when=5+", "committer"),
+    ("fdatasync:error=EDQUOT:when=5+", "committer"),
+], ids=lambda value: value.replace(":", " "))
+def test_a_process_whose_spool_is_shut_by_a_shortage_ends_and_the_next_one_goes_on_Case097_Case110(tmp_path, sink, fault, thread):
+    """No descriptor, or no more of a quota: what RocksDB takes for final is so for one process (decision 0107)."""
+    relay = torn_relay(sink, tmp_path).start()
+    with Load(relay.smtp_port, seed=1, octets=OCTETS_OF_LARGE, pause=0) as load:
+        goes_on(load)
+        with injected(relay.process, fault, thread=thread_of(relay.process, thread)):
+            is_refused(load, "452 4.3.1", seconds=120)
+            assert relay.process.wait(60) == RESTART
+        assert relay.records("restarts"), "it says why"
+        with relay:
+            goes_on(load)
+            load.stop()
+            judged(drained(relay, sink, [load], syncs_failed=fault.startswith("fdatasync"), unrecorded=UNRECORDED))
+
+
+def test_a_spool_that_finds_no_descriptor_under_load_goes_on_behind_a_restart_Case110(tmp_path, sink):
+    relay = torn_relay(sink, tmp_path).start()
+    with Load(relay.smtp_port, seed=1, octets=OCTETS_OF_LARGE, pause=0) as load:
+        goes_on(load)
+        used, most = Gauge(relay.process.pid).descriptors(), resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (used, most))  # connections take what another gives back
+        assert relay.process.wait(120) == RESTART
+        assert "Too many open files" in relay.records("restarts")[0]["reason"]
+        with relay:
+            goes_on(load)
+            load.stop()
+            judged(drained(relay, sink, [load], unrecorded=UNRECORDED))
 
 
 def test_a_disk_that_was_remounted_read_only_refuses_until_a_restart_on_a_mended_one_Case097(tmp_path, sink):
@@ -114,16 +154,17 @@ def test_a_disk_that_was_remounted_read_only_refuses_until_a_restart_on_a_mended
         with relay, Load(relay.smtp_port, seed=1, name="n") as behind:
             goes_on(behind)
             behind.stop()
-            judged(drained(relay, sink, [load, behind], syncs_failed=True, unrecorded=int(DELIVERIES_AT_ONCE)))
+            judged(drained(relay, sink, [load, behind], syncs_failed=True, unrecorded=UNRECORDED))
 
 
 @pytest.mark.parametrize("fault, reply, is_final", [
     ("write:error=EIO:when=5+", "451 4.3.0", True),
     ("fdatasync:error=EIO:when=5+", "451 4.3.0", True),
+    ("write:error=EFBIG:when=5+", "451 4.3.0", True),  # no file of the spool is meant to grow so
     ("write:error=ENOSPC:when=5..8", "452 4.3.1", False),
     ("fdatasync:error=ENOSPC:when=5..8", "452 4.3.1", False),
 ], ids=lambda value: value.replace(":", " ") if isinstance(value, str) else None)
-def test_a_failing_call_of_the_committer_refuses_what_it_was_for_Case095_Case098(tmp_path, sink, fault, reply, is_final):
+def test_a_failing_call_of_the_committer_refuses_what_it_was_for_Case095_Case097_Case098(tmp_path, sink, fault, reply, is_final):
     relay = torn_relay(sink, tmp_path).start()
     with Load(relay.smtp_port, seed=1) as load:
         with injected(relay.process, fault, thread=thread_of(relay.process, "committer")):
@@ -137,7 +178,25 @@ def test_a_failing_call_of_the_committer_refuses_what_it_was_for_Case095_Case098
         goes_on(behind)
         behind.stop()
         judged(drained(relay, sink, [load, behind], syncs_failed=fault.startswith("fdatasync"),
-                       unrecorded=int(DELIVERIES_AT_ONCE)))
+                       unrecorded=UNRECORDED))
+
+
+@pytest.mark.parametrize("thread", ["rocksdb:high", "rocksdb:low"])
+@pytest.mark.parametrize("calls", ["write,pwrite64", "fdatasync,fsync"])
+def test_a_failing_call_of_a_flush_or_a_compaction_is_final_and_loses_nothing_Case098(tmp_path, sink, calls, thread):
+    """Tables are written behind everybody's back: what stands in the log is not given up for them."""
+    relay = torn_relay(sink, tmp_path).start()
+    with Load(relay.smtp_port, seed=1, octets=OCTETS_OF_LARGE, pause=0) as load:
+        goes_on(load)
+        with injected(relay.process, f"{calls}:error=EIO", thread=thread_of(relay.process, thread)):
+            is_refused(load, "451 4.3.0", seconds=120)
+        assert relay.get("/livez")[0] == 200 and relay.get("/readyz")[0] == 503
+        is_refused(load, "451 4.3.0")  # the disk works again, and is not believed
+    relay.kill()
+    with relay, Load(relay.smtp_port, seed=1, name="n") as behind:
+        goes_on(behind)
+        behind.stop()
+        judged(drained(relay, sink, [load, behind], unrecorded=UNRECORDED))
 
 
 def test_a_process_without_descriptors_makes_clients_wait_and_turns_not_in_vain_Case110(tmp_path, sink):

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <set>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "tests/unit/relay/spool/broken_files.hpp"
 #include "tests/unit/relay/spool/store_fixture.hpp"
@@ -222,6 +224,52 @@ TEST_F(StoreTest, TellsWhatCannotBeReadFromWhatIsDamaged) {
   broken.mend();
   EXPECT_TRUE(store->envelope(id));
   EXPECT_EQ(waiting(*store), std::vector{id});
+}
+
+/// No file is opened in this process for as long as this lives.
+class NoMoreDescriptors {
+ public:
+  NoMoreDescriptors() {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const int lowest_free = dup(0);
+    close(lowest_free);
+    const rlimit none{static_cast<rlim_t>(lowest_free), before_.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoMoreDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+  NoMoreDescriptors(const NoMoreDescriptors&) = delete;
+  NoMoreDescriptors& operator=(const NoMoreDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(StoreTest, IsShortOfSpaceAndNotBrokenWhereNoDescriptorIsLeftForItsFilesCase110) {
+  auto store = open();
+  std::vector<QueueId> written;
+  Result<void> last;
+  {
+    const NoMoreDescriptors none;
+    // One log holds four of them, and the next log is a file that can't be made.
+    for (int i = 0; last && i < 20; ++i) {
+      const auto id = store->next_id();
+      last = store->write(
+        {put_record(Family::content, indexed_key(id, 0), std::string(1U << 20U, 'a'))}, Sync::yes
+      );
+      if (last) written.push_back(id);
+    }
+    ASSERT_FALSE(last);
+    EXPECT_EQ(last.error().code, Errc::storage_full) << last.error().message();
+    EXPECT_EQ(last.error().fate, Fate::transient);
+  }
+  const auto resumed = store->resume_writing();
+  ASSERT_FALSE(resumed);
+  EXPECT_EQ(resumed.error().code, Errc::storage_full);
+  EXPECT_EQ(resumed.error().fate, Fate::terminal) << "the next process writes again, this one does not";
+  store.reset();
+  store = open();
+  for (const auto& id : written) EXPECT_TRUE(store->chunk(id, 0));
+  EXPECT_TRUE(store->write({put(Family::meta, "x", "")}, Sync::yes));
 }
 
 TEST_F(StoreTest, RefusesASpoolOfAnotherFormatLoudly) {
