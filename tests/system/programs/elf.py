@@ -60,6 +60,8 @@ def weaknesses(path):
         found.append("no stack protector")
     if not any(name.endswith("_chk") for name in elf.imports()):
         found.append("calls of libc are not checked (no FORTIFY)")
+    if not any("__glibcxx_assert_fail" in name for name in elf.imports()):
+        found.append("containers are not checked (no assertions of libstdc++)")
     for tag in sorted({"TEXTREL", "RPATH", "RUNPATH"} & set(dynamic)):
         found.append(f"it has {tag}")
     return found
