@@ -1,6 +1,7 @@
 """The pods as a cluster sees them: probes, what they may do, and what they carry."""
 
 import json
+import pathlib
 
 import cluster
 import estate
@@ -57,6 +58,16 @@ def test_a_relay_pod_has_no_token_and_can_write_nowhere_but_to_its_spool():
     assert shell("stat -Lc %a /etc/exim4/passwd.client").strip() == "440"
     assert shell("stat -c %a /var/spool/smtp-relay").strip() == "700"
     assert shell("stat -c %a /var/spool/smtp-relay/admin.token").strip() == "600"
+
+
+@pytest.mark.parametrize("program, pod", [
+    ("/usr/bin/smtp-relay", lambda: estate.pods()["node1"]),
+    ("/usr/bin/smtp-relay-operator", estate.operator_pod),
+], ids=["relay", "operator"])
+def test_the_kernel_filters_the_system_calls_of_each_program_Case144(program, pod):
+    # RuntimeDefault is a word of the pod's; whether a filter is in force (2, proc(5)) is the runtime's.
+    status = pathlib.Path(f"/proc/{estate.process_of(pod(), program)}/status").read_text()
+    assert "\nSeccomp:\t2\n" in status, status
 
 
 def test_relayctl_lists_what_waits_with_its_reason():

@@ -232,8 +232,29 @@ def test_a_relay_that_aborts_leaves_no_core_with_its_secrets_Case142(tmp_path, d
         # A core would hold them: root still reads them in its memory.
         assert holds(relay.process.pid, SMARTHOST.encode()) and holds(relay.process.pid, CLIENT_SECRET.encode())
         assert not ends_with_a_core(relay.process, dumping)
+    assert others_leave_cores(dumping)
+
+
+def others_leave_cores(folder):
     with subprocess.Popen(["sleep", "100"]) as other:
-        assert ends_with_a_core(other, dumping), "this machine writes cores of others, or this test shows nothing"
+        assert ends_with_a_core(other, folder), "this machine writes cores of others, or this test shows nothing"
+    return True
+
+
+def test_nor_does_a_relayctl_that_was_given_a_password_Case142(dumping):
+    with subprocess.Popen([str(BIN / "relayctl"), "user", "app"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as relayctl:
+        relayctl.stdin.write(USER.encode())  # and no end of line: it has it, and waits for more
+        relayctl.stdin.flush()
+        patiently(lambda: holds(relayctl.pid, USER.encode()), 10, "it has the password in its memory")
+        assert not ends_with_a_core(relayctl, dumping)
+    assert others_leave_cores(dumping)
+
+
+def test_nor_does_an_operator_with_its_token_Case142(tmp_path, dumping):
+    with operator_with_a_token(BIN, tmp_path) as operator:
+        assert holds(operator.pid, USER.encode())
+        assert not ends_with_a_core(operator, dumping)
+    assert others_leave_cores(dumping)
 
 
 def holds(pid, octets):
@@ -291,18 +312,25 @@ def test_nor_into_relayctl_while_it_is_given_a_password_Case142(open_folder):
         assert relayctl.returncode == 0
 
 
-def test_nor_into_an_operator_with_its_token_Case142(open_folder):
+@contextlib.contextmanager
+def operator_with_a_token(programs, folder, prefix=()):
+    """One that has begun and finds no API server."""
     config = {"apiVersion": "v1", "kind": "Config", "current-context": "it",
               "clusters": [{"name": "it", "cluster": {"server": "https://127.0.0.1:1"}}],
               "users": [{"name": "it", "user": {"token": USER}}],
               "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it", "namespace": "mail"}}]}
-    (open_folder / "config").write_text(json.dumps(config))
+    (folder / "config").write_text(json.dumps(config))
     metrics, health = free_ports(2)
-    flags = ["--kubeconfig", open_folder / "config", "--metrics-addr", f"127.0.0.1:{metrics}", "--health-addr", f"127.0.0.1:{health}"]
-    with subprocess.Popen([*AS_NOBODY, *map(str, [open_folder / "smtp-relay-operator", *flags])], stdout=subprocess.PIPE) as operator:
+    flags = ["--kubeconfig", folder / "config", "--metrics-addr", f"127.0.0.1:{metrics}", "--health-addr", f"127.0.0.1:{health}"]
+    with subprocess.Popen([*prefix, *map(str, [programs / "smtp-relay-operator", *flags])], stdout=subprocess.PIPE) as operator:
         try:
             patiently(lambda: b'"event":"start"' in operator.stdout.readline(), 20, "it has begun")
-            assert not may_be_read(operator.pid)
+            yield operator
         finally:
             operator.terminate()
             operator.communicate(timeout=30)
+
+
+def test_nor_into_an_operator_with_its_token_Case142(open_folder):
+    with operator_with_a_token(open_folder, open_folder, AS_NOBODY) as operator:
+        assert not may_be_read(operator.pid)
