@@ -1,5 +1,6 @@
 #include "relay/engine/intake.hpp"
 
+#include <exception>
 #include <utility>
 
 #include "relay/engine/records.hpp"
@@ -95,14 +96,12 @@ class Intake::Message : public session::IncomingMessage {
  public:
   explicit Message(Intake& intake) : intake_(intake), id_(intake.context_.store.next_id()) {}
 
-  /// Forgets what was stored of a message that was not committed. Nobody waits for it.
   ~Message() override {
     if (chunks_ == 0 || is_committed_) return;
-    spool::Operations operations{spool::remove(Family::incoming, spool::id_key(id_))};
-    for (std::uint32_t chunk = first_; chunk < first_ + chunks_; ++chunk) {
-      operations.push_back(spool::remove(Family::content, spool::indexed_key(id_, chunk)));
+    try {
+      forget();
+    } catch (const std::exception&) {  // no memory: the next start sweeps it
     }
-    intake_.leftovers_.remove(std::move(operations));
   }
 
   [[nodiscard]] QueueId id() const override { return id_; }
@@ -185,6 +184,15 @@ class Intake::Message : public session::IncomingMessage {
   }
 
  private:
+  /// Removes what was stored of a message that was not committed. Nobody waits for it.
+  void forget() {
+    spool::Operations operations{spool::remove(Family::incoming, spool::id_key(id_))};
+    for (std::uint32_t chunk = first_; chunk < first_ + chunks_; ++chunk) {
+      operations.push_back(spool::remove(Family::content, spool::indexed_key(id_, chunk)));
+    }
+    intake_.leftovers_.remove(std::move(operations));
+  }
+
   /// What stands on top of the content.
   [[nodiscard]] std::string received(
     const mail::Envelope& envelope, const std::vector<mail::Address>& redirected, const Limits& limits

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <numeric>
 #include <utility>
 
@@ -123,6 +124,7 @@ class Driver {
     smtp::ServerEvent event = event::Opened{};
     while (true) {
       auto step = session_.resume(event);
+      is_unheard_ = false;
       if (auto* read = std::get_if<step::Read>(&step)) {
         if (!session_.has_transaction()) forget_judges();
         const auto timeout = read->timeout;
@@ -170,6 +172,20 @@ class Driver {
         spoke_first_ = last.why == step::kSpokeFirst;
         co_return;
       }
+    }
+  }
+
+  /// Behind an exception of run(): what was said by then is sent, and 421. Behind half a reply, or half a handshake, nothing
+  /// can be. What the sink has of a message that it did not commit is forgotten.
+  Awaitable<void> give_up() {
+    incoming_.reset();
+    forget_judges();
+    if (is_unheard_ || is_speaking_) note_possible_duplicate();
+    if (is_speaking_) co_return;
+    const smtp::ServerEvent event = event::Failed{};
+    const auto step = session_.resume(event);
+    if (const auto* last = std::get_if<step::Write>(&step)) {
+      co_await write(last->octets);
     }
   }
 
@@ -250,7 +266,9 @@ class Driver {
   }
 
   Awaitable<smtp::ServerEvent> write(std::string_view octets) {
+    is_speaking_ = true;
     auto written = co_await stream_.write_all(octets, kWriteTimeout);
+    is_speaking_ = false;
     smtp::ServerEvent event = event::Written{};
     if (!written) {
       is_deaf_ = true;
@@ -326,6 +344,7 @@ class Driver {
     begin_message();
     auto id = co_await incoming_->commit(std::move(last.envelope), std::move(last.last_chunk));
     incoming_.reset();
+    is_unheard_ = id.has_value();
     if (id) last_committed_ = *id;
     else context_.services.counters.add(Counter::messages_refused_storage);
     if (id) facts.id = *id;
@@ -374,7 +393,9 @@ class Driver {
     if (auto newest = context_.source.rules()->tls) tls_ = std::move(newest);
     // Only where TLS comes first: behind STARTTLS a session has read them all.
     const auto early = std::exchange(early_octets_, {});
+    is_speaking_ = true;
     auto info = co_await stream_.accept_tls(tls_, timeout, early);
+    is_speaking_ = false;
     smtp::ServerEvent event = event::TlsStarted{};
     if (!info) {
       if (!has_only_knocked(info.error())) note_failed_handshake(info.error());
@@ -421,7 +442,7 @@ class Driver {
     auto record = log::warning("possible_duplicate")
                     .with("queue_id", last_committed_->to_text())
                     .with("client", context_.client.to_text())
-                    .with("message", "the client left before it was told that the message is stored");
+                    .with("message", "the client was not told that the message is stored");
     context_.services.log.write(at_listener(std::move(record), context_.listener));
   }
 
@@ -439,6 +460,8 @@ class Driver {
   std::string auth_type_;                    // of the last login
   std::unique_ptr<IncomingMessage> incoming_;
   std::optional<QueueId> last_committed_;  // its client has not been told yet
+  bool is_unheard_ = false;                // nor has the session been
+  bool is_speaking_ = false;               // a reply or a handshake is under way
   bool is_deaf_ = false;                   // the client is gone, as far as writing tells
   bool spoke_first_ = false;
 };
@@ -455,6 +478,23 @@ smtp::Client client_of(const Rules& rules, const Preamble& preamble) {
 void note_hidden(const IpAddress& client, Services services) {
   services.counters.add(Counter::hidden_clients);
   services.sightings.note_hidden(client, std::chrono::steady_clock::now());
+}
+
+/// What is wrong is ours: the client is told to come again, and has lost nothing.
+void note_exception(const Context& context, const std::exception_ptr& thrown) {
+  std::string what;
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::exception& exception) {
+    what = exception.what();
+  } catch (...) {
+    what = "unknown exception";
+  }
+  auto record = log::error("exception")
+                  .with("in", "session")
+                  .with("client", context.client.to_text())
+                  .with("error", what);
+  context.services.log.write(at_listener(std::move(record), context.listener));
 }
 
 void note_end(
@@ -526,7 +566,16 @@ Awaitable<void> serve(Stream stream, const RulesSource& source, Services service
   auto session = session_of(rules, *preamble, std::move(refusal));
   const Context context{source, services, preamble->client, {}, rules->listener, {}, false};
   Driver driver(stream, session, context, rules->tls);
-  co_await driver.run(std::move(preamble->early_octets));
+  std::exception_ptr thrown;
+  try {
+    co_await driver.run(std::move(preamble->early_octets));
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  if (thrown) {
+    co_await driver.give_up();
+    note_exception(context, thrown);
+  }
   services.counters.add(Counter::refusals, session.refusals());
   if (driver.was_refused_as_hidden(*rules)) note_hidden(preamble->client, services);
   if (rules->logs_sessions) {

@@ -91,7 +91,7 @@ class RulesSource {
 /// Serves a connection until it ends. A peer in `proxy_trusted` must send a PROXY header first, which says
 /// who the client is; one that is not sent within 30 s, or is none, closes the connection. A client that has
 /// `max_connections_per_client` of them already is turned away with 421 4.7.0, which is no part of this; where TLS comes
-/// first it is closed without a word.
+/// first it is closed without a word. What throws ends the session with 421 4.3.0, and no other.
 [[nodiscard]] net::Awaitable<void> serve(net::Stream stream, const RulesSource& source, Services services);
 
 }  // namespace relay::session

@@ -163,6 +163,12 @@ void ServerSession::apply(const server_event::TlsStarted& started) {
   if (std::exchange(is_greeting_due_, false)) greet();
 }
 
+/// Whatever was under way is over; what was said by then is still sent.
+void ServerSession::apply(const server_event::Failed&) {
+  due_.reset();
+  close(reply(421, {4, 3, 0}, hostname_ + " Internal error, try again later"), "failed");
+}
+
 void ServerSession::apply(const server_event::Stopping&) { is_stopping_ = true; }
 
 // ---- steps ----

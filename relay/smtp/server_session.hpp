@@ -69,6 +69,7 @@ struct AuthBegun {  ///< a refusal, or what sasl::make_server() needs
 };
 struct PasswordChecked { bool is_right; std::optional<Reply> refusal{}; };  ///< set: it could not be checked, or nobody may know, which ends the exchange
 struct AuthEnded {};
+struct Failed {};  ///< something of ours threw: 421 4.3.0 and Close; may come in place of any answer
 struct Stopping {};  ///< finish what is begun, begin nothing new; may come in place of any answer to Read, more than once
 }  // namespace server_event
 // clang-format on
@@ -76,7 +77,7 @@ using ServerEvent = std::variant<
   server_event::Opened, server_event::Received, server_event::Ended, server_event::TimedOut,
   server_event::Written, server_event::WriteFailed, server_event::Verdict, server_event::Stored,
   server_event::Committed, server_event::Discarded, server_event::TlsStarted, server_event::AuthBegun,
-  server_event::PasswordChecked, server_event::AuthEnded, server_event::Stopping>;
+  server_event::PasswordChecked, server_event::AuthEnded, server_event::Failed, server_event::Stopping>;
 
 enum class BareLineEndings : std::uint8_t {
   normalize,  ///< in content they become CRLF; for lenient clients they also end commands
@@ -214,6 +215,7 @@ class ServerSession {
   void apply(const server_event::AuthBegun& begun);
   void apply(const server_event::PasswordChecked& checked);
   void apply(const server_event::AuthEnded&);
+  void apply(const server_event::Failed&);
   void apply(const server_event::Stopping&);
 
   void greet();

@@ -1,6 +1,7 @@
 #pragma once
 /// session::serve() behind a real listening socket on loopback, with a sink that keeps what was committed.
 
+#include <functional>
 #include <mutex>
 
 #include "relay/net/listener.hpp"
@@ -59,6 +60,8 @@ class LiveSession : public session::RulesSource, public session::RecipientGate, 
   }
 
   std::optional<mail::Reply> refusal;  ///< of the gate; set before clients come
+  /// Hears `append` and `commit` before the sink does it, and may throw; likewise.
+  std::function<void(std::string_view)> before_storing = [](std::string_view) {};
   QuietLog log;
   metrics::Registry metrics{1};
   session::ClientCounts clients;
@@ -92,12 +95,14 @@ class LiveSession : public session::RulesSource, public session::RecipientGate, 
       co_return chunk;
     }
     net::Awaitable<Result<void>> append(std::string chunk) override {
+      owner_.before_storing("append");
       content_ += chunk;
       chunks_.push_back(std::move(chunk));
       Result<void> stored;
       co_return stored;
     }
     net::Awaitable<Result<QueueId>> commit(mail::Envelope envelope, std::string last_chunk) override {
+      owner_.before_storing("commit");
       const std::scoped_lock lock(owner_.mutex_);
       owner_.messages_.push_back({std::move(envelope), header_ + content_ + last_chunk});
       co_return QueueId{1, owner_.messages_.size()};

@@ -1,7 +1,11 @@
 #include "relay/session/serve.hpp"
 
+#include <atomic>
 #include <gmock/gmock.h>
+#include <new>
+#include <stdexcept>
 
+#include "relay/mail/received.hpp"
 #include "tests/support/live_session.hpp"
 
 namespace relay::session {
@@ -354,6 +358,50 @@ TEST(Serve, AnswersTheGatesRefusalToMail) {
   auto client = relay.client();
   client.send("HELO x\r\nMAIL FROM:<a@b>\r\nQUIT\r\n");
   EXPECT_THAT(client.rest(), HasSubstr("452 4.3.1 Insufficient system storage"));
+}
+
+TEST(Serve, OutlivesASinkThatThrowsCase113) {
+  for (const std::string_view where : {"append", "commit"}) {
+    LiveSession relay;
+    std::atomic<bool> has_memory = false;
+    relay.before_storing = [&](std::string_view step) {
+      if (step == where && !has_memory) throw std::bad_alloc();
+    };
+    auto client = relay.client();
+    client.send("HELO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
+    for (int i = 0; i < 5; ++i) client.reply();
+    client.send(std::string(100'000, 'x') + "\r\n.\r\n");
+    EXPECT_EQ(client.rest(), "421 4.3.0 node1.example Internal error, try again later\r\n") << where;
+    EXPECT_TRUE(relay.messages().empty()) << "nobody was told 250";
+    ASSERT_EQ(relay.log.records("exception").size(), 1U);
+    EXPECT_EQ(relay.log.first("exception").at("in"), "session");
+    EXPECT_EQ(relay.log.first("exception").at("client"), "127.0.0.1");
+    EXPECT_EQ(relay.log.first("exception").at("error"), "std::bad_alloc");
+    has_memory = true;
+    auto again = relay.client();
+    again.send(kQuickTest);
+    EXPECT_THAT(again.rest(), HasSubstr("250 2.0.0 OK queued as"));
+    EXPECT_EQ(relay.messages().size(), 1U);
+    EXPECT_TRUE(relay.log.records("possible_duplicate").empty());
+  }
+}
+
+/// Else its client would send it again.
+TEST(Serve, TellsOfAMessageThatIsStoredBeforeAnotherOneThrowsCase113) {
+  LiveSession relay;
+  relay.before_storing = [&](std::string_view) {
+    if (!relay.messages().empty()) throw std::runtime_error("broken");
+  };
+  auto client = relay.client();
+  client.reply();
+  const std::string message = "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 3 LAST\r\nx\r\n";
+  client.send("EHLO x\r\n" + message + message);
+  client.reply();
+  for (const auto* const answer : {"250 2.1.0", "250 2.1.5", "250 2.0.0 OK queued", "250 2.1.0", "250 2.1.5"})
+    EXPECT_THAT(client.reply(), StartsWith(answer));
+  EXPECT_THAT(client.rest(), StartsWith("421 4.3.0"));
+  EXPECT_EQ(relay.messages().size(), 1U);
+  EXPECT_TRUE(relay.log.records("possible_duplicate").empty()) << "it was told";
 }
 
 TEST(Serve, LetsTransactionsFinishWhenItStops) {
