@@ -67,10 +67,17 @@ bool begins_with_bdat(std::string_view line) { return starts_with_ignoring_case(
 }  // namespace
 
 ServerSession::ServerSession(std::string hostname, Client client, ServerLimits limits)
-    : hostname_(std::move(hostname)), client_(std::move(client)), limits_(limits), tls_(client_.tls) {}
+    : hostname_(std::move(hostname)),
+      client_(std::move(client)),
+      limits_(std::move(limits)),
+      tls_(client_.tls),
+      line_time_(limits_.idle_timeout) {}
 
 ServerSession::ServerSession(std::string hostname, Reply refusal, ServerLimits limits)
-    : hostname_(std::move(hostname)), limits_(std::move(limits)), greeting_refusal_(std::move(refusal)) {}
+    : hostname_(std::move(hostname)),
+      limits_(std::move(limits)),
+      greeting_refusal_(std::move(refusal)),
+      line_time_(limits_.idle_timeout) {}
 
 ServerStep ServerSession::resume(const ServerEvent& event) {
   std::visit([this](const auto& happened) { apply(happened); }, event);
@@ -95,6 +102,8 @@ void ServerSession::greet() {
 
 void ServerSession::apply(const server_event::Received& received) {
   if (state_ == State::pregreet) return close(out_of_step(), server_step::kSpokeFirst);
+  const bool is_in_line = reads_lines() && (!pending().empty() || skipped_ > 0);
+  if (is_in_line) line_time_ -= received.waited;
   input_.append(received.octets);
   if (!incoming_) return;
   const auto earned = milliseconds{received.octets.size() * 1000 / std::max(limits_.min_data_rate, 1U)};
@@ -109,6 +118,10 @@ void ServerSession::apply(const server_event::TimedOut&) {
     state_ = State::command;
     return;
   }
+  time_out();
+}
+
+void ServerSession::time_out() {
   close(reply(421, {4, 4, 2}, hostname_ + " Timeout exceeded, closing"), "timed out");
 }
 
@@ -185,7 +198,11 @@ ServerStep ServerSession::next() {
         if (auto step = read_command()) return std::move(*step);
         if (!reads_lines()) break;
         if (input_.empty() && input_.capacity() > kKeptInput) std::string().swap(input_);
-        return flush_or(server_step::Read{incoming_ ? credit() : limits_.idle_timeout});
+        if (line_time_ <= milliseconds{0}) {
+          time_out();
+          break;
+        }
+        return flush_or(server_step::Read{incoming_ ? std::min(credit(), line_time_) : line_time_});
       case State::data:
         if (auto step = read_content()) return std::move(*step);
         if (state_ == State::data) return flush_or(server_step::Read{credit()});
@@ -247,6 +264,7 @@ std::optional<ServerStep> ServerSession::read_command() {
     const bool has_cr = end > 0 && rest[end - 1] == '\r';
     const std::string line(rest.substr(0, has_cr ? end - 1 : end));
     consume(end + 1);
+    line_time_ = limits_.idle_timeout;
     if (auto step = execute(line, has_cr ? LineEnding::crlf : LineEnding::lf_or_crlf)) return step;
   }
   return std::nullopt;
@@ -264,9 +282,12 @@ bool ServerSession::skip_long_line() {
   const auto count = end == std::string_view::npos ? rest.size() : end + 1;
   skipped_ += count;
   consume(count);
-  if (end != std::string_view::npos) skipped_ = 0;
-  else if (skipped_ > kMaxSkippedLine)
+  if (end != std::string_view::npos) {
+    skipped_ = 0;
+    line_time_ = limits_.idle_timeout;
+  } else if (skipped_ > kMaxSkippedLine) {
     close(reply(421, {4, 7, 0}, hostname_ + " Line too long, closing"), "endless line");
+  }
   return end != std::string_view::npos;
 }
 

@@ -89,7 +89,8 @@ struct ServerLimits {
   std::size_t max_recipients = 1000;  ///< RFC 5321 section 4.5.3.1.8: at least 100
   unsigned max_errors = 20;           ///< since the last accepted message; one more ends the session
   unsigned max_junk = 100;            ///< NOOP, RSET, VRFY, HELP; each one more is an error
-  milliseconds idle_timeout = std::chrono::minutes{5};  ///< RFC 5321 section 4.5.3.2.7
+  /// Until a line begins, and from there to its end (RFC 5321 section 4.5.3.2.7).
+  milliseconds idle_timeout = std::chrono::minutes{5};
   /// Octets a second of content, after idle_timeout of credit; between its chunks time runs on.
   std::uint32_t min_data_rate = 500;
   BareLineEndings bare_line_endings = BareLineEndings::normalize;
@@ -219,6 +220,7 @@ class ServerSession {
   void apply(const server_event::Stopping&);
 
   void greet();
+  void time_out();
   ServerStep next();
   [[nodiscard]] ServerStep flush_or(ServerStep step);
   [[nodiscard]] std::string_view pending() const { return std::string_view(input_).substr(position_); }
@@ -306,6 +308,7 @@ class ServerSession {
   std::optional<Incoming> incoming_;
   std::optional<RcptArguments> asked_recipient_;
   std::size_t skipped_ = 0;  // octets of a too long line, 0 when none is being skipped
+  milliseconds line_time_;   // left for the line that has begun; all of it when none has
   unsigned errors_ = 0;
   unsigned junk_ = 0;
   unsigned refusals_ = 0;

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import itertools
+import select
 import socket
 import statistics
 import subprocess
@@ -115,6 +116,27 @@ def test_slow_senders_hold_nobody_up_Case080_Case081(relay):
             is_served(relay, "with slow senders")
         assert relay.metric("connections") >= PER_CLIENT, "they are still there"
         assert not [each for each in relay.sink.store.messages() if each.sender == "slow@example.com"]
+
+
+def test_a_command_that_trickles_is_ended_and_who_sends_whole_ones_stays_Case081(tmp_path):
+    with RawSink(tmp_path / "sink") as sink, relay_to(sink, tmp_path, session_idle_timeout="4s") as relay:
+        with Client(relay.smtp_port) as slow, Client(relay.smtp_port) as other, Held() as held:
+            skipped = held.open(relay.smtp_port, SLOW)
+            assert answer(skipped).startswith("220 ")
+            skipped.sendall(b"x" * 3000)
+            assert answer(skipped).startswith("500 5.5.2")
+            begun = time.monotonic()
+            trickling = {slow.connection, skipped}
+            while trickling and time.monotonic() - begun < 20 * PATIENCE:
+                trickling.difference_update(select.select(list(trickling), [], [], 0.5)[0])
+                for connection in trickling:
+                    connection.sendall(b"x")
+                other.say("EHLO again", 250)
+            assert not trickling and time.monotonic() - begun > 3.5, "they have their time, and no more"
+            assert slow.reply().startswith("421 4.4.2") and slow.reply() == ""
+            assert answer(skipped).startswith("421 4.4.2"), "a line that is too long is one, too"
+            other.send()
+        arrived(sink, 1)
 
 
 def test_who_floods_with_connections_gets_421_and_others_go_on_Case111(relay):

@@ -877,6 +877,61 @@ TEST(Ends, SilenceIsAnsweredWith421) {
   EXPECT_TRUE(talk.is_closed());
 }
 
+TEST(Ends, ALineHasTheTimeOfSilenceFromItsFirstOctetOnCase081) {
+  Conversation talk;
+  talk.send("EHLO a\r\n", 299s);
+  talk.send("N", 299s);
+  EXPECT_EQ(talk.timeout(), 5min) << "until a line begins";
+  talk.send("O", 200s);
+  EXPECT_EQ(talk.timeout(), 100s);
+  EXPECT_EQ(codes(talk.send("OP\r\nNO", 99s)), "250");
+  EXPECT_EQ(talk.timeout(), 5min) << "the next one";
+  for (int i = 0; i < 299; ++i) EXPECT_EQ(talk.send("x", 1s), "");
+  EXPECT_EQ(talk.timeout(), 1s);
+  EXPECT_THAT(talk.send("x", 1s), StartsWith("421 4.4.2")) << "there is always an octet to read";
+  EXPECT_TRUE(talk.is_closed());
+}
+
+TEST(Ends, ALineThatIsTooLongHasNoMoreTimeThanOthersCase081) {
+  Conversation talk;
+  EXPECT_EQ(codes(talk.send(std::string(kMaxCommandLine, 'x'))), "220 500");
+  for (int i = 0; i < 5; ++i) talk.send("x", 50s);
+  EXPECT_EQ(talk.timeout(), 50s);
+  EXPECT_EQ(talk.send("\r\n", 40s), "");
+  EXPECT_EQ(talk.timeout(), 5min);
+  talk.send(std::string(kMaxCommandLine, 'x'));
+  EXPECT_THAT(talk.send("x", 5min), StartsWith("421 4.4.2"));
+}
+
+TEST(Ends, LinesBetweenChunksHaveTheirTimeAsWellCase081) {
+  ServerLimits limits;
+  limits.min_data_rate = 1;
+  Conversation talk(test::allowed_client(), limits);
+  talk.begin_message().send("BDAT 1\r\nx");
+  talk.send("N", 10s);
+  EXPECT_EQ(talk.timeout(), 291s) << "of content, which has earned one";
+  for (int i = 0; i < 280; ++i) talk.send("x", 1s);
+  EXPECT_EQ(talk.timeout(), 20s) << "of the line";
+}
+
+TEST(Ends, WhatThrowsIsAnsweredWith421BehindWhatWasSaidCase113) {
+  Conversation talk;
+  talk.send("EHLO a\r\n");
+  EXPECT_EQ(
+    talk.event(server_event::Failed{}), "421 4.3.0 node1.example Internal error, try again later\r\n"
+  );
+  EXPECT_TRUE(talk.is_closed());
+  ServerSession session("node1.example", test::allowed_client(), {});
+  static_cast<void>(session.resume(server_event::Opened{}));
+  static_cast<void>(session.resume(server_event::Written{}));
+  // MAIL is being judged, and EHLO is not answered yet.
+  static_cast<void>(session.resume(server_event::Received{"EHLO a\r\nMAIL FROM:<a@b>\r\n", {}}));
+  const auto step = session.resume(server_event::Failed{});
+  ASSERT_TRUE(std::holds_alternative<server_step::Write>(step));
+  EXPECT_EQ(codes(std::get<server_step::Write>(step).octets), "250 421");
+  EXPECT_TRUE(std::holds_alternative<server_step::Close>(session.resume(server_event::Written{})));
+}
+
 TEST(Ends, StoppingClosesIdleSessionsAndLetsTransactionsFinish) {
   Conversation idle;
   idle.send("EHLO a\r\n");
