@@ -161,11 +161,12 @@ class Relay:
 class Client:
     """An SMTP client that says what it is told, one step at a time."""
 
-    def __init__(self, port, greet="EHLO client.test", source=None, host="127.0.0.1"):
-        """`source`: an address of this machine that it comes from, such as 127.0.0.2."""
+    def __init__(self, port, greet="EHLO client.test", source=None, host="127.0.0.1", first=b""):
+        """`source`: an address of this machine that it comes from, such as 127.0.0.2. `first`: sent before the banner is read."""
         come_from = (source, 0) if source else None
         self.connection = socket.create_connection((host, port), timeout=20 * PATIENCE, source_address=come_from)
         self.reader = self.connection.makefile("rb")
+        self.write(first)
         self.banner = self.reply()
         if greet:
             self.say(greet, 250)

@@ -1,10 +1,12 @@
 """Several listeners with rules of their own, TLS before the greeting among them, as Python's own SMTP and TLS see it."""
 
+import base64
 import json
 import pathlib
 import smtplib
 import socket
 import ssl
+import struct
 
 import pytest
 from certificates import Authority
@@ -174,6 +176,41 @@ def test_a_proxys_header_comes_before_tls_where_the_listener_takes_one(tmp_path,
             client.deliver()
         arrived(sink, 1)
         assert relay.records("reception")[0]["client"] == "127.0.0.1"
+
+
+def proxy_header(fields=b""):
+    """Version 2: 10.1.40.70 is the client; `fields` as in section 2.2 of proxy-protocol.txt."""
+    addresses = bytes([10, 1, 40, 70, 10, 1, 40, 60]) + struct.pack(">HH", 12345, 25)
+    return b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + struct.pack(">H", len(addresses + fields)) + addresses + fields
+
+
+def proxy_field(kind, value):
+    return struct.pack(">BH", kind, len(value)) + value
+
+
+def test_tls_that_a_load_balancer_has_ended_is_tls_of_the_client(tmp_path, certificate):
+    ended = proxy_field(0x20, b"\1" + bytes(4) + proxy_field(0x21, b"TLSv1.3") + proxy_field(0x23, b"TLS_AES_256_GCM_SHA384"))
+    login = "AUTH PLAIN " + base64.b64encode(b"\0app@example.com\0" + PASSWORD.encode()).decode()
+    with RawSink(tmp_path / "sink") as sink, relay_to(sink, tmp_path, tls_mode="required", allowed_networks="10.0.0.0/16",
+                                                      auth_users_file=Users(tmp_path).path, **PROXY, **certificate) as relay:
+        with Client(relay.smtp_port, greet=None, first=proxy_header(ended)) as client:
+            offered = client.say("EHLO client.test", 250)
+            assert "AUTH SCRAM-SHA-256 PLAIN LOGIN" in offered
+            assert "STARTTLS" not in offered and "REQUIRETLS" not in offered
+            assert client.say("STARTTLS").startswith("554 5.5.1")
+            client.say(login, 235)
+            client.send()
+        received = arrived(sink, 1)[0].raw.partition(b"Subject:")[0].decode()
+        assert received.startswith("Received: from client.test ([10.1.40.70])\r\n\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384)\r\n")
+        assert " with ESMTPSA id " in received
+        record = relay.records("reception")[0]
+        assert (record["client"], record["tls_version"], record["user"]) == ("10.1.40.70", "TLSv1.3", "app@example.com")
+
+        with Client(relay.smtp_port, greet=None, first=proxy_header()) as client:
+            offered = client.say("EHLO client.test", 250)
+            assert "STARTTLS" in offered and "AUTH" not in offered
+            assert client.say(login).startswith("5")
+            client.say("MAIL FROM:<a@example.com>", 530)
 
 
 def test_a_drain_turns_clients_of_all_listeners_away_and_a_stop_lets_them_finish(tmp_path, certificate, context):

@@ -14,6 +14,7 @@ namespace {
 using metrics::Counter;
 using test::LiveSession;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 constexpr std::string_view kQuickTest =
@@ -236,6 +237,50 @@ TEST(Serve, TakesTheClientFromATrustedProxysHeader) {
     EXPECT_THAT(client.rest(), HasSubstr("250 2.0.0 OK queued"));
     EXPECT_EQ(relay.messages().back().envelope.origin.client, "10.1.40.70");
   }
+}
+
+/// As decision 0102 has it: the load balancer's word counts as TLS of the client, and no other does.
+TEST(Serve, TakesTlsThatATrustedProxyHasEndedForTlsOfTheClient) {
+  using namespace std::string_literals;
+  auto rules = behind_a_proxy();
+  rules.needs_tls = true;
+  rules.wants_users = true;
+  LiveSession relay(rules);
+  const auto begin = "\r\n\r\n\0\r\nQUIT\n\x21\x11"s;
+  const auto addresses = "\x0a\x01\x28\x46\x0a\x01\x28\x3c\x30\x39\0\x19"s;
+  const auto tls =
+    "\x20\0\x28\x01\0\0\0\0"
+    "\x21\0\x07TLSv1.3"
+    "\x23\0\x16TLS_AES_256_GCM_SHA384"s;
+  const auto header = [&](const std::string& fields) {
+    return begin + '\0' + static_cast<char>(addresses.size() + fields.size()) + addresses + fields;
+  };
+  auto client = relay.client();
+  client.send(header(tls));
+  EXPECT_THAT(client.reply(), StartsWith("220"));
+  client.send("EHLO app\r\n");
+  const auto offered = client.until("250 AUTH SCRAM-SHA-256 ");
+  EXPECT_THAT(offered, Not(HasSubstr("STARTTLS")));
+  EXPECT_THAT(offered, Not(HasSubstr("REQUIRETLS"))) << "a part of the way is in the clear";
+  client.line();
+  client.send("MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nBDAT 3 LAST\r\nx\r\nQUIT\r\n");
+  EXPECT_THAT(client.rest(), HasSubstr("250 2.0.0 OK queued"));
+  const auto messages = relay.messages();
+  ASSERT_EQ(messages.size(), 1U);
+  const auto& envelope = messages.front().envelope;
+  EXPECT_EQ(envelope.origin.client, "10.1.40.70");
+  EXPECT_EQ(envelope.origin.tls, (mail::TlsUse{"TLSv1.3", "TLS_AES_256_GCM_SHA384"}));
+  const auto received = mail::received_line(envelope, QueueId{1, 1}, "node1.example", mail::ClientShown::yes);
+  EXPECT_THAT(received, HasSubstr("(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384)"));
+  EXPECT_THAT(received, HasSubstr("with ESMTPS id "));
+
+  auto in_the_clear = relay.client();
+  in_the_clear.send(header({}));
+  in_the_clear.reply();
+  in_the_clear.send("EHLO app\r\nMAIL FROM:<a@b.test>\r\nQUIT\r\n");
+  const auto said = in_the_clear.rest();
+  EXPECT_THAT(said, Not(HasSubstr("AUTH")));
+  EXPECT_THAT(said, HasSubstr("530 5.7.0"));
 }
 
 TEST(Serve, JudgesTheClientBehindTheProxyNotTheProxy) {
