@@ -201,7 +201,8 @@ def test_tls_that_a_load_balancer_has_ended_is_tls_of_the_client(tmp_path, certi
             client.say(login, 235)
             client.send()
         received = arrived(sink, 1)[0].raw.partition(b"Subject:")[0].decode()
-        assert received.startswith("Received: from client.test ([10.1.40.70])\r\n\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384)\r\n")
+        assert received.startswith("Received: from client.test ([10.1.40.70])\r\n"
+                                   "\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384)\r\n")
         assert " with ESMTPSA id " in received
         record = relay.records("reception")[0]
         assert (record["client"], record["tls_version"], record["user"]) == ("10.1.40.70", "TLSv1.3", "app@example.com")
