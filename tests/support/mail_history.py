@@ -137,7 +137,9 @@ def arrivals(sink, half_open=False, settling=0):
     store = sink.store
     ended = ends_of(store) if half_open else patiently(lambda: have_ended(store), 60, "every connection to the sink has ended")
     copies, found = [], []
-    entries = [entry for entry in read_lines(store.folder / "messages.jsonl") if entry["reply"].startswith("2")]
+    # In the order in which the relay tried: of an attempt that it gave up in the end the sink may hear later than of the next.
+    entries = sorted((entry for entry in read_lines(store.folder / "messages.jsonl") if entry["reply"].startswith("2")),
+                     key=lambda entry: entry["began"])
     by_connection = collections.defaultdict(list)
     for entry in entries:
         by_connection[entry["connection"]].append(entry["id"])
@@ -146,7 +148,7 @@ def arrivals(sink, half_open=False, settling=0):
         recipients = tuple(address(each) for each in entry["rcpt"])
         command, moment = ended.get(entry["connection"], ("", math.inf))
         is_late = entry["id"] in by_connection[entry["connection"]][-LAST_IN_DOUBT:] or entry["time"] > moment - settling
-        in_doubt = command.upper() != "QUIT" and is_late
+        in_doubt = entry["unheard"] or (command.upper() != "QUIT" and is_late)
         if address(entry["mail"]).partition(" ")[0] in ("", "FROM:<>"):
             report = reports.parse(octets)
             failed = tuple(name for name, action in report.actions.items() if action == "failed")

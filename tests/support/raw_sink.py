@@ -51,6 +51,7 @@ class RawSink:
         self.require_auth = require_auth
         self.auth_offer = auth_offer
         self.faults = Faults(specs)
+        self.floods = []  # of sink_session.Flood: those that have ended
         self.store = Store(folder)
         self.tls = None
         if tls:

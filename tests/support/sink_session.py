@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import dataclasses
 import select
 import socket
 import ssl
@@ -10,10 +11,20 @@ import time
 
 END_OF_DATA = b"\r\n.\r\n"
 LINE_LIMIT = 65536  # octets; a longer command line ends the connection
+FLOOD_CHUNK = 262144  # octets that a flood hands to the kernel at once
 
 
 class Gone(Exception):
     """The peer has closed, or a fault closes the connection."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Flood:
+    """One that has ended. `octets`: what the kernel took, what it and the peer's never handed on among them."""
+
+    stage: str
+    octets: int
+    seconds: float
 
 
 class Channel:
@@ -24,13 +35,22 @@ class Channel:
         self.buffer = bytearray()
         self.replies = bytearray()
         self.tls = None
+        self.is_gone = False  # the peer has closed, and what it said before is of no interest
 
     def read_more(self):
+        if self.is_gone:
+            raise Gone
         self.flush()
         chunk = self.connection.recv(262144)
         if not chunk:
             raise Gone
         self.buffer += chunk
+
+    def has_more(self):
+        """Whether the peer has gone on already, or away."""
+        poll = select.poll()  # select() takes no descriptor above 1023
+        poll.register(self.connection, select.POLLIN)
+        return bool(self.buffer or poll.poll(0))
 
     def read_line(self):
         while (end := self.buffer.find(b"\n")) < 0:
@@ -64,6 +84,21 @@ class Channel:
         if self.replies:
             self.connection.sendall(self.replies)
             self.replies.clear()
+
+    def flood(self, octets, head, again):
+        """Sends `head` and then `again` until all octets are out, or the peer closes; returns how many the kernel took."""
+        sent, wave = 0, again * (FLOOD_CHUNK // len(again))
+        piece = head + wave
+        try:
+            self.flush()
+            while sent < octets:
+                # What the kernel leaves over comes first, so that no line breaks.
+                sent += (taken := self.connection.send(piece[: octets - sent]))
+                piece = piece[taken:] or wave
+        except OSError:
+            self.is_gone = True
+            self.buffer.clear()
+        return sent
 
     def start_tls(self, context):
         """Returns what came in plain text behind STARTTLS, which is dropped (RFC 3207 section 4.2)."""
@@ -103,6 +138,8 @@ class Session:
         self.helo = None
         self.user = None
         self.commands = []
+        self.began = None  # when the last MAIL came
+        self.is_late = False  # whether the peer did not wait for the last answer
         self.reset()
 
     def reset(self):
@@ -133,8 +170,12 @@ class Session:
         if action == "delay":
             self.channel.flush()
             time.sleep(float(fault.argument))
+        self.is_late = self.channel.has_more()
         reply = fault.argument if action == "reply" else normal
-        self.channel.reply(reply)
+        if action == "flood":
+            self.flood(fault, reply[:3])
+        else:
+            self.channel.reply(reply)
         if action == "twice":
             self.channel.reply(reply)
         if action == "early":
@@ -142,6 +183,13 @@ class Session:
         if reply[:1] in "23" and also:
             also()
         return reply
+
+    def flood(self, fault, code):
+        began = time.monotonic()
+        sent = self.channel.flood(*fault.flood(code))
+        self.sink.floods.append(Flood(fault.stage, sent, time.monotonic() - began))
+        if not fault.is_reply():
+            raise Gone
 
     def command(self, octets):
         line = octets.decode("utf-8", "surrogateescape").rstrip("\r\n")
@@ -208,6 +256,7 @@ class Session:
         elif self.helo is None or self.mail is not None:
             self.channel.reply("503 5.5.1 bad sequence of commands")
         else:
+            self.began = time.time()
             self.answer("mail", line, "250 2.1.0 ok", lambda: setattr(self, "mail", rest))
 
     def on_rcpt(self, line, rest):
@@ -224,6 +273,7 @@ class Session:
             content = self.channel.read_content(self.first_octets)
             entry = self.sink.store.message(self, content)
             entry["reply"] = self.answer("end", "", f"250 2.0.0 kept as {entry['id']}")
+            entry["unheard"] = self.is_late
             self.sink.store.finished(entry)
             self.reset()
 
@@ -231,7 +281,12 @@ class Session:
         fault = self.sink.faults.take("body")
         if fault and fault.action == "delay":
             time.sleep(float(fault.argument))
+        elif fault and fault.action == "flood":
+            self.flood(fault, "451")
+            raise Gone
         elif fault:
+            if fault.action == "reply":
+                self.channel.reply(fault.argument)
             raise Gone(*(["hard"] if fault.action == "reset" else []))
 
     def on_rset(self, line, _rest):

@@ -1,6 +1,7 @@
 """What the raw sink keeps, and how tests read it: messages with their octets, and the commands.
 
-A folder holds `messages.jsonl` (one line a message: id, time, peer, helo, tls, user, mail, rcpt, size, reply);
+A folder holds `messages.jsonl` (one line a message: id, began (when its MAIL came), time (when its end did), peer,
+connection, helo, tls, user, mail, rcpt, size, reply, unheard: whether the peer went on or away before it had the reply);
 for each message ID.raw (the octets between the reply to DATA and the final dot's line, dots stuffed as they
 came); and `sessions.jsonl` (one line a closed connection: its commands in order, credentials left out).
 """
@@ -61,6 +62,7 @@ class Store:
         (self.folder / f"{name}.raw").write_bytes(content)
         return {
             "id": name,
+            "began": session.began,
             "time": time.time(),
             "peer": session.peer[0],
             "connection": session.number,
@@ -71,6 +73,7 @@ class Store:
             "rcpt": list(session.recipients),
             "size": len(content),
             "reply": "",
+            "unheard": False,
         }
 
     def finished(self, entry):

@@ -17,12 +17,14 @@ def sink(tmp_path):
         yield started
 
 
-def dialogue(sink, octets, apart=None):
-    """Sends all of it, whole or in pieces of a few octets, and returns all replies."""
+def dialogue(sink, octets, apart=None, ends=False):
+    """Sends all of it, whole or in pieces of a few octets, and returns all replies. `ends`: leaves without QUIT."""
     with socket.create_connection(("127.0.0.1", sink.port), timeout=5) as peer:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for start in range(0, len(octets), apart or len(octets)):
             peer.sendall(octets[start : start + (apart or len(octets))])
+        if ends:
+            peer.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: peer.recv(65536), b""))
 
 
@@ -76,6 +78,41 @@ def test_says_250_before_the_dot(sink):
     assert b"354 end with a line that holds one dot\r\n250 2.0.0 already\r\n250 2.0.0 kept" in replies
 
 
+@pytest.mark.parametrize("form, begins, repeats", [
+    ("line", b"250 and so on and so on ", b"\n"),
+    ("lines", b"250-and so on\r\n250-and so on\r\n", b"250 "),
+    ("replies", b"250 and so on\r\n250 and so on\r\n", b"250-"),
+])
+def test_floods_with_as_many_octets_as_told(sink, form, begins, repeats):
+    sink.faults.add(f"ehlo:1:flood:2000000 {form}")
+    replies = dialogue(sink, b"EHLO me\r\n", ends=True)
+    greeting, _, flood = replies.partition(b"\r\n")
+    assert len(flood) == 2_000_000 and flood.startswith(begins) and repeats not in flood
+    assert set(flood.split(b"\r\n")[:-1]) <= {begins.partition(b"\r\n")[0]}
+    wait_until(lambda: [(each.stage, each.octets) for each in sink.floods] == [("ehlo", 2_000_000)], 5, "the note of it")
+    assert sink.faults.left() == 0
+
+
+def test_a_flood_ends_where_its_peer_closes(sink):
+    sink.faults.add("connect:1:flood:1000000000 line")
+    with socket.create_connection(("127.0.0.1", sink.port), timeout=5) as peer:
+        assert peer.recv(14) == b"220 and so on "
+    wait_until(lambda: sink.floods and 14 <= sink.floods[0].octets < 1_000_000_000, 5, "the note of it")
+
+
+def test_what_it_accepts_again_and_again_it_has_accepted(sink):
+    sink.faults.add("end:1:flood:20000 replies")
+    assert dialogue(sink, envelope(b"x\r\n.\r\n")).endswith(b"221 2.0.0 bye\r\n")
+    assert [message.accepted for message in sink.store.messages()] == [True]
+
+
+def test_says_no_in_the_middle_of_content(sink):
+    sink.faults.add("body:1:reply:552 5.3.4 too much")
+    replies = dialogue(sink, envelope(b"x\r\n"))
+    assert replies.endswith(b"354 end with a line that holds one dot\r\n552 5.3.4 too much\r\n")
+    assert sink.store.messages() == []
+
+
 def test_lets_in_who_has_the_password(sink):
     with smtplib.SMTP("127.0.0.1", sink.port) as client:
         client.login("user", "pass:word")
@@ -100,6 +137,9 @@ def test_starttls_forgets_what_was_said_before_it(tmp_path):
         assert sink.store.messages()[0].entry["tls"] == "TLSv1.3"
 
 
-def test_a_fault_that_makes_no_sense_is_explained(sink):
-    with pytest.raises(ValueError, match="is no fault"):
-        sink.faults.add("nowhere:1:drop")
+@pytest.mark.parametrize("spec, why", [
+    ("nowhere:1:drop", "is no fault"), ("end:1:flood:much lines", "a flood has"), ("end:1:flood:9 tears", "a flood has"),
+])
+def test_a_fault_that_makes_no_sense_is_explained(sink, spec, why):
+    with pytest.raises(ValueError, match=why):
+        sink.faults.add(spec)

@@ -188,8 +188,10 @@ def test_mail_survives_a_fault_at_every_stage(tmp_path, stage, action):
             patiently(lambda: relay.metric("queue_messages") == 0, 10, "the queue is empty")
             copies = [message for message in sink.store.messages() if message.accepted]
             got = sorted(recipient for message in copies for recipient in message.recipients)
+            assert set(got) == {"one@example.net", "two@example.net"}
+            # Of what breaks off nobody knows what the sink made of it; what was answered comes once.
             if stage == "rcpt" or action.startswith("reply"):
-                assert got == ["one@example.net", "two@example.net"]
+                assert len(got) == 2
             assert relay.metric("failed_messages") == 0
 
 
