@@ -68,9 +68,10 @@ std::vector<std::string> captured_texts(const mail::Envelope& envelope) {
   return texts;
 }
 
-/// What the mode has done to a message stands in its record; of a relay in production nothing does.
+/// What the mode has done to a message stands in its record; of a relay in production nothing does. So does whom the client
+/// named, where that is not who stands in the envelope.
 log::Record reception_record(
-  const mail::Envelope& envelope, const std::vector<mail::Address>& redirected, const policy::Guard& guard,
+  const mail::Envelope& envelope, const std::optional<mail::Parties>& named, const policy::Guard& guard,
   const QueueId& id, milliseconds took
 ) {
   const auto reply = smtp::reply(250, {2, 0, 0}, "OK queued as " + id.to_text());
@@ -79,7 +80,10 @@ log::Record reception_record(
                   .with("reply", reply.to_line())
                   .with("commit_ms", took.count());
   if (guard.mode != policy::Mode::deliver) record.with("mode", policy::to_text(guard.mode));
-  if (!redirected.empty()) record.with("original_recipients", to_texts(redirected));
+  if (named && named->sender != envelope.reverse_path)
+    record.with("original_sender", named->sender.to_text());
+  if (named && named->recipients != envelope.recipients)
+    record.with("original_recipients", to_texts(named->recipients));
   if (!envelope.captured.empty()) record.with("captured", captured_texts(envelope));
   return record;
 }
@@ -107,6 +111,7 @@ class Intake::Message : public session::IncomingMessage {
   [[nodiscard]] QueueId id() const override { return id_; }
   void expect_header() override { first_ = 1; }
   void set_header(std::string header) override { header_ = std::move(header); }
+  void note_named(mail::Parties named) override { named_ = std::move(named); }
 
   Awaitable<Result<void>> append(std::string chunk) override {
     spool::Operations operations;
@@ -137,6 +142,7 @@ class Intake::Message : public session::IncomingMessage {
     envelope.arrival = context.clock.clock().wall();
     const auto limits = context.limits.limits();
     const auto redirected = policy::apply(limits->guard, envelope);
+    if (!redirected.empty() && !named_) named_ = {envelope.reverse_path, redirected};
     envelope.received = received(envelope, redirected, *limits);
     const auto chunks_before = chunks_;
     const bool is_whole = chunks_ == 0;
@@ -179,7 +185,7 @@ class Intake::Message : public session::IncomingMessage {
     intake_.counters_.add(Counter::octets_received, envelope.size);
     intake_.counters_.add(Counter::recipients_captured, envelope.captured.size());
     intake_.counters_.add(Counter::recipients_redirected, redirected.size());
-    context.log.write(reception_record(envelope, redirected, limits->guard, id_, took));
+    context.log.write(reception_record(envelope, named_, limits->guard, id_, took));
     co_return id_;
   }
 
@@ -223,6 +229,7 @@ class Intake::Message : public session::IncomingMessage {
   std::uint32_t first_ = 0;   // index of the first chunk that is appended: 1 leaves a place for the header
   std::uint32_t chunks_ = 0;  // appended
   std::string header_;
+  std::optional<mail::Parties> named_;  // by the client; nothing: whom the envelope names
   bool is_committed_ = false;
 };
 

@@ -13,7 +13,9 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 5> kAddresses{"sender", "recipient", "recipients", "to", "user"};
+constexpr std::array<std::string_view, 7> kAddresses{
+  "sender", "recipient", "recipients", "original_sender", "original_recipients", "to", "user"
+};
 constexpr std::array<std::string_view, 4> kQuoting{"reply", "reason", "last", "error"};
 /// RFC 5322 section 3.2.3, besides letters and digits; and the dot.
 constexpr std::string_view kAtomMarks = "!#$%&'*+-/=?^_`{|}~.";

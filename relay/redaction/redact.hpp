@@ -8,7 +8,8 @@ namespace relay::redaction {
 
 /// The same record with a token for each local part; domains stay. Null tokens: `~` alone.
 ///
-/// - `sender`, `recipient`, `to` and each of `recipients` are addresses; the null path stays as it is.
+/// - `sender`, `recipient`, `to`, `original_sender` and each of `recipients` and `original_recipients` are addresses; the null
+///   path stays as it is.
 /// - In all other texts whatever stands before an `@` counts as a local part, wherever it came from.
 /// - In the words of peers (`reply`, `reason`, `last`, `error`) so does a word that is the local part of one of the
 ///   record's own addresses, in any case: peers write `user alice unknown`.

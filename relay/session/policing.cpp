@@ -124,6 +124,18 @@ std::vector<Policing::Deed> deeds_of(
   return deeds;
 }
 
+/// Whether the envelope may name others afterwards.
+bool changes_parties(const Judged& judged, const std::vector<const Rule*>& applied) {
+  const auto changes = [](const Rule* rule) {
+    if (rule == nullptr) return false;
+    const auto action = rule->action;
+    return action == Action::redirect || action == Action::discard || action == Action::copy ||
+           action == Action::rewrite_sender;
+  };
+  return std::any_of(judged.begin(), judged.end(), changes) ||
+         std::any_of(applied.begin(), applied.end(), changes);
+}
+
 /// Builds the recipients of an envelope anew.
 class Rewriting {
  public:
@@ -245,6 +257,7 @@ Policing::Ending Policing::finish(mail::Envelope& envelope) {
     return ending;
   }
   if (ending.deeds.empty()) return ending;
+  if (changes_parties(judged, applied)) ending.named = {envelope.reverse_path, envelope.recipients};
   Rewriting rewriting(envelope, judged);
   for (std::size_t i = 0; i < judged.size(); ++i) {
     if (judged[i] == nullptr || judged[i]->action != Action::discard) rewriting.keep(i, judged[i]);

@@ -10,6 +10,7 @@
 
 #include "relay/mail/envelope.hpp"
 #include "relay/mail/field_filter.hpp"
+#include "relay/mail/parties.hpp"
 #include "relay/policy/rules.hpp"
 
 namespace relay::session {
@@ -58,6 +59,8 @@ class Policing {
     /// In the order of the rules, `accept` left out. A refusal is of the whole message: its deeds alone are told, one to
     /// each rule that refuses.
     std::vector<Deed> deeds;
+    /// Whom the envelope named before; nothing where rules have put in nobody else.
+    std::optional<mail::Parties> named{};
   };
   /// At the end of data: takes recipients out of the envelope that are thrown away, gives others another address, and notes
   /// who is held and who goes by which smarthost. What rules do to the whole message is done when one is for a recipient who

@@ -12,6 +12,7 @@
 
 #include "relay/base/queue_id.hpp"
 #include "relay/mail/envelope.hpp"
+#include "relay/mail/parties.hpp"
 #include "relay/mail/reply.hpp"
 #include "relay/net/asio.hpp"
 
@@ -37,6 +38,8 @@ class IncomingMessage {
   virtual void expect_header() = 0;
   /// Behind expect_header(), before commit().
   virtual void set_header(std::string header) = 0;
+  /// Whom the client named, where rules or filters may have put others into the envelope: for the log. Before commit().
+  virtual void note_named(mail::Parties named) = 0;
   /// Hands on a chunk and waits until it is taken: back-pressure.
   [[nodiscard]] virtual net::Awaitable<Result<void>> append(std::string chunk) = 0;
   /// A chunk as it was appended, the first by 0; empty: there are no more. Errors: as the spool's.

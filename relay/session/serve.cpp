@@ -312,6 +312,8 @@ class Driver {
     last.envelope.origin.user = context_.user;
     if (sender_check_) sender_check_->see(last.last_chunk);
     if (policing_) policing_->see(last.last_chunk);
+    std::optional<mail::Parties> named;
+    if (filtering_) named = {last.envelope.reverse_path, last.envelope.recipients};
     Filtering::Ending filtered;
     if (filtering_) filtered = co_await filter(last.envelope, last.last_chunk);
     if (filtered.instead) {
@@ -339,9 +341,11 @@ class Driver {
         co_return event;
       }
       deeds = std::move(ending.deeds);
+      if (!named) named = std::move(ending.named);
     }
     if (filtered.is_quarantined) hold_all(last.envelope);
     begin_message();
+    if (named) incoming_->note_named(std::move(*named));
     auto id = co_await incoming_->commit(std::move(last.envelope), std::move(last.last_chunk));
     incoming_.reset();
     is_unheard_ = id.has_value();

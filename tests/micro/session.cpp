@@ -24,6 +24,7 @@ class Sink : public session::MessageSink {
     [[nodiscard]] QueueId id() const override { return {7, 0}; }
     void expect_header() override {}
     void set_header(std::string) override {}
+    void note_named(mail::Parties) override {}
     net::Awaitable<Result<std::string>> appended(std::uint32_t) override { co_return std::string(); }
     net::Awaitable<Result<void>> append(std::string) override {
       Result<void> taken;

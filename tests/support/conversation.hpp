@@ -2,9 +2,11 @@
 /// Plays the driver of a smtp::ServerSession: no socket, no clock, and a sink that keeps what was committed.
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "relay/mail/parties.hpp"
 #include "relay/smtp/server_session.hpp"
 
 namespace relay::test {
@@ -12,6 +14,7 @@ namespace relay::test {
 struct StoredMessage {
   mail::Envelope envelope;
   std::string content;
+  std::optional<mail::Parties> named{};  ///< by the client, where a session says so
 };
 
 inline smtp::Client allowed_client() { return {*IpAddress::parse("10.1.40.70"), smtp::Grammar::lenient}; }

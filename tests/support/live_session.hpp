@@ -90,6 +90,7 @@ class LiveSession : public session::RulesSource, public session::RecipientGate, 
     [[nodiscard]] QueueId id() const override { return {1, 0}; }
     void expect_header() override {}
     void set_header(std::string header) override { header_ = std::move(header); }
+    void note_named(mail::Parties named) override { named_ = std::move(named); }
     net::Awaitable<Result<std::string>> appended(std::uint32_t index) override {
       Result<std::string> chunk = index < chunks_.size() ? chunks_[index] : std::string();
       co_return chunk;
@@ -104,13 +105,14 @@ class LiveSession : public session::RulesSource, public session::RecipientGate, 
     net::Awaitable<Result<QueueId>> commit(mail::Envelope envelope, std::string last_chunk) override {
       owner_.before_storing("commit");
       const std::scoped_lock lock(owner_.mutex_);
-      owner_.messages_.push_back({std::move(envelope), header_ + content_ + last_chunk});
+      owner_.messages_.push_back({std::move(envelope), header_ + content_ + last_chunk, std::move(named_)});
       co_return QueueId{1, owner_.messages_.size()};
     }
 
    private:
     LiveSession& owner_;
     std::string header_;
+    std::optional<mail::Parties> named_;
     std::string content_;
     std::vector<std::string> chunks_;
   };

@@ -96,7 +96,25 @@ TEST_F(ModeTest, RedirectsAllOfItToOneAddress) {
   peer.send("250 queued\r\n");
   eventually([&] { return waiting() == 0; }, "its end");
   EXPECT_EQ(log.first("reception").at("original_recipients")[1], "e@f");
+  EXPECT_FALSE(log.first("reception").contains("original_sender"));
   expect_count(Counter::recipients_redirected, 2);
+}
+
+TEST_F(ModeTest, WritesDownWhomTheClientNamedWhereThatIsNotWhoGetsIt) {
+  const auto named = [this](const mail::Address& sender, const std::string& recipient) {
+    auto message = engine->sink(0).begin();
+    message->note_named({sender, {address(recipient)}});
+    EXPECT_TRUE(loops[0]->run(committed(*message)));
+    return log.records("reception").back();
+  };
+  const auto same = named({}, "c@d");
+  EXPECT_FALSE(same.contains("original_sender"));
+  EXPECT_FALSE(same.contains("original_recipients"));
+  const auto other = named(address("x@y"), "c@e");
+  EXPECT_EQ(other.at("original_sender"), "x@y");
+  EXPECT_EQ(other.at("original_recipients")[0], "c@e");
+  set_mode(policy::Mode::redirect);
+  EXPECT_EQ(named({}, "c@e").at("original_recipients")[0], "c@e") << "not whom rules named before the mode";
 }
 
 TEST_F(ModeTest, SendsToTheAllowlistAndCapturesTheOthers) {

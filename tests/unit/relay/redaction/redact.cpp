@@ -33,6 +33,17 @@ TEST_F(Redaction, PutsTheSameTokenForAnAddressEverywhere) {
   EXPECT_EQ(fields.at("reply"), "550 5.1.1 <" + token("alice") + "@example.net>: no such user");
 }
 
+TEST_F(Redaction, TakesWhomAClientNamedForAddresses) {
+  const auto record = log::info("reception")
+                        .with("original_sender", "bob@example.com")
+                        .with("original_recipients", std::vector<std::string>{"Postmaster"})
+                        .with("reply", "250 OK bob");
+  const auto fields = redact(record, tokens.get()).fields();
+  EXPECT_EQ(fields.at("original_sender"), token("bob") + "@example.com");
+  EXPECT_EQ(fields.at("original_recipients").at(0), token("Postmaster"));
+  EXPECT_EQ(fields.at("reply"), "250 OK " + token("bob"));
+}
+
 TEST_F(Redaction, KeepsLevelAndOrder) {
   const auto record = redact(log::warning("failure").with("sender", "a@b").with("host", "mx"), tokens.get());
   EXPECT_EQ(record.level(), log::Level::warning);

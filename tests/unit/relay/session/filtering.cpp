@@ -161,6 +161,10 @@ TEST(Filtering, ChangesHeaderAndEnvelopeAsItIsTold) {
   EXPECT_EQ(message.envelope.reverse_path.to_text(), "new@a.test");
   EXPECT_THAT(recipients_of(message), ElementsAre("c@b.test", "d@d.test"));
   EXPECT_TRUE(message.envelope.held.empty());
+  ASSERT_TRUE(message.named);
+  EXPECT_EQ(message.named->sender.to_text(), "a@a.test");
+  ASSERT_EQ(message.named->recipients.size(), 2U);
+  EXPECT_EQ(message.named->recipients[0].to_text(), "b@b.test");
   const auto records = relay.log.records("milter");
   ASSERT_EQ(records.size(), 1U);
   EXPECT_EQ(records[0]["action"], "change");
@@ -286,6 +290,10 @@ TEST(Filtering, LeavesRecipientsThatAFilterAddsToTheRules) {
   LiveSession relay(std::move(rules));
   EXPECT_THAT(send(relay), HasSubstr("250"));
   EXPECT_THAT(recipients_of(relay.messages().at(0)), ElementsAre("all@capture.test"));
+  ASSERT_TRUE(relay.messages()[0].named);
+  const auto named = relay.messages()[0].named->recipients;
+  ASSERT_EQ(named.size(), 1U) << "whom the client named, not whom the filter added";
+  EXPECT_EQ(named[0].to_text(), "b@b.test");
 }
 
 }  // namespace

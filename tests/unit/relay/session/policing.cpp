@@ -98,6 +98,27 @@ TEST(Policing, LeavesAnEnvelopeAloneThatNoRuleSpeaksOf) {
   EXPECT_EQ(mail, before);
 }
 
+TEST(Policing, SaysWhomTheClientNamedWhereARulePutsInOthers) {
+  Rule renames = rule("rename", Action::rewrite_sender);
+  renames.new_sender = address("noreply@a.test");
+  Rule copies = rule("copy", Action::copy);
+  copies.copy_to = address("archive@a.test");
+  const policy::Rules changing{
+    renames, copies, rule("test", Action::redirect, {"b.test"}), rule("gone", Action::discard, {"b.test"})
+  };
+  for (const auto& one : changing) {
+    auto mail = envelope({"a@b.test", "c@d.test"});
+    mail.reverse_path = address("a@a.test");
+    const mail::Parties named{mail.reverse_path, mail.recipients};
+    EXPECT_EQ(policing({one}).finish(mail).named, named) << one.name;
+  }
+  auto mail = envelope({"a@b.test", "c@d.test"});
+  const auto ending =
+    policing({rule("held", Action::hold, {"b.test"}), rule("by", Action::route)}).finish(mail);
+  EXPECT_EQ(ending.deeds.size(), 2U);
+  EXPECT_FALSE(ending.named) << "these change nobody";
+}
+
 TEST(Policing, GivesOneCopyToWhomSeveralAreRedirectedTo) {
   auto rules = policing({rule("test", Action::redirect, {"b.test"})});
   auto mail = envelope({"a@b.test", "c@b.test", "test@t.test", "d@c.test"});
