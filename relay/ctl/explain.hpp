@@ -25,17 +25,21 @@ struct ExplainRequest {
   std::optional<std::string> size;   ///< of the content; nothing: it is not known
   std::vector<std::string> headers;  ///< `Subject: hello`; none: the header is not known
   std::string replay_file;           ///< a log, or `-` for `in`; empty: the mail above
+  bool is_verbose = false;           ///< of a log: each rule that was looked at too, for each recipient
 };
 
 /// Writes for each recipient each rule that was looked at with its verdict, the condition that decided, and what becomes of
 /// the mail. A limit's verdict depends on what was counted before, which nobody knows here: it is taken for not exceeded, and
 /// that is said. The same rules and routes decide as in a relay; but gateways that a relay finds by itself are not known here.
 ///
-/// Sender bindings are asked before the rules.
+/// Asked before the rules, as sessions do: sender bindings, who may relay at the listener, and the mode; the mode behind them
+/// too.
 ///
-/// Of a log: a line for each recipient of its `reception` records that a rule of the settings does something to, or that is
-/// refused whatever rules say, then how often each rule did, and how many wait for what a log does not tell (the header). Other lines are passed over. Tokens of
-/// redacted addresses are compared as they are.
+/// Of a log: a line for each recipient of its `reception` records that a rule of the settings or the mode does something to, or
+/// that is refused whatever rules say; a limit alone is no such thing. Then how often each rule spoke, and how many wait for
+/// what a log does not tell (the header). Judged is whom the client named (`original_sender`, `original_recipients`), not whom
+/// the rules of that time put in their place. Other lines are passed over. Tokens of redacted addresses are compared as they
+/// are.
 ///
 /// Blocks for files and `in`. Errors: not_found (a file can't be read), invalid_argument (settings with faults, all of
 /// them; no address, no size; nothing to explain).

@@ -225,6 +225,9 @@ CLI::App* add_explain(CLI::App& cli, ctl::ExplainRequest& asked) {
   explain
     ->add_option("--replay", asked.replay_file, "Instead: what a log says was received; - for standard input")
     ->type_name("FILE");
+  explain->add_flag(
+    "--verbose", asked.is_verbose, "With --replay: for all mail each rule that was looked at, and why"
+  );
   return explain;
 }
 
