@@ -393,8 +393,8 @@ void ServerSession::hello(const CommandView& command) {
   // Only the client's own pipelining tells: after EHLO it has not seen that we offer it (RFC 2920 section
   // 3.1).
   talks_ahead_ = talks_ahead_ || !pending().empty();
-  if (!is_extended_) return say(Reply{250, std::nullopt, hostname_});
-  say(Reply{
+  if (!is_extended_) return junk(Reply{250, std::nullopt, hostname_});
+  junk(Reply{
     250, std::nullopt,
     hostname_ + "\nPIPELINING\nSIZE " + std::to_string(limits_.max_message_size.count) +
       "\n8BITMIME\nENHANCEDSTATUSCODES\nDSN\nSMTPUTF8\nCHUNKING\nBINARYMIME" + extensions_of_tls() +

@@ -88,7 +88,7 @@ struct ServerLimits {
   Octets max_message_size{25ULL << 20U};
   std::size_t max_recipients = 1000;  ///< RFC 5321 section 4.5.3.1.8: at least 100
   unsigned max_errors = 20;           ///< since the last accepted message; one more ends the session
-  unsigned max_junk = 100;            ///< NOOP, RSET, VRFY, HELP; each one more is an error
+  unsigned max_junk = 100;            ///< EHLO, NOOP, RSET, VRFY, HELP; each one more is an error
   /// Until a line begins, and from there to its end (RFC 5321 section 4.5.3.2.7).
   milliseconds idle_timeout = std::chrono::minutes{5};
   /// Octets a second of content, after idle_timeout of credit; between its chunks time runs on.

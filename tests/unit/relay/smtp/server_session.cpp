@@ -265,6 +265,15 @@ TEST(CommandStream, EndsBehindTwentyErrorsCase027) {
   EXPECT_TRUE(talk.is_closed());
 }
 
+TEST(CommandStream, WhoOnlyGreetsIsSentAwayCase081) {
+  Conversation talk;
+  std::string replies;
+  for (int i = 0; i < 125 && !talk.is_closed(); ++i)
+    replies += talk.send("EHLO a\r\nMAIL FROM:<a@example.com>\r\n");
+  EXPECT_THAT(replies, HasSubstr("421 4.7.0"));
+  EXPECT_EQ(talk.close_reason(), "too many errors");
+}
+
 TEST(CommandStream, TakesAThousandRecipientsAndNoMoreCase028) {
   Conversation talk;
   talk.send("EHLO a\r\nMAIL FROM:<a@b>\r\n");
