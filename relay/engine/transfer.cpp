@@ -16,6 +16,14 @@ constexpr std::chrono::minutes kSilence{1};
 
 tl::unexpected<Error> bad(std::string what) { return permanent(Errc::invalid_argument, std::move(what)); }
 
+/// Forgets chunks of a message without an envelope.
+spool::Operations removal_of(const QueueId& id, std::uint32_t chunks) {
+  spool::Operations operations{spool::remove(Family::incoming, spool::id_key(id))};
+  for (std::uint32_t chunk = 0; chunk < chunks; ++chunk)
+    operations.push_back(spool::remove(Family::content, spool::indexed_key(id, chunk)));
+  return operations;
+}
+
 }  // namespace
 
 /// What is known of a stream between its pieces.
@@ -37,9 +45,9 @@ class Imports::Piece {
       const auto line = text.substr(0, end);
       text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
       if (trimmed(line).empty()) continue;
-      const auto json = ordered_json::parse(line, nullptr, false);
-      if (!json.is_object()) return bad("a line is no JSON object: '" + printable(line, 60) + "'");
-      if (auto read = take(json); !read) return read;
+      const auto parsed = parse_line(line);
+      if (!parsed) return tl::unexpected(parsed.error());
+      if (auto read = take(*parsed); !read) return read;
     }
     mark();
     return {};

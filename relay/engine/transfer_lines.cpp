@@ -1,92 +1,28 @@
 #include "relay/engine/transfer_lines.hpp"
 
+#include <boost/crc.hpp>
+
 #include "relay/base/text.hpp"
-#include "relay/engine/transfer.hpp"
 
 namespace relay::engine {
 namespace {
 
 using nlohmann::json;
 using nlohmann::ordered_json;
-using spool::Family;
 
-constexpr std::uint32_t kChunksAPage = 24;
 constexpr std::size_t kMaxChunk = 1U << 20U;
+/// Of arrays and objects in one another. A line has six of them at most; what writes JSON calls itself for each.
+constexpr int kMaxDepth = 16;
 
 tl::unexpected<Error> bad(const std::string& from, const std::string& what) {
   return permanent(Errc::invalid_argument, "message " + printable(from, 40) + ": " + what);
 }
 
-std::string line_of(const ordered_json& line) {
-  return line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
-}
-
-/// A record's payload as JSON, and back: they hold text and numbers alone.
-json to_json(const std::string& payload) { return json::from_cbor(payload, true, false); }
+/// A record's payload of its JSON: they hold text and numbers alone.
 std::string to_payload(const ordered_json& fields) {
   std::string payload;
   json::to_cbor(json::parse(fields.dump()), payload);
   return payload;
-}
-
-/// Of the places that this one's message has on hold: those that are named, or all.
-Result<std::vector<Standing>> held_places_of(
-  const spool::Store& store, const Standing& standing, const std::optional<std::vector<std::string>>& names
-) {
-  std::vector<Standing> found;
-  const auto add = [&](Result<Standing> one) -> Result<void> {
-    if (!one && one.error().code == Errc::not_found) return {};  // it was released meanwhile
-    if (!one) return tl::unexpected(std::move(one.error()));
-    if (one->family == Family::held && one->id == standing.id) found.push_back(std::move(*one));
-    return {};
-  };
-  if (names) {
-    for (const auto& name : *names) {
-      if (auto added = add(read_standing(store, name)); !added) return tl::unexpected(added.error());
-    }
-    return found;
-  }
-  // Others of its recipients stand elsewhere only where this place has a share.
-  if (standing.place.share.empty()) {
-    if (auto added = add(standing); !added) return tl::unexpected(added.error());
-    return found;
-  }
-  const auto keys = store.places_of(Family::held, standing.id);
-  if (!keys) return tl::unexpected(keys.error());
-  for (const auto& key : *keys) {
-    if (auto added = add(read_standing(store, Family::held, key)); !added)
-      return tl::unexpected(added.error());
-  }
-  return found;
-}
-
-Result<std::string> head_of(
-  const spool::Store& store, const Standing& standing, const std::optional<std::vector<std::string>>& names
-) {
-  const auto stored = store.envelope(standing.id);
-  if (!stored) return tl::unexpected(stored.error());
-  const auto settled = store.results(standing.id);
-  if (!settled) return tl::unexpected(settled.error());
-  auto results = ordered_json::object();
-  for (const auto& [recipient, result] : *settled)
-    results[std::to_string(recipient)] = to_json(spool::to_payload(result));
-  const auto places = held_places_of(store, standing, names);
-  if (!places) return tl::unexpected(places.error());
-  std::set<std::uint32_t> held;
-  for (const auto& place : *places) {
-    const auto pending = pending_recipients(*stored, place.place.share, *settled);
-    held.insert(pending.begin(), pending.end());
-  }
-  const bool is_bulk = standing.place.queue.lane == queue::Lane::bulk;
-  ordered_json head{
-    {"queue_id", standing.id.to_text()},
-    {"state", state_of(standing)},
-    {"lane", is_bulk ? "bulk" : "normal"},
-    {"envelope", to_json(spool::to_payload(*stored))},
-    {"results", std::move(results)}
-  };
-  if (!held.empty()) head["held"] = held;
-  return line_of({{"message", std::move(head)}});
 }
 
 bool has_crlf_only(std::string_view text, bool& ends_in_cr, bool& ends_a_line) {
@@ -131,29 +67,17 @@ Result<void> read_held(const ordered_json& head, IncomingMessage& message) {
 
 }  // namespace
 
-Result<ExportPage> export_page(
-  const spool::Store& store, const std::string& place, std::uint32_t from,
-  const std::optional<std::vector<std::string>>& held
-) {
-  const auto standing = read_standing(store, place);
-  if (!standing) return tl::unexpected(standing.error());
-  const auto stored = store.envelope(standing->id);
-  if (!stored) return tl::unexpected(stored.error());
-  ExportPage page;
-  if (from == 0) {
-    auto head = head_of(store, *standing, held);
-    if (!head) return tl::unexpected(std::move(head.error()));
-    page.lines = std::move(*head);
-  }
-  const auto end = std::min(stored->chunks, from + kChunksAPage);
-  for (auto index = from; index < end; ++index) {
-    const auto octets = store.chunk(standing->id, index);
-    if (!octets) return tl::unexpected(octets.error());
-    page.lines += line_of({{"chunk", index}, {"crc32", crc32(*octets)}, {"octets", base64(*octets)}});
-  }
-  if (end < stored->chunks) page.next = end;
-  else page.lines += line_of({{"end", standing->id.to_text()}});
-  return page;
+Result<ordered_json> parse_line(std::string_view line) {
+  bool is_deep = false;
+  const auto keep = [&](int depth, ordered_json::parse_event_t /*event*/, ordered_json& /*value*/) {
+    is_deep = is_deep || depth > kMaxDepth;
+    return !is_deep;
+  };
+  auto parsed = ordered_json::parse(line, keep, false);
+  if (is_deep) return permanent(Errc::invalid_argument, "a line has too many values in one another");
+  if (!parsed.is_object())
+    return permanent(Errc::invalid_argument, "a line is no JSON object: '" + printable(line, 60) + "'");
+  return parsed;
 }
 
 Result<IncomingMessage> parse_head(const ordered_json& head) {
@@ -183,14 +107,15 @@ Result<std::string> IncomingMessage::take_chunk(const ordered_json& line) {
   const auto& index = line.at("chunk");
   const auto text = line.find("octets");
   const auto sum = line.find("crc32");
+  const auto name = printable(index.dump(), 20);
   if (!index.is_number_unsigned() || index.get<std::uint64_t>() != stored.chunks)
-    return bad(from, "content is missing before chunk " + index.dump());
+    return bad(from, "content is missing before chunk " + name);
   if (text == line.end() || !text->is_string() || sum == line.end() || !sum->is_number_unsigned())
-    return bad(from, "chunk " + index.dump() + " lacks `octets` or `crc32`");
+    return bad(from, "chunk " + name + " lacks `octets` or `crc32`");
   auto content = parse_base64(text->get_ref<const std::string&>());
   if (!content || content->empty() || content->size() > kMaxChunk ||
       crc32(*content) != sum->get<std::uint64_t>())
-    return bad(from, "chunk " + index.dump() + " is damaged");
+    return bad(from, "chunk " + name + " is damaged");
   if (!has_crlf_only(*content, ends_in_cr, ends_a_line))
     return bad(from, "its content has line ends other than CRLF");
   octets += content->size();
@@ -207,13 +132,6 @@ std::uint32_t crc32(std::string_view octets) {
   boost::crc_32_type sum;
   sum.process_bytes(octets.data(), octets.size());
   return sum.checksum();
-}
-
-spool::Operations removal_of(const QueueId& id, std::uint32_t chunks) {
-  spool::Operations operations{spool::remove(Family::incoming, spool::id_key(id))};
-  for (std::uint32_t chunk = 0; chunk < chunks; ++chunk)
-    operations.push_back(spool::remove(Family::content, spool::indexed_key(id, chunk)));
-  return operations;
 }
 
 }  // namespace relay::engine

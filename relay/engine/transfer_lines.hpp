@@ -1,12 +1,14 @@
 #pragma once
-/// One message of an import, as its lines come.
+/// One message of an import, as its lines come: pure.
 
-#include <boost/crc.hpp>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <string>
+#include <string_view>
 
-#include "relay/engine/settlement.hpp"
+#include "relay/queue/queue_name.hpp"
+#include "relay/spool/record.hpp"
 
 namespace relay::engine {
 
@@ -32,12 +34,12 @@ struct IncomingMessage {
   [[nodiscard]] Result<void> check_whole() const;
 };
 
+/// A line without its end. Errors: invalid_argument (no JSON object, or one that is nested too deep).
+[[nodiscard]] Result<nlohmann::ordered_json> parse_line(std::string_view line);
+
 /// Errors: invalid_argument.
 [[nodiscard]] Result<IncomingMessage> parse_head(const nlohmann::ordered_json& head);
 
 [[nodiscard]] std::uint32_t crc32(std::string_view octets);
-
-/// Forgets chunks of a message without an envelope.
-[[nodiscard]] spool::Operations removal_of(const QueueId& id, std::uint32_t chunks);
 
 }  // namespace relay::engine

@@ -2,7 +2,7 @@
 /// What is said to a token endpoint and what it answers (RFC 6749): pure.
 
 #include "relay/oauth/token_cache.hpp"
-#include "relay/web/client.hpp"
+#include "relay/web/message.hpp"
 
 namespace relay::oauth {
 

@@ -11,6 +11,7 @@
 
 #include "relay/base/log.hpp"
 #include "relay/oauth/token_endpoint.hpp"
+#include "relay/web/client.hpp"
 
 namespace relay::oauth {
 

@@ -18,7 +18,6 @@ using net::Awaitable;
 using net::Stream;
 using std::chrono::steady_clock;
 
-constexpr std::string_view kScheme = "https://";
 /// RFC 9110 section 15.2; nobody here has asked for any.
 constexpr int kMaxInterimAnswers = 10;
 /// RFC 9110 section 5.6.2, besides letters and digits.
@@ -31,12 +30,6 @@ bool is_token(std::string_view text) {
 }
 
 bool is_field_value(std::string_view text) { return std::all_of(text.begin(), text.end(), is_printable); }
-
-bool is_target(std::string_view text) {
-  return text.starts_with('/') && std::all_of(text.begin(), text.end(), [](char c) {
-           return is_printable(c) && c != ' ' && c != '#';
-         });
-}
 
 bool is_host(const std::string& text) { return IpAddress::parse(text).has_value() || is_host_name(text); }
 
@@ -204,29 +197,6 @@ Awaitable<Result<Response>> fetch(
   auto response = co_await exchange.run();
   if (!response) response.error().context = "https " + name + ": " + response.error().context;
   co_return response;
-}
-
-Result<Request> parse_url(std::string_view url) {
-  const auto refuse = [&](std::string_view why) {
-    // No more of it than this: it might hold a password.
-    return permanent(Errc::invalid_argument, "not a usable https:// URL: " + std::string(why));
-  };
-  if (!starts_with_ignoring_case(url, kScheme)) return refuse("it must begin with https://");
-  const auto rest = url.substr(kScheme.size());
-  const auto end = std::min(rest.find_first_of("/?#"), rest.size());
-  auto authority = std::string(rest.substr(0, end));
-  if (authority.find('@') != std::string::npos) return refuse("it names a user");
-  const bool has_port = authority.find(':', authority.rfind(']') + 1) != std::string::npos;
-  if (!has_port) authority += ":" + std::to_string(kHttpsPort);
-  const auto endpoint = Endpoint::parse(authority);
-  if (!endpoint || endpoint->port == 0 || authority.starts_with(':')) return refuse("not host or host:port");
-  Request request;
-  request.host = endpoint->host;
-  request.port = endpoint->port;
-  request.target = std::string(rest.substr(end));
-  if (!request.target.starts_with('/')) request.target.insert(0, 1, '/');
-  if (!is_target(request.target)) return refuse("a fragment, a blank or a control character in its path");
-  return request;
 }
 
 }  // namespace relay::web

@@ -222,6 +222,19 @@ TEST_F(TransferTest, RefusesWhatIsNotWhole) {
   EXPECT_EQ(store->list_places(Family::due, "", 10)->size(), 1U) << "nothing was taken";
 }
 
+// What writes JSON calls itself for each value in another: the stack ended, and the process with it.
+TEST_F(TransferTest, RefusesWhatIsNestedTooDeep) {
+  const auto nested = std::string(400'000, '[') + std::string(400'000, ']');
+  for (const auto& line :
+       {R"({"message":{"queue_id":"x","state":"due","envelope":)" + nested + "}}",
+        R"({"chunk":)" + nested + "}"}) {
+    const auto answer = take(line + "\n");
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, Errc::invalid_argument);
+    EXPECT_EQ(answer.error().context, "a line has too many values in one another");
+  }
+}
+
 TEST_F(TransferTest, ForgetsAMessageThatLeftTheQueueThere) {
   store_message();
   const auto lines = exported(only_place());
