@@ -24,6 +24,8 @@ fuzz_target(dns_answers DEPENDS relay/base SOURCES relay/net/dns_rdata.cpp relay
 fuzz_target(dsn_report DEPENDS relay/dsn)
 fuzz_target(dsn_text DEPENDS relay/mail)
 fuzz_target(header_edit DEPENDS relay/mail)
+fuzz_target(import_lines DEPENDS relay/mail LIBRARIES nlohmann_json::nlohmann_json PkgConfig::XXHASH
+  SOURCES relay/engine/transfer_lines.cpp relay/spool/cbor.cpp relay/spool/keys.cpp relay/spool/record.cpp)
 fuzz_target(milter DEPENDS relay/milter)
 fuzz_target(passwd_client DEPENDS relay/sasl SOURCES relay/route/passwd_client.cpp)
 fuzz_target(pod_page DEPENDS relay/base LIBRARIES nlohmann_json::nlohmann_json
@@ -40,3 +42,8 @@ fuzz_target(settings DEPENDS relay/smtp relay/policy LIBRARIES nlohmann_json::nl
 fuzz_target(spool_record DEPENDS relay/mail LIBRARIES nlohmann_json::nlohmann_json PkgConfig::XXHASH
   SOURCES relay/spool/cbor.cpp relay/spool/keys.cpp relay/spool/record.cpp relay/spool/waiting_record.cpp)
 fuzz_target(sts_policy DEPENDS relay/sts relay/mail SOURCES relay/tlsrpt/record.cpp)
+fuzz_target(token_answer DEPENDS relay/base LIBRARIES nlohmann_json::nlohmann_json
+  SOURCES relay/oauth/token_endpoint.cpp relay/web/message.cpp)
+fuzz_target(users_file DEPENDS relay/sasl)
+fuzz_target(watch_events DEPENDS relay/base LIBRARIES nlohmann_json::nlohmann_json
+  SOURCES operator/kube/failure.cpp operator/kube/object.cpp operator/kube/watch_decoder.cpp)
