@@ -164,16 +164,6 @@ def test_trust_anchors_replace_pods_when_they_change(mail):
     wait_until(lambda: "/etc/smtp-relay/refs/configmap-anchors/lab.ds" in mail.settings(), 5, "another file")
 
 
-def test_no_secret_reaches_log_status_or_children(mail):
-    mail.secret("credentials", **{"passwd.client": f"smtp.test:user:{PASSWORD}"})
-    operator = mail.operator("operator-a", "--debug")
-    mail.apply(**SECRET)
-    mail.wait_for_children()
-    everything = operator.log.read_text() + str(mail.relay()) + str([mail.child(kind) for kind in CHILDREN])
-    everything += operator.http(operator.metrics_port, "/metrics")[1]
-    assert PASSWORD not in everything
-
-
 def test_secrets_that_nobody_names_are_never_read(mail):
     for number in range(20):
         mail.secret(f"other-{number}", blob="x" * 200_000)
