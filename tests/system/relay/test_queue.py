@@ -171,6 +171,10 @@ def test_the_interface_wants_its_token_and_says_what_is_wrong(relay):
     assert ask(relay, "GET", "/v1/queue?id=nonsense")[0] == 400
     assert ask(relay, "GET", "/v1/export?place=w:AAAA")[0] == 404
     assert ask(relay, "POST", "/v1/import?stream=x", body="garbage\n")[0] == 400
+    # It ended the relay once.
+    nested = "[" * 400_000 + "]" * 400_000
+    status, answer = ask(relay, "POST", "/v1/import?stream=y", body='{"message":{"queue_id":"x","state":"due","envelope":%s}}\n' % nested)
+    assert (status, answer["error"]) == (400, "a line has too many values in one another")
     status, answer = ask(relay, "GET", "/v1/nothing")
     assert status == 404 and "GET /v1/trace" in answer["error"]
     # An empty page of a long queue still has its cursor.
