@@ -28,7 +28,7 @@ Result<Request> parse_url(std::string_view url) {
   auto authority = std::string(rest.substr(0, end));
   if (authority.find('@') != std::string::npos) return refuse("it names a user");
   const bool has_port = authority.find(':', authority.rfind(']') + 1) != std::string::npos;
-  if (!has_port) authority += ":" + std::to_string(kHttpsPort);
+  if (!has_port) (authority += ':') += std::to_string(kHttpsPort);
   const auto endpoint = Endpoint::parse(authority);
   if (!endpoint || endpoint->port == 0 || authority.starts_with(':')) return refuse("not host or host:port");
   Request request;
