@@ -194,7 +194,7 @@ def test_slow_senders_hold_nobody_up_Case080_Case081(relay):
 def test_a_command_that_trickles_is_ended_and_who_sends_whole_ones_stays_Case081(tmp_path):
     with RawSink(tmp_path / "sink") as sink, relay_to(sink, tmp_path, session_idle_timeout="4s") as relay:
         with Client(relay.smtp_port) as slow, Client(relay.smtp_port) as other, Held() as held:
-            skipped = held.open(relay.smtp_port, SLOW)
+            skipped = held.open(relay.smtp_port, SLOW[0])
             assert answer(skipped).startswith("220 ")
             skipped.sendall(b"x" * 3000)
             assert answer(skipped).startswith("500 5.5.2")

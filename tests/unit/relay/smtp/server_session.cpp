@@ -40,11 +40,12 @@ TEST(QuickTest, WorksAllAtOnceWithEitherLineEnd) {
     EXPECT_EQ(codes(talk.said() + talk.send(text)), "220 250 250 250 354 250 221");
     EXPECT_EQ(talk.close_reason(), "quit");
     ASSERT_EQ(talk.messages().size(), 1U);
-    const auto& [envelope, content] = talk.messages().front();
+    const auto& [envelope, content, named] = talk.messages().front();
     EXPECT_EQ(envelope.reverse_path.to_text(), "marc@buildinglink.com");
     EXPECT_EQ(envelope.recipients.front().to_text(), "codemarc@gmail.com");
     EXPECT_EQ(content, "Subject: A Test\r\n\r\nThis is just a test\r\n");
     EXPECT_EQ(envelope.size, content.size());
+    EXPECT_FALSE(named);
     EXPECT_FALSE(envelope.origin.extended);
   }
 }

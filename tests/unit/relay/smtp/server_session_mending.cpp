@@ -55,7 +55,7 @@ TEST(ServerSessionMending, AddsWhatAMessageLacks) {
     talk.send("DATA\r\n");
     talk.send_in_pieces("Subject: s\r\nTo: root\r\n\r\n..x\r\n.\r\n", piece);
     ASSERT_EQ(talk.messages().size(), 1U);
-    const auto& [envelope, content] = talk.messages()[0];
+    const auto& [envelope, content, named] = talk.messages()[0];
     EXPECT_EQ(
       content,
       "Subject: s\r\nTo: root@corp.test\r\nDate: Thu, 1 Jan 1970 00:00:00 +0000\r\nFrom: app@corp.test\r\n"
