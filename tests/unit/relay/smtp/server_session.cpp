@@ -296,7 +296,8 @@ TEST(CommandStream, TakesARecipientOnce) {
 TEST(CommandStream, CountsIdleCommandsAsErrorsBehindAHundredCase029) {
   Conversation talk;
   talk.send("EHLO a\r\n");
-  for (int i = 0; i < 120; ++i) ASSERT_EQ(codes(talk.send("NOOP\r\n")), "250") << i;
+  for (int i = 0; i < 119; ++i)
+    ASSERT_EQ(codes(talk.send("NOOP\r\n")), "250") << i << ": the greeting is one";
   EXPECT_EQ(codes(talk.send("NOOP\r\n")), "250 421");
   Conversation busy;  // a message in between begins the count anew
   for (int i = 0; i < 5; ++i) {
