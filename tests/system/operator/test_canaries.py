@@ -9,12 +9,12 @@ import pytest
 import yaml
 from test_references import USER, certificate, pair, signing_key
 from waiting import wait_until
-from world import CORE, CRD, DAEMON_SETS, EVENTS, LEASES, NAMESPACE, RELAYS
+from world import CORE, CRD, DAEMON_SETS, EVENTS, LEASES, NETWORK_POLICIES, RELAYS
 
 WORD = "canary-of-"
 # All that a reader of the namespace sees but Secrets.
 PLACES = (RELAYS, DAEMON_SETS, EVENTS, LEASES, f"{CORE}/configmaps", f"{CORE}/serviceaccounts", f"{CORE}/services", f"{CORE}/pods",
-          f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies")
+          NETWORK_POLICIES)
 
 BY_FILE = {"passwdClientSecretRef": {"name": "credentials"}}
 BY_FIELD = {

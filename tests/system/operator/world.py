@@ -16,6 +16,7 @@ CHART = ROOT / "charts/smtp-relay-operator"
 RELAYS = f"/apis/smtp.buildinglink.com/v1alpha1/namespaces/{NAMESPACE}/smtprelays"
 CORE = f"/api/v1/namespaces/{NAMESPACE}"
 DAEMON_SETS = f"/apis/apps/v1/namespaces/{NAMESPACE}/daemonsets"
+NETWORK_POLICIES = f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies"
 EVENTS = f"/apis/events.k8s.io/v1/namespaces/{NAMESPACE}/events"
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 # Where the children of a relay named `edge` are.
@@ -82,7 +83,7 @@ class Mail:
     def clear(self):
         """Removes what tests leave. There is no garbage collector here: children too."""
         for path in (RELAYS, DAEMON_SETS, f"{CORE}/configmaps", f"{CORE}/serviceaccounts", f"{CORE}/services", f"{CORE}/secrets",
-                     f"{CORE}/pods", EVENTS, LEASES):
+                     f"{CORE}/pods", NETWORK_POLICIES, EVENTS, LEASES):
             for item in self.api.get(path)["items"]:
                 try:
                     if item["metadata"].get("finalizers"):
