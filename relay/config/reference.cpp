@@ -390,7 +390,8 @@ const std::array kTable{
   Setting{
     "session_idle_timeout", Shape::text, "1s to 1h", "5m", Reload::live,
     "How long an inbound session may be silent (RFC 5321 4.5.3.2.7), and how long one line of it may take, "
-    "from its first octet to its end.",
+    "from its first octet to its end. Waited for twelve times as long in all without an accepted message, "
+    "a client is told to come again (421).",
     ROW_ACCESS(session_idle_timeout, (lasting<&S::session_idle_timeout, kSecond, kHour>))
   },
   Setting{

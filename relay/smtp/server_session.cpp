@@ -104,6 +104,7 @@ void ServerSession::apply(const server_event::Received& received) {
   if (state_ == State::pregreet) return close(out_of_step(), server_step::kSpokeFirst);
   const bool is_in_line = reads_lines() && (!pending().empty() || skipped_ > 0);
   if (is_in_line) line_time_ -= received.waited;
+  if (reads_lines()) fruitless_ += received.waited;
   input_.append(received.octets);
   if (!incoming_) return;
   const auto earned = milliseconds{received.octets.size() * 1000 / std::max(limits_.min_data_rate, 1U)};
@@ -153,6 +154,7 @@ void ServerSession::apply(const server_event::Committed& committed) {
   if (!committed.result) return refuse(reply_for(committed.result.error()));
   errors_ = 0;
   junk_ = 0;
+  fruitless_ = milliseconds{0};
   if (committed.instead) return say(*committed.instead);
   say(reply(250, {2, 0, 0}, "OK queued as " + committed.result->to_text()));
 }
@@ -198,11 +200,11 @@ ServerStep ServerSession::next() {
         if (auto step = read_command()) return std::move(*step);
         if (!reads_lines()) break;
         if (input_.empty() && input_.capacity() > kKeptInput) std::string().swap(input_);
-        if (line_time_ <= milliseconds{0}) {
+        if (command_time() <= milliseconds{0}) {
           time_out();
           break;
         }
-        return flush_or(server_step::Read{incoming_ ? std::min(credit(), line_time_) : line_time_});
+        return flush_or(server_step::Read{incoming_ ? std::min(credit(), command_time()) : command_time()});
       case State::data:
         if (auto step = read_content()) return std::move(*step);
         if (state_ == State::data) return flush_or(server_step::Read{credit()});
@@ -217,6 +219,11 @@ ServerStep ServerSession::next() {
         return flush_or(server_step::StartTls{std::min(limits_.idle_timeout, kHandshakeTimeout)});
     }
   }
+}
+
+/// Left until the line that is being read, or the session, has taken too long.
+milliseconds ServerSession::command_time() const {
+  return std::min(line_time_, kFruitlessTimes * limits_.idle_timeout - fruitless_);
 }
 
 ServerStep ServerSession::flush_or(ServerStep step) {

@@ -106,6 +106,8 @@ struct ServerLimits {
   unsigned max_failed_logins = 3;  ///< the last of them ends the connection with 421
 };
 
+/// So many idle_timeout are waited for commands in all until a message is accepted: whole ones now and then hold no session.
+inline constexpr int kFruitlessTimes = 12;
 inline constexpr std::size_t kMaxCommandLine = 2048;  ///< octets; RFC 5321 section 4.5.3.1.4 asks for 512
 inline constexpr std::size_t kMaxSkippedLine = 2U << 20U;  ///< of a line too long: then the connection closes
 inline constexpr std::uint64_t kMaxContentLine = 1U << 20U;  ///< octets of one line of content
@@ -223,6 +225,7 @@ class ServerSession {
   void time_out();
   ServerStep next();
   [[nodiscard]] ServerStep flush_or(ServerStep step);
+  [[nodiscard]] milliseconds command_time() const;
   [[nodiscard]] std::string_view pending() const { return std::string_view(input_).substr(position_); }
   void consume(std::size_t count);
 
@@ -307,8 +310,9 @@ class ServerSession {
   std::optional<Transaction> transaction_;
   std::optional<Incoming> incoming_;
   std::optional<RcptArguments> asked_recipient_;
-  std::size_t skipped_ = 0;  // octets of a too long line, 0 when none is being skipped
-  milliseconds line_time_;   // left for the line that has begun; all of it when none has
+  std::size_t skipped_ = 0;    // octets of a too long line, 0 when none is being skipped
+  milliseconds line_time_;     // left for the line that has begun; all of it when none has
+  milliseconds fruitless_{0};  // waited for commands since the last accepted message
   unsigned errors_ = 0;
   unsigned junk_ = 0;
   unsigned refusals_ = 0;

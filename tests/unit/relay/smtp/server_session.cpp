@@ -903,6 +903,17 @@ TEST(Ends, ALineHasTheTimeOfSilenceFromItsFirstOctetOnCase081) {
   EXPECT_TRUE(talk.is_closed());
 }
 
+TEST(Ends, ASessionWithoutAMessageIsNotForEverCase081) {
+  Conversation talk;
+  talk.begin_message();
+  for (int i = 0; i < 14; ++i) EXPECT_EQ(codes(talk.send("RSET\r\n", 250s)), "250");
+  EXPECT_EQ(talk.timeout(), 100s) << "of an hour";
+  talk.begin_message().send("DATA\r\nx\r\n.\r\n", 50s);
+  EXPECT_EQ(talk.timeout(), 5min) << "a message begins it anew";
+  for (int i = 0; i < 14; ++i) talk.send("RSET\r\n", 250s);
+  EXPECT_THAT(talk.event(server_event::TimedOut{}), StartsWith("421 4.4.2"));
+}
+
 TEST(Ends, ALineThatIsTooLongHasNoMoreTimeThanOthersCase081) {
   Conversation talk;
   EXPECT_EQ(codes(talk.send(std::string(kMaxCommandLine, 'x'))), "220 500");
