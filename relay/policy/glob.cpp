@@ -37,11 +37,12 @@ bool ends_alike(std::string_view pattern, std::string_view text) {
   return true;
 }
 
-/// @param text  of the address
-bool matches(std::string_view pattern, const mail::Address& address, std::string_view text) {
+/// @param text  of the address, or empty: then it is made when a pattern asks for it, since most are of a domain
+bool matches(std::string_view pattern, const mail::Address& address, std::string& text) {
   if (pattern == kNullPath) return address.is_null();
-  const bool is_whole = pattern.find('@') != std::string_view::npos;
-  return matches_glob(pattern, is_whole ? text : std::string_view(address.domain()));
+  if (pattern.find('@') == std::string_view::npos) return matches_glob(pattern, address.domain());
+  if (text.empty()) text = text_of(address);
+  return matches_glob(pattern, text);
 }
 
 }  // namespace
@@ -69,7 +70,8 @@ bool matches_glob(std::string_view pattern, std::string_view text) {
 }
 
 bool matches_address(std::string_view pattern, const mail::Address& address) {
-  return matches(pattern, address, text_of(address));
+  std::string text;
+  return matches(pattern, address, text);
 }
 
 std::string plain_text(const mail::Address& address) {
@@ -83,7 +85,7 @@ bool matches_any_glob(const std::vector<std::string>& patterns, std::string_view
 }
 
 bool matches_any_address(const std::vector<std::string>& patterns, const mail::Address& address) {
-  const auto text = text_of(address);
+  std::string text;
   return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
     return matches(pattern, address, text);
   });

@@ -89,19 +89,23 @@ def test_a_disk_without_inodes_refuses_and_goes_on_once_there_are_some_Case096(t
         judged(drained(relay, sink, [load], unrecorded=UNRECORDED))
 
 
-def test_a_process_whose_spool_is_shut_by_a_full_disk_ends_once_there_is_space_Case095_Case096(tmp_path, sink):
-    """A file that it can't make is final for RocksDB: here that of the log, once the one before has its size."""
+def is_shut_and_goes_on(tmp_path, sink, fault, thread):
     relay = torn_relay(sink, tmp_path).start()
     with Load(relay.smtp_port, seed=1, octets=OCTETS_OF_LARGE, pause=0) as load:
         goes_on(load)
-        with injected(relay.process, "openat:error=ENOSPC", thread=thread_of(relay.process, "committer")):
+        with injected(relay.process, fault, thread=thread_of(relay.process, thread)):
             is_refused(load, "452 4.3.1", seconds=120)
             assert relay.process.wait(60) == RESTART
         assert relay.records("restarts"), "it says why"
         with relay:
             goes_on(load)
             load.stop()
-            judged(drained(relay, sink, [load], unrecorded=UNRECORDED))
+            judged(drained(relay, sink, [load], syncs_failed=fault.startswith("fdatasync"), unrecorded=UNRECORDED))
+
+
+def test_a_process_whose_spool_is_shut_by_a_full_disk_ends_once_there_is_space_Case095_Case096(tmp_path, sink):
+    """A file that it can't make is final for RocksDB: here that of the log, once the one before has its size."""
+    is_shut_and_goes_on(tmp_path, sink, "openat:error=ENOSPC", "committer")
 
 
 @pytest.mark.parametrize("fault, thread", [
@@ -115,17 +119,7 @@ def test_a_process_whose_spool_is_shut_by_a_full_disk_ends_once_there_is_space_C
 ], ids=lambda value: value.replace(":", " "))
 def test_a_process_whose_spool_is_shut_by_a_shortage_ends_and_the_next_one_goes_on_Case097_Case110(tmp_path, sink, fault, thread):
     """No descriptor, or no more of a quota: what RocksDB takes for final is so for one process (decision 0107)."""
-    relay = torn_relay(sink, tmp_path).start()
-    with Load(relay.smtp_port, seed=1, octets=OCTETS_OF_LARGE, pause=0) as load:
-        goes_on(load)
-        with injected(relay.process, fault, thread=thread_of(relay.process, thread)):
-            is_refused(load, "452 4.3.1", seconds=120)
-            assert relay.process.wait(60) == RESTART
-        assert relay.records("restarts"), "it says why"
-        with relay:
-            goes_on(load)
-            load.stop()
-            judged(drained(relay, sink, [load], syncs_failed=fault.startswith("fdatasync"), unrecorded=UNRECORDED))
+    is_shut_and_goes_on(tmp_path, sink, fault, thread)
 
 
 def test_a_spool_that_finds_no_descriptor_under_load_goes_on_behind_a_restart_Case110(tmp_path, sink):
