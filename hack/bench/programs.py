@@ -53,6 +53,9 @@ class Contestant:
         if share is not None and share < LEAST_RESUMED and not self.fresh_sessions:
             raise RuntimeError(f"{self.name} resumed {share:.0%} of its TLS sessions, less than {LEAST_RESUMED:.0%}")
 
+    def prepare(self):
+        """Builds what is only built for this."""
+
     def version(self):
         raise NotImplementedError
 
@@ -212,6 +215,26 @@ class Exim(Contestant):
         prepare = ("chown -R Debian-exim:Debian-exim /var/spool/exim4 /var/log/exim4 && "
                    "chown -R root:Debian-exim /etc/exim4 && exec exim4 -bdf -q1m")
         return [*UNPACKED_RUN, "--state", str(state), "sh", "-c", prepare], {}
+
+
+class Bare(Contestant):
+    """hack/bench/bare: what a relay would cost that does nothing but keep mail and pass it on."""
+
+    name = "bare"
+    durability = "as smtp-relay: by the same spool"
+    program = ROOT / "build/release/bare_relay"
+
+    def takes_part(self, workload):
+        return not workload.only_ours and not workload.starttls
+
+    def prepare(self):
+        subprocess.run([ROOT / "hack/build", "release", self.program.name], check=True, stdout=subprocess.DEVNULL)
+
+    def version(self):
+        return "hack/bench/bare, no relay for mail but a floor: no policy, queue, retries, reports, log, limits"
+
+    def command(self, folder, port, sink_port, workload):
+        return [str(self.program), str(port), str(sink_port), str(folder / "spool")], {}
 
 
 class Given(Contestant):
