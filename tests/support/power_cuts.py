@@ -9,7 +9,6 @@ from disk import Disk
 from kill_rounds import LATEST, SHARE_OF_STARTS, torn_relay
 from mail_history import REFUSALS, Load, drained
 from raw_sink import RawSink
-from relay import PATIENCE
 from waiting import wait_until
 
 MEGABYTES = 512
@@ -22,7 +21,7 @@ def cut_power(relay, disk):
     # (jbd2_complete_transaction finds its transaction gone), which no power cut does. Stopped, the relay acts on no such answer.
     relay.signal(signal.SIGSTOP)
     assert relay.process.poll() is None, f"the relay has ended: {relay.log_file.read_text()[-3000:]}"
-    wait_until(lambda: is_stopped(relay.process), 20 * PATIENCE, "the relay is stopped", every=0.001)
+    wait_until(lambda: is_stopped(relay.process), 20, "the relay is stopped", every=0.001)
     take_power(relay, disk)
 
 

@@ -7,7 +7,6 @@ the configuration is what people are told to use.
 import http.client
 import json
 import math
-import os
 import subprocess
 import urllib.parse
 
@@ -15,9 +14,6 @@ import monitoring
 import yaml
 from ports import free_port
 from waiting import wait_until
-
-# Some Prometheus stays behind while a machine is busy.
-PATIENCE = float(os.environ.get("PATIENCE", "1"))
 
 
 def pod(manifest):
@@ -53,7 +49,7 @@ class Prometheus:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
         try:
-            wait_until(self._is_up, 30 * PATIENCE, "Prometheus is ready")
+            wait_until(self._is_up, 30, "Prometheus is ready")
         except BaseException:
             self.__exit__()
             raise
@@ -122,4 +118,4 @@ class Prometheus:
             late[:] = [each for each in late if not self.has_data(getattr(each, "expression", each))]
             assert not late, "no data: " + "; ".join(map(str, late))
             return True
-        wait_until(all_are_there, seconds * PATIENCE, "every query returns data", every=1)
+        wait_until(all_are_there, seconds, "every query returns data", every=1)

@@ -10,20 +10,18 @@ import socket
 import subprocess
 
 from ports import free_ports
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # A build with a sanitizer puts its programs elsewhere.
 BIN = pathlib.Path(os.environ.get("BIN", ROOT / "build/bin"))
-# A sanitized program is slower; deadlines say what a plain one needs.
-PATIENCE = float(os.environ.get("PATIENCE", "1"))
 
 QUICK_TEST = (b"HELO 1\nMAIL FROM: marc@buildinglink.com\nRCPT TO: codemarc@gmail.com\nDATA\n"
               b"Subject: A Test\nThis is just a test\n.\nQUIT\n")
 
 
 def patiently(predicate, seconds, what):
-    return wait_until(predicate, seconds * PATIENCE, what, every=0.05)
+    return wait_until(predicate, seconds, what, every=0.05)
 
 
 def relay_to(sink, folder, **settings):

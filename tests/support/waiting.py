@@ -1,15 +1,21 @@
 """Waiting for something that takes a while, with a failure that says what was seen last."""
 
+import os
 import subprocess
 import time
 
+# Deadlines say what a plain program needs on a machine with little else to do; one with a sanitizer is so many times slower.
+PATIENCE = float(os.environ.get("PATIENCE", "1"))
+
 
 def wait_until(predicate, seconds, what, every=0.2):
-    """Returns the predicate's first true value. An exception of the predicate counts as "not yet".
+    """Returns the predicate's first true value, of at most PATIENCE times so many seconds. An exception of the predicate counts as
+    "not yet".
 
     Fails with `what`, the time waited and the last value or exception.
     """
-    end = time.monotonic() + seconds
+    limit = seconds * PATIENCE
+    end = time.monotonic() + limit
     while True:
         try:
             seen = predicate()
@@ -18,7 +24,7 @@ def wait_until(predicate, seconds, what, every=0.2):
         except (AssertionError, LookupError, OSError, ValueError, subprocess.SubprocessError) as error:
             seen = described(error)
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}; seen last: {seen!r}")
+            raise AssertionError(f"not within {limit:g} s: {what}; seen last: {seen!r}")
         time.sleep(every)
 
 

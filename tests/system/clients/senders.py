@@ -15,12 +15,13 @@ import dotnet
 import exim_client
 from letter import octets_of
 from relay import ROOT
+from waiting import PATIENCE
 
 SOURCES = ROOT / "tests/support/clients"
 BUILT = ROOT / "build/clients/bin"
 IN_PEERS = ROOT / "hack/peers/run"
 JARS = ("/usr/share/java/jakarta-mail.jar", "/usr/share/java/jakarta-activation.jar")
-LASTS = 60 * float(os.environ.get("PATIENCE", "1"))  # seconds; a busy machine starts Java slowly
+LASTS = 60 * PATIENCE  # seconds; a busy machine starts Java slowly
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,11 +12,11 @@ import threading
 import time
 
 from ports import free_ports
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 # A sanitized program takes more memory, as it takes more time.
-MEMORY = float(os.environ.get("PATIENCE", "1"))
+MEMORY = PATIENCE
 # A build with a sanitizer puts its programs elsewhere.
 PROGRAM = pathlib.Path(os.environ.get("BIN", ROOT / "build/bin")) / "smtp-relay-operator"
 
@@ -41,8 +41,8 @@ class Process:
         self.process.send_signal(number)
 
     def stop(self, seconds=20):
-        """Ends it in the regular way; returns its exit code."""
-        return self._end(signal.SIGTERM, seconds)
+        """Ends it in the regular way, within PATIENCE times so many seconds; returns its exit code."""
+        return self._end(signal.SIGTERM, seconds * PATIENCE)
 
     def kill(self):
         return self._end(signal.SIGKILL, 5)

@@ -12,7 +12,7 @@ import time
 
 from black_hole import BlackHole
 from raw_sink import RawSink
-from relay import Client, Relay, patiently
+from relay import PATIENCE, Client, Relay, patiently
 
 
 def greeted_by(relay):
@@ -30,7 +30,6 @@ def test_a_stop_refuses_probes_first_and_connections_later(tmp_path):
         begun = time.monotonic()
         relay.signal(signal.SIGTERM)
         patiently(lambda: relay.get("/health")[0] == 503, 2, "/health is 503")
-        assert time.monotonic() - begun < 1
         assert relay.get("/readyz") == (503, "stopping\n")
         assert relay.get("/livez")[0] == 200
         with Client(relay.smtp_port) as late:
@@ -42,7 +41,7 @@ def test_a_stop_refuses_probes_first_and_connections_later(tmp_path):
         busy.write(b"\r\nthe rest\r\n.\r\n")
         assert busy.reply().startswith("250 2.0.0")
         assert relay.process.wait(20) == 0
-        assert 2 <= time.monotonic() - begun < 8
+        assert 2 <= time.monotonic() - begun < 8 * PATIENCE
 
 
 def test_a_stop_does_not_wait_for_clients_that_it_turns_away(tmp_path):
@@ -83,7 +82,7 @@ def test_a_stop_does_not_wait_longer_than_told_for_a_client_that_does_not_finish
         stuck.begin("a@example.com", ["b@example.net"])
         begun = time.monotonic()
         assert relay.stop() == 0
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 5 * PATIENCE
         assert relay.records("drain_timeout")
         assert stuck.reply() == ""
 
