@@ -12,6 +12,9 @@ namespace {
 constexpr std::string_view kSessionContext = "smtp-relay";
 /// P-384 for clients that have no other.
 constexpr auto kGroups = "X25519:P-256:P-384";
+/// Of TLS 1.3. A handshake hashes some two hundred blocks with its suite's hash, and CPUs have instructions for SHA-256 alone:
+/// the first costs a tenth less CPU time a message than OpenSSL's own first (docs/benchmarks).
+constexpr auto kCipherSuites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
 }  // namespace
 
@@ -27,6 +30,7 @@ TlsServer::TlsServer() : context_(asio::ssl::context::tls_server) {
     context, reinterpret_cast<const unsigned char*>(kSessionContext.data()), kSessionContext.size()
   );
   SSL_CTX_set1_groups_list(context, kGroups);
+  SSL_CTX_set_ciphersuites(context, kCipherSuites);
 }
 
 Result<std::shared_ptr<TlsServer>> TlsServer::make(const TlsServerSettings& settings, TlsServer* before) {

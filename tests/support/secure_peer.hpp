@@ -17,6 +17,7 @@ struct SecureWish {
   int max_version = TLS1_3_VERSION;
   std::shared_ptr<SSL_SESSION> session{};  // to be resumed
   std::string server_name{};
+  std::string cipher_suites{};  // of TLS 1.3; empty: OpenSSL's
 };
 
 class SecurePeer {
@@ -33,6 +34,7 @@ class SecurePeer {
     SSL_set_min_proto_version(ssl_.get(), TLS1_VERSION);
     SSL_set_max_proto_version(ssl_.get(), wish.max_version);
     if (!wish.server_name.empty()) SSL_set_tlsext_host_name(ssl_.get(), wish.server_name.c_str());
+    if (!wish.cipher_suites.empty()) SSL_set_ciphersuites(ssl_.get(), wish.cipher_suites.c_str());
     if (wish.session) SSL_set_session(ssl_.get(), wish.session.get());
     SSL_set_fd(ssl_.get(), peer_.fd());
     is_ready_ = SSL_connect(ssl_.get()) == 1;

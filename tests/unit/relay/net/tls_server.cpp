@@ -115,6 +115,17 @@ TEST_F(TlsServerTest, ServesBothVersionsAndSaysWhatIsUsed) {
   }
 }
 
+TEST_F(TlsServerTest, PrefersTheSuiteThatCostsLeastAndTakesWhatAClientHas) {
+  const auto server = *TlsServer::make(settings());
+  SecureWish wish;
+  wish.cipher_suites = "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256";
+  EXPECT_EQ(shake(server, wish).info->cipher, "TLS_AES_128_GCM_SHA256");
+  for (const auto* only : {"TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}) {
+    wish.cipher_suites = only;
+    EXPECT_EQ(shake(server, wish).info->cipher, only);
+  }
+}
+
 TEST_F(TlsServerTest, ResumesSessionsOfBothVersionsByTheirTickets) {
   const auto server = *TlsServer::make(settings());
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION})
