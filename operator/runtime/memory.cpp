@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <link.h>
 #include <malloc.h>
+#include <mutex>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -26,6 +27,9 @@ int drop_unwritable(dl_phdr_info* object, std::size_t, void*) {
 }  // namespace
 
 void give_back_memory() {
+  // One at a time: where a sanitizer has a heap of its own, the first call sets up glibc's, which is not safe from two threads.
+  static std::mutex mutex;
+  const std::scoped_lock lock(mutex);
   malloc_trim(0);
   dl_iterate_phdr(drop_unwritable, nullptr);
 }

@@ -1,9 +1,11 @@
 #include "operator/runtime/memory.hpp"
 
+#include <barrier>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace op::runtime {
@@ -19,6 +21,19 @@ long status(const std::string& field) {
     file.ignore(4096, '\n');
   }
   return 0;
+}
+
+/// Seen with AddressSanitizer: two informers had their first lists at one moment, and the operator ended with SIGSEGV.
+TEST(Memory, IsGivenBackByManyThreadsAtOnce) {
+  constexpr int kThreads = 16;
+  std::barrier together(kThreads);
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      together.arrive_and_wait();
+      give_back_memory();
+    });
+  }
 }
 
 TEST(Memory, GivesBackPagesOfTheProgramThatWereNeededOnce) {
