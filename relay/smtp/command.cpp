@@ -29,6 +29,19 @@ bool looks_like_header_field(std::string_view word) {
          std::all_of(word.begin(), word.end() - 1, [](char c) { return c > ' ' && c <= '~' && c != ':'; });
 }
 
+struct ArgumentRule {
+  Verb verb;
+  bool takes_one;
+  std::string_view otherwise;
+};
+constexpr std::array kArgumentRules{
+  ArgumentRule{Verb::helo, true, "Say who you are"},
+  ArgumentRule{Verb::ehlo, true, "Say who you are"},
+  ArgumentRule{Verb::rset, false, "RSET takes no argument"},
+  ArgumentRule{Verb::quit, false, "QUIT takes no argument"},
+  ArgumentRule{Verb::vrfy, true, "VRFY takes an address"},
+};
+
 Reply not_ascii() { return reply(553, {5, 6, 7}, "Address needs the parameter SMTPUTF8 of MAIL"); }
 
 Reply syntax_error(std::string_view text) { return reply(501, {5, 5, 4}, text); }
@@ -203,6 +216,40 @@ CommandView parse_command(std::string_view line) {
   }
   const bool may_carry_content = looks_like_header_field(word) || starts_with_ignoring_case(word, "BDAT");
   return {may_carry_content ? Verb::forbidden : Verb::unknown, argument};
+}
+
+std::optional<Reply> refuse_argument(const CommandView& command) {
+  for (const auto& [verb, takes_one, otherwise] : kArgumentRules) {
+    if (verb == command.verb && takes_one == command.argument.empty()) return syntax_error(otherwise);
+  }
+  return std::nullopt;
+}
+
+bool may_be_in_the_clear(Verb verb) {
+  switch (verb) {
+    case Verb::helo:
+    case Verb::ehlo:
+    case Verb::rset:
+    case Verb::noop:
+    case Verb::help:
+    case Verb::quit:
+    case Verb::starttls:
+    case Verb::bdat:
+    case Verb::xclient:
+    case Verb::xforward:
+    case Verb::proxy:
+    case Verb::forbidden:
+    case Verb::unknown: return true;
+    case Verb::mail:
+    case Verb::rcpt:
+    case Verb::data:
+    case Verb::vrfy:
+    case Verb::expn:
+    case Verb::etrn:
+    case Verb::turn:
+    case Verb::auth: break;
+  }
+  return false;
 }
 
 tl::expected<MailArguments, Reply> parse_mail(

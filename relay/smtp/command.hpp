@@ -33,6 +33,14 @@ struct CommandView {
 /// @param line  without its line end
 [[nodiscard]] CommandView parse_command(std::string_view line);
 
+/// The reply to a command that has an argument and takes none, or the reverse: 501 5.5.4. Of HELO, EHLO, RSET, VRFY and QUIT;
+/// nothing of the others, which say more than that.
+[[nodiscard]] std::optional<Reply> refuse_argument(const CommandView& command);
+
+/// What a client may say before TLS where that is needed: all that RFC 3207 section 4 lets pass, what helps and does
+/// nothing, and what is answered by more than a refusal.
+[[nodiscard]] bool may_be_in_the_clear(Verb verb);
+
 /// How much of other people's habits an address may have: clients in the allowed networks are served with
 /// bare addresses and blanks after the colon, all others get RFC 5321's grammar.
 enum class Grammar : std::uint8_t { strict, lenient };

@@ -28,12 +28,12 @@ std::optional<ServerStep> ServerSession::auth(std::string_view argument) {
   return server_step::BeginAuth{auth_arguments_.mechanism};
 }
 
-std::optional<ServerStep> ServerSession::continue_auth(std::string_view line, LineEnding ending) {
-  if (ending == LineEnding::lf_or_crlf && !may_end_in_lf()) {
+std::optional<ServerStep> ServerSession::continue_auth(const Line& line) {
+  if (line.ending == LineEnding::lf_or_crlf && !may_end_in_lf()) {
     cancel_auth(reply(500, {5, 5, 2}, "A line ends in CR LF"));
     return std::nullopt;
   }
-  return take(auth_->receive(line));
+  return take(auth_->receive(line.text));
 }
 
 void ServerSession::apply(const server_event::AuthBegun& begun) {

@@ -51,5 +51,22 @@ TEST(CommandArguments, SayWhatIsWrongWithAnAddressBeforeItsParameters) {
   );
 }
 
+TEST(CommandArguments, StandWhereTheyBelongAloneCase035) {
+  const auto refusal = [](std::string_view line) { return refuse_argument(parse_command(line)); };
+  for (const auto* line : {"RSET x", "QUIT x", "VRFY", "HELO", "EHLO"}) {
+    ASSERT_TRUE(refusal(line)) << line;
+    EXPECT_EQ(refusal(line)->code, 501) << line;
+  }
+  for (const auto* line : {"RSET", "QUIT ", "VRFY a", "EHLO a", "NOOP", "NOOP x", "HELP x", "DATA x"})
+    EXPECT_FALSE(refusal(line)) << line;
+}
+
+TEST(Commands, OfMailWaitForTls) {
+  for (const auto verb : {Verb::mail, Verb::rcpt, Verb::data, Verb::auth, Verb::vrfy})
+    EXPECT_FALSE(may_be_in_the_clear(verb));
+  for (const auto verb : {Verb::ehlo, Verb::starttls, Verb::noop, Verb::quit, Verb::bdat, Verb::unknown})
+    EXPECT_TRUE(may_be_in_the_clear(verb));
+}
+
 }  // namespace
 }  // namespace relay::smtp
