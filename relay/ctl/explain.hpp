@@ -35,11 +35,9 @@ struct ExplainRequest {
 /// Asked before the rules, as sessions do: sender bindings, who may relay at the listener, and the mode; the mode behind them
 /// too.
 ///
-/// Of a log: a line for each recipient of its `reception` records that a rule of the settings or the mode does something to, or
-/// that is refused whatever rules say; a limit alone is no such thing. Then how often each rule spoke, and how many wait for
-/// what a log does not tell (the header). Judged is whom the client named (`original_sender`, `original_recipients`), not whom
-/// the rules of that time put in their place. Other lines are passed over. Tokens of redacted addresses are compared as they
-/// are.
+/// Of a log: replay(), for each recipient of its `reception` records. Judged is whom the client named (`original_sender`,
+/// `original_recipients`), not whom the rules of that time put in their place. Tokens of redacted addresses are compared as
+/// they are.
 ///
 /// Blocks for files and `in`. Errors: not_found (a file can't be read), invalid_argument (settings with faults, all of
 /// them; no address, no size; nothing to explain).
