@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "relay/session/records.hpp"
 #include "relay/smtp/proxy_header.hpp"
 
 namespace relay::session {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "relay/base/text.hpp"
+#include "relay/session/records.hpp"
 #include "relay/smtp/reply.hpp"
 
 namespace relay::session {

@@ -5,6 +5,7 @@
 #include <openssl/rand.h>
 
 #include "relay/base/text.hpp"
+#include "relay/session/records.hpp"
 
 namespace relay::session {
 namespace {

@@ -61,9 +61,6 @@ struct Rules {
     20;  ///< within FailedLogins::kWindow; not of addresses in access.hidden
 };
 
-/// Notes where a client came in: nothing where it came to the listener that every relay has.
-[[nodiscard]] log::Record at_listener(log::Record record, std::string_view listener);
-
 /// What sessions share. All references outlive all sessions: owned by the app.
 struct Services {
   RecipientGate& gate;
