@@ -108,13 +108,16 @@ FAULTS = [kubelets_are_stopped, a_pod_is_deleted, a_pod_is_killed, a_node_is_dra
           the_operator_is_gone, pods_are_replaced]
 
 
-def judged(found):
-    print(f"{len(found.sent)} messages: {custody.account(found)}")
+def judged(found, request):
+    """Its sums stand at the end of the run's output, and in its report."""
+    unknown = sum(1 for sent in found.sent if sent.unknown)
+    sums = f"{len(found.sent)} messages, {unknown} of them with an unknown reply: {custody.account(found)}"
+    request.node.user_properties.append(("sums", sums))
     assert custody.faults(found) == []
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_a_fault_of_the_cluster_loses_no_mail_that_flows_meanwhile_Case141(mended, fault):
+def test_a_fault_of_the_cluster_loses_no_mail_that_flows_meanwhile_Case141(mended, request, fault):
     is_kill = fault is a_pod_is_killed
     if is_kill:
         estate.put_in_force(smarthosts=[estate.TO_SMARTHOST | {"limits": {"maxConnections": CONNECTIONS}}])
@@ -125,10 +128,10 @@ def test_a_fault_of_the_cluster_loses_no_mail_that_flows_meanwhile_Case141(mende
         doors.go_on()
     settle()
     # A relay that is killed may not have recorded the last deliveries of its connections.
-    judged(history(doors, unrecorded=CONNECTIONS * LAST_IN_DOUBT if is_kill else 0))
+    judged(history(doors, unrecorded=CONNECTIONS * LAST_IN_DOUBT if is_kill else 0), request)
 
 
-def test_relays_that_are_killed_with_all_their_mail_have_it_still_Case102(mended):
+def test_relays_that_are_killed_with_all_their_mail_have_it_still_Case102(mended, request):
     cluster.peer("stop", "smarthost")
     with Doors("waits") as doors:
         doors.go_on()
@@ -141,9 +144,9 @@ def test_relays_that_are_killed_with_all_their_mail_have_it_still_Case102(mended
         estate.wait_until_ready(180)
         doors.go_on()
     waiting = history(doors)
-    judged(waiting)
+    judged(waiting, request)
     account = custody.account(waiting)
     assert account.queued == account.sent > 0
     cluster.peer("start", "smarthost")
     settle()
-    judged(history(doors))
+    judged(history(doors), request)
