@@ -2,6 +2,7 @@
 
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <exception>
 #include <sys/socket.h>
 
 namespace relay::net {
@@ -79,17 +80,26 @@ Awaitable<void> Listener::accept_loop(Acceptor& acceptor) {
   Timer pause(context_);
   while (acceptor.is_open()) {
     error_code ec;
-    Socket socket(context_);
-    tcp::endpoint peer;
-    co_await acceptor.async_accept(socket, peer, into(ec));
-    if (!ec) {
-      on_accept_(Stream(std::move(socket), from_asio(peer.address())));
-      continue;
+    try {
+      ec = co_await accept(acceptor);
+    } catch (const std::exception&) {  // no memory for this connection: it is closed, and others will come
+      ec = asio::error::no_memory;
     }
+    if (!ec) continue;
     if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor) co_return;
     pause.expires_after(kPause);
     co_await pause.async_wait(into(ec));
   }
+}
+
+/// One connection.
+Awaitable<error_code> Listener::accept(Acceptor& acceptor) {
+  error_code ec;
+  Socket socket(context_);
+  tcp::endpoint peer;
+  co_await acceptor.async_accept(socket, peer, into(ec));
+  if (!ec) on_accept_(Stream(std::move(socket), from_asio(peer.address())));
+  co_return ec;
 }
 
 void Listener::close() {

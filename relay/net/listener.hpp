@@ -14,8 +14,8 @@ namespace relay::net {
 [[nodiscard]] Result<void> check_are_free(asio::io_context& context, const std::vector<Endpoint>& endpoints);
 
 /// Listening sockets of one shard; each shard has its own on the same address (SO_REUSEPORT), so the kernel
-/// spreads connections. When descriptors run out, accepting pauses for a tenth of a second at a time instead
-/// of spinning.
+/// spreads connections. When descriptors run out, or memory, accepting pauses for a tenth of a second at a
+/// time instead of spinning.
 /// Thread: its shard's, but for construction.
 class Listener {
  public:
@@ -27,7 +27,7 @@ class Listener {
     asio::io_context& context, const std::vector<Endpoint>& endpoints
   );
 
-  /// Accepts until close(). `on_accept` outlives the listener.
+  /// Accepts until close(). `on_accept` outlives the listener; what it throws costs its connection, and no other.
   void start(OnAccept on_accept);
   /// Stops accepting; connections in the backlog are reset.
   void close();
@@ -36,6 +36,7 @@ class Listener {
  private:
   explicit Listener(asio::io_context& context) : context_(context) {}
   [[nodiscard]] Awaitable<void> accept_loop(Acceptor& acceptor);
+  [[nodiscard]] Awaitable<error_code> accept(Acceptor& acceptor);
 
   asio::io_context& context_;
   std::vector<Acceptor> acceptors_;

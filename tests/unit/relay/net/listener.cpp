@@ -75,5 +75,22 @@ TEST(Listener, OutlivesAShortageOfDescriptors) {
   });
 }
 
+TEST(Listener, OutlivesAConnectionThatCannotBeTakenInCase113) {
+  test::Loop loop;
+  auto listener = std::move(*Listener::open(loop.thread.context(), kAnyPort));
+  std::atomic<int> accepted{0};
+  ask(loop.thread, [&] {
+    listener->start([&](const Stream&) {
+      if (++accepted == 1) throw std::bad_alloc();
+    });
+  });
+  const auto port = listener->endpoints().front().port;
+  auto lost = test::Peer::connect(port);
+  test::eventually([&] { return accepted == 1; });
+  auto served = test::Peer::connect(port);
+  test::eventually([&] { return accepted == 2; }, "accepting the next one");
+  ask(loop.thread, [&] { listener->close(); });
+}
+
 }  // namespace
 }  // namespace relay::net
