@@ -9,12 +9,14 @@ import contextlib
 import itertools
 import select
 import socket
+import ssl
 import statistics
 import subprocess
 import threading
 import time
 
 import pytest
+from certificates import Authority
 from raw_sink import RawSink
 from relay import BIN, PATIENCE, Client, arrived, relay_to
 
@@ -98,15 +100,21 @@ def table():
         print(f"| {what} | {rate:.0f} | {len(took)} | {statistics.median(took) * 1000:.1f} ms | {max(took) * 1000:.1f} ms |")
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority")).issue("relay.test")
+
+
 @pytest.fixture
-def relay(tmp_path, table):
+def relay(tmp_path, table, certificate):
     users = tmp_path / "users"
     users.write_text(subprocess.run([str(BIN / "relayctl"), "user", "app"], input=PASSWORD + "\n", capture_output=True, text=True,
                                     check=True, timeout=30).stdout)
     with RawSink(tmp_path / "sink") as sink:
         with relay_to(sink, tmp_path, shards=2, allowed_networks=f"{GOOD}/32," + ",".join(f"{slow}/32" for slow in SLOW),
                       max_connections_per_client=PER_CLIENT, auth_users_file=users, auth_requires_tls="off",
-                      auth_failures_per_client=GUESSES_PER_CLIENT) as relay:
+                      auth_failures_per_client=GUESSES_PER_CLIENT, tls_certificate_file=certificate[0],
+                      tls_key_file=certificate[1]) as relay:
             relay.sink, relay.table = sink, table
             is_served(relay, "nothing")
             yield relay
@@ -167,6 +175,19 @@ def flood(relay, held, answers):
     return Attack(step, FLOODERS)
 
 
+def shake_hands(relay):
+    """STARTTLS and a handshake, then another connection. Each costs the relay a signature."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+    def step(source):
+        with Client(relay.smtp_port, source=source) as client:
+            client.say("STARTTLS", 220)
+            with context.wrap_socket(client.connection):
+                pass
+    return Attack(step, FLOODERS)
+
+
 def guess(relay, codes):
     """Three guesses a connection. `codes`: by address."""
     passwords = itertools.count()
@@ -222,6 +243,13 @@ def test_who_floods_with_connections_gets_421_and_others_go_on_Case111(relay):
         assert sum(each.startswith("220 ") for each in told) == PER_CLIENT, "no more of them than a client may have"
         assert all(each.startswith(("220 ", "421 4.7.0 ")) or each == "" for each in told)
     assert relay.metric('connections_refused_total{reason="too_many_of_client"}') > 0
+
+
+def test_handshakes_one_behind_the_other_hold_nobody_up_Case063(relay):
+    with shake_hands(relay) as handshakes:
+        is_served(relay, "handshakes", handshakes)
+        handshakes.has_done(10 * len(FLOODERS))
+    assert relay.metric('client_tls_total{outcome="tls1_3"}') >= 10 * len(FLOODERS)
 
 
 def test_who_guesses_passwords_is_stopped_and_users_log_in(relay):

@@ -3,11 +3,13 @@ Whatever they do, the next client is served."""
 
 import base64
 import contextlib
+import os
 import pathlib
 import re
 import socket
 import ssl
 import struct
+import subprocess
 
 import pytest
 from certificates import Authority
@@ -287,6 +289,89 @@ def test_answers_that_wait_when_tls_ends_are_let_go_Case058(relay, authority):
                 secured.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             with contextlib.suppress(OSError, ValueError):
                 client.close()
+
+
+@contextlib.contextmanager
+def secured(relay, source, *before, **wanted):
+    """A client behind a handshake; `before`: what it says in the clear. `wanted`: of its TLS, as an ssl.SSLContext has it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    ciphers = wanted.pop("ciphers", None)
+    if ciphers:
+        context.set_ciphers(ciphers)
+    for name, value in wanted.items():
+        setattr(context, name, value)
+    with Client(relay.smtp_port, source=source) as client:
+        for line in before:
+            client.say(line, 250)
+        client.say("STARTTLS", 220)
+        client.connection = context.wrap_socket(client.connection, server_hostname="relay.test")
+        client.reader = client.connection.makefile("rb")
+        yield client
+
+
+@SOURCES
+def test_what_was_said_before_tls_is_forgotten_Case053_Case055(relay, source):
+    with secured(relay, source, "MAIL FROM:<clear@example.com>") as client:
+        for line in ("MAIL FROM:<a@example.com>", "RCPT TO:<b@example.net>", "DATA"):
+            assert client.say(line).startswith("503 5.5.1"), line
+    with secured(relay, source, "MAIL FROM:<clear@example.com>") as client:
+        client.say("EHLO secured.test", 250)
+        assert client.say("RCPT TO:<b@example.net>").startswith("503 5.5.1")
+        client.say("MAIL FROM:<a@example.com>", 250)
+    assert not [each for each in relay.sink.store.messages() if each.sender == "clear@example.com"]
+
+
+@SOURCES
+def test_tls_is_neither_offered_nor_begun_inside_tls_Case054(relay, source):
+    with secured(relay, source) as client:
+        assert "STARTTLS" not in client.say("EHLO secured.test", 250)
+        assert client.say("STARTTLS").startswith("554 5.5.1")
+        client.say("MAIL FROM:<a@example.com>", 250)
+
+
+# Without these a client of today would not even ask.
+WEAKEST = "ALL:eNULL:@SECLEVEL=0"
+
+
+@pytest.mark.parametrize("wanted, reason", [
+    ({"minimum_version": ssl.TLSVersion.TLSv1, "maximum_version": ssl.TLSVersion.TLSv1, "ciphers": WEAKEST},
+     "unsupported protocol"),
+    ({"minimum_version": ssl.TLSVersion.TLSv1_1, "maximum_version": ssl.TLSVersion.TLSv1_1, "ciphers": WEAKEST},
+     "unsupported protocol"),
+    *(({"maximum_version": ssl.TLSVersion.TLSv1_2, "ciphers": ciphers + ":@SECLEVEL=0"}, "no shared cipher")
+      for ciphers in ("eNULL", "aNULL")),
+], ids=["TLS 1.0", "TLS 1.1", "no encryption", "no certificate"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_old_versions_and_weak_ciphers_are_refused_Case062(relay, wanted, reason):
+    before = len(relay.records("client_tls_failed"))
+    with pytest.raises((ssl.SSLError, ConnectionError)), secured(relay, STRANGER, **wanted):
+        pass
+    failed = patiently(lambda: relay.records("client_tls_failed")[before:], 5, "the relay has refused it, and not its client")
+    assert reason in failed[0]["error"]
+
+
+def test_there_is_neither_compression_nor_renegotiation_Case062(relay):
+    with secured(relay, STRANGER, maximum_version=ssl.TLSVersion.TLSv1_2) as client:
+        assert client.connection.version() == "TLSv1.2" and client.connection.compression() is None
+    with subprocess.Popen(["openssl", "s_client", "-starttls", "smtp", "-tls1_2", "-connect", f"127.0.0.1:{relay.smtp_port}"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as program:
+        told = b""
+        while not re.search(rb"^250 .*\n", told, re.M):  # the end of the answer to its EHLO: it listens to us from now on
+            octets = os.read(program.stdout.fileno(), 65536)
+            assert octets, told
+            told += octets
+        program.stdin.write(b"R\n")  # its word for: renegotiate
+        program.stdin.flush()
+        assert b"no renegotiation" in program.communicate(timeout=20 * PATIENCE)[0]
+
+
+@SOURCES
+def test_asking_for_tls_again_and_again_is_an_error_each_time_Case063(relay, source):
+    with secured(relay, source) as client:
+        client.write(b"STARTTLS\r\n" * 21)
+        assert [reply[:9] for reply in lines(client, 21)] == ["554 5.5.1"] * 21
+        assert client.reply().startswith("421 4.7.0") and client.reply() == ""
 
 
 # ---- E and F: PROXY headers of strangers, and content that does not end ----
