@@ -1,13 +1,16 @@
 """Delivery to a smarthost that behaves, and to one that does not."""
 
+import socket
 import ssl
+import threading
+import time
 import warnings
 
 import pytest
 from black_hole import BlackHole
 from certificates import Authority
-from raw_sink import RawSink
-from relay import QUICK_TEST, Client, Relay, arrived, patiently, relay_to, send_octets
+from raw_sink import EXTENSIONS, RawSink
+from relay import PATIENCE, QUICK_TEST, Client, Relay, arrived, patiently, relay_to, send_octets
 
 CANARY = "canary:pass:word"
 
@@ -251,6 +254,24 @@ def test_slow_answers_are_waited_for_as_told_and_no_longer(tmp_path):
             arrived(sink, 1)
 
 
+def test_an_envelope_of_odd_and_large_values_outlives_a_kill_as_it_was_Case045(tmp_path):
+    sender = '"a\\\\b\\\"c {}[]:;,|%0a$(x)"@example.com'
+    recipients = [f'"{number} \\\\ , ; : = \\\""@example.net' for number in range(100)]
+    wanted = "ORCPT=rfc822;" + "x+5C" * 110  # as it came, in xtext
+    with RawSink(tmp_path / "sink", extensions=(*EXTENSIONS, "DSN")) as sink:
+        sink.faults.add("connect:*:reply:421 4.3.2 not now")
+        with relay_to(sink, tmp_path) as relay:
+            with Client(relay.smtp_port) as client:
+                client.send(sender, recipients, mail="ENVID=" + "e+2B" * 25, rcpt=wanted)
+            relay.kill()
+            sink.faults.clear()
+            relay.start()
+            message = arrived(sink, 1)[0]
+        assert f"<{sender}>" in message.entry["mail"] and "ENVID=" + "e+2B" * 25 in message.entry["mail"]
+        assert [each.partition("<")[2].rpartition("> ")[0] for each in message.entry["rcpt"]] == recipients
+        assert all(wanted in each for each in message.entry["rcpt"])
+
+
 def test_many_messages_arrive_once_each(tmp_path):
     with RawSink(tmp_path / "sink") as sink, relay_to(sink, tmp_path) as relay:
         for _ in range(5):
@@ -271,6 +292,36 @@ def test_a_next_hop_that_swallows_everything_is_given_up_in_time(tmp_path):
                 client.send()
             failure = patiently(lambda: relay.records("hop_failure"), 10, "the failure")[0]
             assert "timed out" in failure["error"], failure
+            assert relay.metric("queue_messages") == 1
+
+
+def takes_no_content(listening):
+    """Answers a dialogue up to 354, and reads no octet of what follows."""
+    connection, _ = listening.accept()
+    with connection, connection.makefile("rb") as commands:
+        connection.sendall(b"220 sink.test\r\n")
+        for line in commands:
+            connection.sendall(b"354 go on\r\n" if line.startswith(b"DATA") else b"250 OK\r\n")
+            if line.startswith(b"DATA"):
+                break
+        time.sleep(8 * PATIENCE)
+
+
+def test_a_next_hop_that_takes_no_more_content_is_given_up_in_time_Case123(tmp_path):
+    """Its window is closed: what is sent waits in the relay's kernel, then in the relay."""
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        threading.Thread(target=takes_no_content, args=(listening,), daemon=True).start()
+        with Relay(tmp_path, smarthost=f"127.0.0.1:{listening.getsockname()[1]}", data_block_timeout="1s",
+                   retry_initial_delay="1h", retry_max_delay="1h") as relay:
+            with Client(relay.smtp_port) as client:
+                client.send(content=b"Subject: x\r\n\r\n" + b"a line that is neither long nor short\r\n" * 300_000)
+            begun = time.monotonic()
+            record = patiently(lambda: relay.records("deferral"), 7, "the deferral, while the next hop still holds on")[0]
+            assert "timed out while sending content" in record["reply"], record
+            assert time.monotonic() - begun > 0.5
             assert relay.metric("queue_messages") == 1
 
 

@@ -2,10 +2,12 @@
 
 import contextlib
 import json
+import resource
+import signal
 import socket
 
 from raw_sink import RawSink
-from relay import Client, Relay, patiently, relay_to
+from relay import Client, Relay, arrived, patiently, relay_to
 
 HEADER = "PROXY TCP4 {} 10.1.40.60 12345 25\r\n"
 
@@ -84,6 +86,29 @@ def test_addresses_that_hide_clients_share_half_of_the_connections(tmp_path):
                 assert first.startswith("220 ") and second.startswith("220 ")
                 assert greeting(relay, "127.0.0.2").startswith("421 4.7.0 relay.test Too many connections from addresses that hide")
                 assert greeting(relay, "127.0.0.1").startswith("220 ")
+
+
+def test_a_backlog_that_is_full_is_worked_off_and_who_comes_behind_is_served_Case111(tmp_path):
+    """More connections than the kernel keeps for the relay (1,024), while it takes none."""
+    most = 1500
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(limits[0], most + 500), max(limits[1], most + 500)))
+    with RawSink(tmp_path / "sink") as sink, relay_to(sink, tmp_path, shards=1, max_connections=2 * most) as relay, \
+         contextlib.ExitStack() as held:
+        relay.signal(signal.SIGSTOP)
+        try:
+            for number in range(most):
+                connection = held.enter_context(socket.socket())
+                connection.bind((f"127.0.1.{number % 200 + 1}", 0))
+                connection.setblocking(False)
+                connection.connect_ex(("127.0.0.1", relay.smtp_port))
+        finally:
+            relay.signal(signal.SIGCONT)
+        with Client(relay.smtp_port) as client:
+            client.send()
+        arrived(sink, 1)
+        patiently(lambda: relay.metric("connections") >= 1000, 20, "those of the backlog are there")
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_the_limit_changes_without_a_restart(tmp_path):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 
+import pytest
 from raw_sink import RawSink
 from ports import free_ports
 from relay import BIN, Client, Relay, patiently
@@ -44,6 +45,12 @@ def test_every_fault_is_reported_at_once():
                   "SMTP_RELAY_PROT: unknown setting", "SMTP_RELAY_MAX_RECIPIENTS: '1'", "accepted: 100 to 50000"):
         assert words in done.stderr
     assert "4 faults" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["relay.test\r\nQUIT", "relay.test\n", "relay test", "relay.test\tx"])
+def test_a_name_that_would_break_the_protocol_stops_the_start_Case048(name):
+    done = run(smarthost="127.0.0.1:1", hostname=name)
+    assert done.returncode == 2 and "SMTP_RELAY_HOSTNAME: " in done.stderr, done
 
 
 def test_a_file_is_read_and_the_environment_wins(tmp_path):
