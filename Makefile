@@ -19,6 +19,7 @@ test: ## All tests, with a summary; hack/test --list shows the stages, hack/test
 torture: ## A thousand kills and every fault we can make, judged by a checker: hack/torture --help, docs/durability.md
 	@hack/install-deps build test cluster
 	@hack/build programs
+	@hack/previous/build
 	@hack/torture
 
 fuzz: ## A minute of libFuzzer for each target under tests/fuzz; hack/fuzz SECONDS TARGET... runs some for longer

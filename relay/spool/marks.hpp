@@ -16,6 +16,8 @@ namespace relay::spool {
 /// file says more by its own errors.
 void leave_mark(const std::string& folder, const std::string& mark);
 void remove_mark(const std::string& mark);
+/// Whether what was written to it is on the disk.
+[[nodiscard]] bool sync_file(const std::string& path);
 /// Syncs the folder: what was removed from it does not come back.
 void sync_folder(const std::string& folder);
 

@@ -3,9 +3,13 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <fcntl.h>
+#include <optional>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
+#include "relay/spool/log_replay.hpp"
 #include "relay/spool/marks.hpp"
 
 namespace relay::spool {
@@ -43,6 +47,18 @@ Result<void> has_room(const std::string& path) {
   return transient(Errc::storage_full, "the disk of " + path + " is full: make space on it");
 }
 
+/// From the tables that can be read and the log.
+Result<OpenDatabase> rebuild(const OpenOptions& options) {
+  if (auto hidden = hide_logs(options.path); !hidden) return tl::unexpected(hidden.error());
+  if (auto repaired = repair_database(options.path, options.log); !repaired)
+    return tl::unexpected(repaired.error());
+  auto opened = open_database(options.path, Recovery::skip_damaged, options.log);
+  if (!opened) return opened;
+  if (auto replayed = replay_logs(options.path, *opened); !replayed) return tl::unexpected(replayed.error());
+  remove_mark(repair_mark(options.path));
+  return opened;
+}
+
 /// Opens a database that is damaged: first without the log's damaged records, then with rebuilt tables.
 Result<OpenDatabase> open_damaged(const OpenOptions& options, const Error& damage) {
   const auto copy = keep_copy(options.path);
@@ -50,26 +66,58 @@ Result<OpenDatabase> open_damaged(const OpenOptions& options, const Error& damag
   if (options.log != nullptr) options.log->write(damage_record(damage, *copy));
   if (options.metrics != nullptr) options.metrics->shard(0).add(metrics::Counter::spool_repairs);
   leave_mark(options.path, walk_mark(options.path));
-  const bool tables_are_damaged = is_marked(repair_mark(options.path));
-  if (!tables_are_damaged) {
+  const bool wants_rebuilding =
+    is_marked(repair_mark(options.path)) || has_hidden_logs(options.path) || is_manifest_cut(options.path);
+  if (!wants_rebuilding) {
+    if (auto mended = mend_logs(options.path); !mended) return tl::unexpected(mended.error());
     auto opened = open_database(options.path, Recovery::skip_damaged, options.log);
     if (opened || opened.error().code != Errc::corrupt) return opened;
   }
-  if (auto repaired = repair_database(options.path, options.log); !repaired)
-    return tl::unexpected(repaired.error());
-  auto opened = open_database(options.path, Recovery::skip_damaged, options.log);
-  if (opened) remove_mark(repair_mark(options.path));
+  return rebuild(options);
+}
+
+/// What RocksDB would not notice as it opens the database, and opening it would make worse.
+std::optional<std::string> hidden_damage(const std::string& path) {
+  if (has_hidden_logs(path)) return "a repair of the spool was not finished";
+  if (is_manifest_cut(path)) return "the list of the spool's tables is gone, or has lost its end";
+  return std::nullopt;
+}
+
+/// Whether another process has RocksDB's lock.
+bool is_held(const std::string& path) {
+  const int file = ::open((path + "/LOCK").c_str(), O_RDWR | O_CLOEXEC);
+  if (file < 0) return false;
+  struct flock lock{};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  const bool is_known = fcntl(file, F_GETLK, &lock) == 0;
+  (void)close(file);
+  return is_known && lock.l_type != F_UNLCK;
+}
+
+Result<OpenDatabase> try_to_open(const OpenOptions& options) {
+  if (auto room = has_room(options.path); !room) return tl::unexpected(std::move(room.error()));
+  if (auto damage = hidden_damage(options.path)) {
+    if (is_held(options.path)) return transient(Errc::conflict, *damage + ", and another process has it");
+    return permanent(Errc::corrupt, std::move(*damage));
+  }
+  auto opened = open_database(options.path, Recovery::strict, options.log);
+  if (opened && is_marked(repair_mark(options.path)))
+    return permanent(Errc::corrupt, "a table of the spool was found damaged while it was in use");
   return opened;
 }
 
 }  // namespace
 
 Result<void> make_folder(const std::string& path) {
-  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+  const bool is_new = mkdir(path.c_str(), 0700) == 0;
+  if (!is_new && errno != EEXIST) {
     return tl::unexpected(
       Error{Errc::storage_failed, Fate::terminal, "make " + path + ": " + std::strerror(errno)}
     );
   }
+  // RocksDB syncs what is in it; its own name stands in the folder above.
+  if (is_new) sync_folder(path + "/..");
   // Only who owns the folder may change its mode; a stricter owner has done so already.
   if (chmod(path.c_str(), 0700) != 0 && errno != EPERM) {
     return tl::unexpected(
@@ -81,12 +129,7 @@ Result<void> make_folder(const std::string& path) {
 
 Result<OpenDatabase> open_when_free(const OpenOptions& options) {
   while (true) {
-    auto room = has_room(options.path);
-    auto opened = room ? open_database(options.path, Recovery::strict, options.log)
-                       : Result<OpenDatabase>(tl::unexpected(std::move(room.error())));
-    if (opened && is_marked(repair_mark(options.path))) {
-      opened = permanent(Errc::corrupt, "a table of the spool was found damaged while it was in use");
-    }
+    auto opened = try_to_open(options);
     if (opened) return opened;
     if (opened.error().code == Errc::corrupt) return open_damaged(options, opened.error());
     const auto code = opened.error().code;

@@ -4,6 +4,7 @@
 #include <rocksdb/write_batch.h>
 
 #include "relay/base/text.hpp"
+#include "relay/spool/log_replay.hpp"
 #include "relay/spool/marks.hpp"
 #include "relay/spool/opening.hpp"
 #include "relay/spool/recovery.hpp"
@@ -43,6 +44,7 @@ Result<void> Store::begin() {
   if (was_repaired) {
     if (auto recovered = recover_places(); !recovered) return recovered;
   }
+  note_manifest(options_.path);
   const auto names = queues();
   return names ? Result<void>{} : tl::unexpected(beyond_repair_here(names.error()));
 }

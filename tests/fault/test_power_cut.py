@@ -84,3 +84,12 @@ def test_the_relay_says_whether_it_syncs(tmp_path, durability, durable):
     with Relay(tmp_path, smarthost="127.0.0.1:1", durability=durability) as relay:
         assert relay.metric("durable") == durable
         assert bool(relay.records("durability_relaxed")) == (durable == 0)
+
+
+def test_the_name_of_a_new_spool_is_synced_with_the_folder_that_it_stands_in_Case100(tmp_path):
+    """ext4 and XFS do so by themselves with the first file in it, which no standard promises."""
+    calls, volume = tmp_path / "calls", tmp_path / "volume"
+    volume.mkdir()
+    traced = ["strace", "-D", "-f", "-qq", "-y", "-e", "trace=fsync", "-o", str(calls)]
+    with Relay(tmp_path, prefix=traced, spool_path=volume / "spool", smarthost="127.0.0.1:1"):
+        patiently(lambda: f"<{volume}>)" in calls.read_text(), 5, "the folder above is synced")

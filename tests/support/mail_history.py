@@ -135,7 +135,9 @@ def arrivals(sink, half_open=False, settling=0):
     kept from it that some did, now that the relay is gone. `settling`: the seconds until a relay's record of a delivery is on
     its disk, where that has to be; what was accepted so shortly before its connection broke off is in doubt too."""
     store = sink.store
-    ended = ends_of(store) if half_open else patiently(lambda: have_ended(store), 60, "every connection to the sink has ended")
+    if not half_open:
+        patiently(lambda: have_ended(store), 60, "every connection to the sink has ended")
+    ended = ends_of(store)
     copies, found = [], []
     # In the order in which the relay tried: of an attempt that it gave up in the end the sink may hear later than of the next.
     entries = sorted((entry for entry in read_lines(store.folder / "messages.jsonl") if entry["reply"].startswith("2")),
@@ -166,10 +168,8 @@ def ends_of(store):
 
 
 def have_ended(store):
-    """The same, once none that has brought a message goes on."""
-    ended = ends_of(store)
-    brought = {entry["connection"] for entry in read_lines(store.folder / "messages.jsonl")}
-    return ended if brought <= set(ended) else None
+    """Whether none that has brought a message goes on."""
+    return {entry["connection"] for entry in read_lines(store.folder / "messages.jsonl")} <= set(ends_of(store))
 
 
 def drained(relay, sink, loads, seconds=60, half_open=False, settling=0, **facts):
