@@ -55,18 +55,58 @@ class Assembly {
   std::optional<std::string> begun_;
 };
 
+/// What the head says; of damage anything.
+struct Fragment {
+  std::size_t length;  ///< of the payload
+  std::uint8_t type;
+  bool fits;      ///< into what is left of its block
+  bool verifies;  ///< its checksum holds
+};
+
+/// @param rest  of a block, kHead octets at least
+Fragment fragment_at(std::string_view rest) {
+  const std::size_t length = little_endian(rest.substr(kSum, 2));
+  const auto type = static_cast<std::uint8_t>(rest[kHead - 1]);
+  const bool fits = kHead + length <= rest.size();
+  const bool verifies =
+    fits && sum_of(rest.substr(kHead - 1, 1 + length)) == little_endian(rest.substr(0, kSum));
+  return {length, type, fits, verifies};
+}
+
+bool is_filling(const Fragment& fragment) { return fragment.type == none && fragment.length == 0; }
+
 void read_block(std::string_view block, Assembly& assembly) {
   while (block.size() >= kHead) {
-    const auto length = little_endian(block.substr(kSum, 2));
-    const auto type = static_cast<std::uint8_t>(block[kHead - 1]);
-    if (type == none && length == 0) return;
-    if (kHead + length > block.size()) return assembly.interrupt();
+    const auto fragment = fragment_at(block);
+    if (is_filling(fragment)) return;
+    if (!fragment.fits) return assembly.interrupt();
     // Where the length itself is wrong, so are the sums of what seems to stand behind it.
-    if (sum_of(block.substr(kHead - 1, 1 + length)) == little_endian(block.substr(0, kSum)))
-      assembly.take(type, block.substr(kHead, length));
+    if (fragment.verifies) assembly.take(fragment.type, block.substr(kHead, fragment.length));
     else assembly.interrupt();
-    block.remove_prefix(kHead + length);
+    block.remove_prefix(kHead + fragment.length);
   }
+}
+
+/// What is left of the block that this octet stands in.
+std::string_view rest_of_block(std::string_view log, std::size_t at) {
+  return log.substr(at, kBlock - at % kBlock);
+}
+
+/// Where the first fragment stands that does not verify; the log's size where all do.
+std::size_t first_damage(std::string_view log) {
+  std::size_t at = 0;
+  while (at < log.size()) {
+    const auto rest = rest_of_block(log, at);
+    if (rest.size() < kHead) {
+      at += rest.size();
+      continue;
+    }
+    const auto fragment = fragment_at(rest);
+    if (is_filling(fragment)) at += rest.size();
+    else if (!fragment.verifies) return at;
+    else at += kHead + fragment.length;
+  }
+  return log.size();
 }
 
 void write_record(std::string_view record, std::string& log) {
@@ -100,6 +140,17 @@ std::string mended_log(std::string_view log) {
   mended.reserve(log.size());
   for_each_log_record(log, [&](const std::string& record) { write_record(record, mended); });
   return mended;
+}
+
+bool has_damage_within(std::string_view log) {
+  for (auto at = first_damage(log) + 1; at < log.size(); ++at) {
+    const auto rest = rest_of_block(log, at);
+    const bool may_be_one = rest.size() > kHead && rest[kHead - 1] >= full && rest[kHead - 1] <= last;
+    if (!may_be_one) continue;
+    const auto fragment = fragment_at(rest);
+    if (fragment.length > 0 && fragment.verifies) return true;
+  }
+  return false;
 }
 
 }  // namespace relay::spool

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <utility>
 
+#include "relay/spool/log_checksum.hpp"
 #include "relay/spool/log_records.hpp"
 #include "relay/spool/marks.hpp"
 #include "relay/spool/record.hpp"
@@ -105,11 +106,16 @@ class Numbers {
     }
     if (value.empty() && parse_id_key(key)) known_.try_emplace(number, Family::incoming);
   }
-  /// As a spool that was never repaired has them, where nothing tells.
+  /// As a spool that was never repaired has them, where nothing tells, unless another number has that family. Family::count:
+  /// nobody knows.
   [[nodiscard]] Family of(std::uint32_t number) const {
     const auto found = known_.find(number);
     if (found != known_.end()) return found->second;
-    return number < static_cast<std::uint32_t>(Family::count) ? static_cast<Family>(number) : Family::count;
+    const bool is_taken = std::any_of(known_.begin(), known_.end(), [&](const auto& entry) {
+      return static_cast<std::uint32_t>(entry.second) == number;
+    });
+    const bool is_known = number < static_cast<std::uint32_t>(Family::count) && !is_taken;
+    return is_known ? static_cast<Family>(number) : Family::count;
   }
 
  private:
@@ -258,28 +264,32 @@ std::string current_manifest(const std::string& path) {
 void note_manifest(const std::string& path) {
   const auto name = current_manifest(path);
   const auto manifest = path + "/" + name;
-  std::error_code failed;
-  const auto size = fs::file_size(manifest, failed);
-  if (name.empty() || failed || !sync_file(manifest)) return;
-  (void)replace(manifest_note(path), name + " " + std::to_string(size) + "\n");
+  if (name.empty() || !sync_file(manifest)) return;
+  const auto list = octets_of(manifest);
+  if (!list) return;
+  const auto sum = rocksdb::crc32c::Extend(0, list->data(), list->size());
+  (void
+  )replace(manifest_note(path), name + " " + std::to_string(list->size()) + " " + std::to_string(sum) + "\n");
 }
 
-bool is_manifest_cut(const std::string& path) {
+bool is_manifest_damaged(const std::string& path) {
   const auto tables = files_with(path, ".sst"), logs = files_with(path, kLog);
   const bool holds_mail = tables && logs && !(tables->empty() && logs->empty());
   if (!holds_mail) return false;
   const auto current = current_manifest(path);
-  std::error_code failed;
-  const bool leads_somewhere = current.empty() || fs::exists(path + "/" + current, failed) || failed;
-  if (!leads_somewhere) return true;
   std::ifstream note(manifest_note(path));
   std::string name;
-  std::uintmax_t size = 0;
-  if (!(note >> name >> size)) return false;
-  if (current.empty()) return true;
-  if (current != name) return false;  // a later start has made another list
-  const auto there = fs::file_size(path + "/" + name, failed);
-  return !failed && there < size;
+  std::size_t size = 0;
+  std::uint32_t sum = 0;
+  const bool is_noted = static_cast<bool>(note >> name >> size >> sum);
+  if (current.empty()) return is_noted;
+  std::error_code failed;
+  if (!fs::exists(path + "/" + current, failed)) return !failed;
+  const auto list = octets_of(path + "/" + current);
+  if (!list) return false;  // RocksDB has its own words for that
+  if (has_damage_within(*list)) return true;
+  if (!is_noted || current != name) return false;  // a later start has made another list
+  return list->size() < size || rocksdb::crc32c::Extend(0, list->data(), size) != sum;
 }
 
 }  // namespace relay::spool

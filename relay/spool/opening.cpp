@@ -66,8 +66,8 @@ Result<OpenDatabase> open_damaged(const OpenOptions& options, const Error& damag
   if (options.log != nullptr) options.log->write(damage_record(damage, *copy));
   if (options.metrics != nullptr) options.metrics->shard(0).add(metrics::Counter::spool_repairs);
   leave_mark(options.path, walk_mark(options.path));
-  const bool wants_rebuilding =
-    is_marked(repair_mark(options.path)) || has_hidden_logs(options.path) || is_manifest_cut(options.path);
+  const bool wants_rebuilding = is_marked(repair_mark(options.path)) || has_hidden_logs(options.path) ||
+                                is_manifest_damaged(options.path);
   if (!wants_rebuilding) {
     if (auto mended = mend_logs(options.path); !mended) return tl::unexpected(mended.error());
     auto opened = open_database(options.path, Recovery::skip_damaged, options.log);
@@ -79,7 +79,7 @@ Result<OpenDatabase> open_damaged(const OpenOptions& options, const Error& damag
 /// What RocksDB would not notice as it opens the database, and opening it would make worse.
 std::optional<std::string> hidden_damage(const std::string& path) {
   if (has_hidden_logs(path)) return "a repair of the spool was not finished";
-  if (is_manifest_cut(path)) return "the list of the spool's tables is gone, or has lost its end";
+  if (is_manifest_damaged(path)) return "the list of the spool's tables is damaged or gone";
   return std::nullopt;
 }
 

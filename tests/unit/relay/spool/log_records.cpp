@@ -22,5 +22,12 @@ TEST(LogRecords, OfNoLogAreNone) {
   EXPECT_TRUE(records_of(std::string(100'000, '\xff')).empty());
 }
 
+TEST(LogRecords, OfALogThatWasNotWrittenToTheEndHaveNoDamageWithin) {
+  EXPECT_FALSE(has_damage_within(""));
+  EXPECT_FALSE(has_damage_within(std::string(40'000, '\0')));
+  EXPECT_FALSE(has_damage_within(std::string(3, '\xff')));
+  EXPECT_FALSE(has_damage_within(std::string(40'000, '\xff'))) << "there is no record";
+}
+
 }  // namespace
 }  // namespace relay::spool

@@ -65,6 +65,7 @@ TEST_F(OpeningTest, ReadsAndWritesTheLogAsRocksDbDoes) {
   ASSERT_GT(log.size(), 400'000U) << "records of several blocks";
   EXPECT_EQ(records_of(log).size(), 51U) << "and the count of the start";
   EXPECT_EQ(mended_log(log), log);
+  EXPECT_FALSE(has_damage_within(log));
 }
 
 TEST_F(OpeningTest, LosesTheRecordThatIsDamagedAloneWhereverItIsCase103) {
@@ -81,6 +82,10 @@ TEST_F(OpeningTest, LosesTheRecordThatIsDamagedAloneWhereverItIsCase103) {
     EXPECT_GE(left.size() + 16, all.size()) << place;
     EXPECT_TRUE(are_some_of(left, all)) << place;
     EXPECT_EQ(records_of(mended_log(damaged)), left);
+    constexpr std::size_t kBlock = 32768, kFilling = 6;
+    const bool is_in_filling = place % kBlock >= kBlock - kFilling;
+    EXPECT_TRUE(has_damage_within(damaged) || is_in_filling || place + kBlock > log.size()) << place;
+    EXPECT_FALSE(has_damage_within(log.substr(0, place))) << place;
     const auto begin = records_of(log.substr(0, place));
     EXPECT_TRUE(std::equal(begin.begin(), begin.end(), all.begin())) << place;
   }
@@ -173,6 +178,34 @@ TEST_F(OpeningTest, NoticesAListOfTablesThatIsCutAtAnyLengthCase103) {
     expect_whole(*store, second);
     store.reset();
   }
+}
+
+/// A length that leads beyond the end looked as if the rest had not been written.
+TEST_F(OpeningTest, NoticesAWrongLengthWithinTheListOfTablesCase103) {
+  auto store = open();
+  const auto id = accept(*store, at(1), 5);
+  store.reset();
+  store = open();
+  store.reset();
+  const auto whole = folder.path("whole");
+  fs::copy(folder.path("spool"), whole, fs::copy_options::recursive);
+  const auto list = files_with("MANIFEST", "").front();
+  const auto octets = read(list);
+  std::size_t records = 0;
+  for (std::size_t record = 0; record < octets.size(); ++records) {
+    auto damaged = octets;
+    damaged[record + 5] =
+      static_cast<char>(damaged[record + 5] ^ 0x10);  // 4,096 more, of its two octets the second
+    fs::remove_all(folder.path("spool"));
+    fs::copy(whole, folder.path("spool"), fs::copy_options::recursive);
+    write_file(list, damaged);
+    store = open();
+    EXPECT_EQ(waiting(*store), std::vector{id}) << record;
+    store.reset();
+    record += 7 + static_cast<std::uint8_t>(octets[record + 4]) +
+              256U * static_cast<std::uint8_t>(octets[record + 5]);
+  }
+  EXPECT_GT(records, 10U);
 }
 
 TEST_F(OpeningTest, FindsItsTablesWhereWhatLeadsToTheirListIsDamagedCase103) {
