@@ -118,6 +118,8 @@ void secure(ssl::context& context, const Credentials& credentials) {
 http::client::http_client_config configuration(const Credentials& credentials, milliseconds idle) {
   http::client::http_client_config config;
   config.set_timeout(idle);
+  // No API server redirects. Followed, a redirect would take the token to whoever it names, and make a read of a write.
+  config.set_max_redirects(0);
   config.set_ssl_context_callback([&credentials](ssl::context& context) { secure(context, credentials); });
   return config;
 }

@@ -274,6 +274,22 @@ TEST_F(CpprestTransportTest, ReturnsTheBodyOfARefusedStream) {
   EXPECT_THAT(ended->body, HasSubstr("too old"));
 }
 
+TEST_F(CpprestTransportTest, FollowsNoRedirect) {
+  ScriptedPeer other({{peer::TakeRequest{}, peer::Send{http_answer(200, "{}")}}});
+  for (const int status : {301, 302, 303, 307, 308}) {
+    const auto answer = http_answer(status, "", "Location: " + other.url() + "/x\r\n");
+    Link reading({{peer::TakeRequest{}, peer::Send{answer}}});
+    const auto read = reading.get();
+    ASSERT_TRUE(read) << read.error().context;
+    EXPECT_EQ(read->status, static_cast<unsigned>(status));
+    Link writing({{peer::TakeRequest{}, peer::Send{answer}}});
+    const auto written = writing.put("{}");
+    ASSERT_TRUE(written) << written.error().context;
+    EXPECT_EQ(written->status, static_cast<unsigned>(status));
+  }
+  EXPECT_TRUE(other.requests().empty());
+}
+
 TEST_F(CpprestTransportTest, NeverShowsTheTokenInAnError) {
   Link link({{peer::TakeRequest{}}});
   EXPECT_THAT(link.get().error().context, Not(HasSubstr("sesame")));
