@@ -22,6 +22,8 @@ namespace ssl = boost::asio::ssl;
 
 /// Octets of the body of a refused stream that are read.
 constexpr std::size_t kMaxRefusal = 1U << 20U;
+/// For what was cancelled to end. It takes milliseconds; of the time to stop, 10 s, this may be lost for each client.
+constexpr milliseconds kFarewell = seconds{2};
 
 /// A value that another thread brings. Stays alive through its shared_ptr when the one who waits has given up.
 template <class Value>
@@ -44,6 +46,32 @@ class Slot {
   std::mutex mutex_;
   std::condition_variable ready_;
   std::optional<Result<Value>> value_;
+};
+
+/// What cpprestsdk still works on, also when nobody waits for it any more. Lives as long as the last of it.
+class InFlight : public std::enable_shared_from_this<InFlight> {
+ public:
+  /// Of one thing: it is done when the last copy goes.
+  [[nodiscard]] std::shared_ptr<void> mark() {
+    const std::lock_guard lock(mutex_);
+    ++count_;
+    return {nullptr, [all = shared_from_this()](std::nullptr_t) { all->drop(); }};
+  }
+  void wait_until(std::chrono::steady_clock::time_point limit) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_until(lock, limit, [&] { return count_ == 0; });
+  }
+
+ private:
+  void drop() {
+    const std::lock_guard lock(mutex_);
+    --count_;
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::size_t count_ = 0;
 };
 
 /// cpprestsdk tells errors apart by their texts more than by their numbers.
@@ -170,15 +198,34 @@ void prepare_cpprest(unsigned threads, const Access& access) {
 struct CpprestTransport::Client {
   Client(const Credentials& credentials, milliseconds idle)
       : http(credentials.access().server, configuration(credentials, idle)) {}
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  /// A task that waits in the queue of cpprestsdk's threads when the process ends is neither run nor freed.
+  ~Client() {
+    const auto limit = std::chrono::steady_clock::now() + kFarewell;
+    in_flight->wait_until(limit);
+    // Behind the tasks that the last ones have left in the queue.
+    crossplat::threadpool::shared_instance().service().post([mark = in_flight->mark()] {});
+    in_flight->wait_until(limit);
+  }
 
-  /// Starts a request; it ends when `stop` is requested or `cancel` is.
+  pplx::task<http::http_response> begin(http::http_request request, const pplx::cancellation_token& cancel) {
+    // cpprestsdk keeps this with the request, and the request until nothing happens to it or its answer's body any more.
+    request.set_progress_handler([mark = in_flight->mark(
+                                  )](http::message_direction::direction, utility::size64_t) {});
+    return http.request(std::move(request), cancel);
+  }
+
+  /// Waits for what has begun; it ends when `stop` is requested or `cancel` is.
   template <class Value, class Made>
   Result<Value> exchange(
     pplx::task<Made> task, pplx::cancellation_token_source cancel, const std::function<Value(Made)>& convert,
     milliseconds limit, const std::stop_token& stop
   ) {
     const auto slot = std::make_shared<Slot<Value>>();
-    task.then([slot, convert](const pplx::task<Made>& done) { put_from<Value, Made>(done, *slot, convert); });
+    task.then([slot, convert, mark = in_flight->mark()](const pplx::task<Made>& done) {
+      put_from<Value, Made>(done, *slot, convert);
+    });
     const std::stop_callback on_stop(stop, [&] {
       slot->put(relay::transient(Errc::cancelled, "stopped"));
       cancel.cancel();
@@ -188,6 +235,7 @@ struct CpprestTransport::Client {
     return result;
   }
 
+  const std::shared_ptr<InFlight> in_flight = std::make_shared<InFlight>();
   web::http::client::http_client http;
 };
 
@@ -203,13 +251,12 @@ Result<Response> CpprestTransport::send(const Request& request, std::stop_token 
   pplx::cancellation_token_source cancel;
   using Body = std::vector<unsigned char>;
   using Whole = std::pair<http::http_response, Body>;
-  auto whole =
-    client_->http.request(to_cpprest(request, credentials_.token(), user_agent_), cancel.get_token())
-      .then([](http::http_response response) {
-        return response.extract_vector().then([response](Body body) {
-          return Whole{response, std::move(body)};
-        });
-      });
+  auto whole = client_->begin(to_cpprest(request, credentials_.token(), user_agent_), cancel.get_token())
+                 .then([](http::http_response response) {
+                   return response.extract_vector().then([response](Body body) {
+                     return Whole{response, std::move(body)};
+                   });
+                 });
   auto result = client_->exchange<Response, Whole>(
     std::move(whole), cancel,
     [](Whole both) {
@@ -229,7 +276,7 @@ Result<Response> CpprestTransport::stream(
   if (stop.stop_requested()) return relay::transient(Errc::cancelled, "stopped");
   pplx::cancellation_token_source cancel;
   auto opened = client_->exchange<http::http_response, http::http_response>(
-    client_->http.request(to_cpprest(request, credentials_.token(), user_agent_), cancel.get_token()), cancel,
+    client_->begin(to_cpprest(request, credentials_.token(), user_agent_), cancel.get_token()), cancel,
     [](http::http_response response) { return response; }, request.deadline, stop
   );
   if (!opened) return tl::unexpected(opened.error());
@@ -251,6 +298,7 @@ Result<Response> CpprestTransport::stream(
       break;
     }
   } catch (const std::exception& thrown) {
+    cancel.cancel();
     return tl::unexpected(error_of(thrown));
   }
   return result;

@@ -25,6 +25,8 @@ class CpprestTransport : public Transport {
  public:
   /// @param credentials  outlives this
   CpprestTransport(Credentials& credentials, CpprestOptions options);
+  /// Behind the end of all calls. Waits until cpprestsdk has let go of what they cancelled, for two seconds at most: its
+  /// threads end with the process, and leak what they have not finished.
   ~CpprestTransport() override;
   CpprestTransport(const CpprestTransport&) = delete;
   CpprestTransport& operator=(const CpprestTransport&) = delete;

@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <gmock/gmock.h>
+#include <latch>
+#include <pplx/pplxtasks.h>
 
 #include "tests/unit/operator/kube/scripted_peer.hpp"
 
@@ -25,30 +27,30 @@ struct LinkTo {
   explicit LinkTo(auto&& to_do, milliseconds idle = seconds{10})
       : peer(std::forward<decltype(to_do)>(to_do)),
         credentials({peer.url(), "", {}, {}, {}, {"sesame", ""}}, clock),
-        transport(credentials, {idle, "test/1"}) {}
+        transport(std::in_place, credentials, CpprestOptions{idle, "test/1"}) {}
 
   relay::Result<Response> get(milliseconds deadline = seconds{10}, std::stop_token stop = {}) {
     Request request;
     request.target = "/x?a=b%2Cc";
     request.deadline = deadline;
-    return transport.send(request, stop);
+    return transport->send(request, stop);
   }
   relay::Result<Response> put(const std::string& body) {
     Request request{Method::put, "/x", body, "application/json"};
     request.deadline = seconds{10};
-    return transport.send(request, {});
+    return transport->send(request, {});
   }
   relay::Result<Response> stream(const OnBytes& on_bytes, std::stop_token stop = {}) {
     Request request;
     request.target = "/w";
     request.deadline = seconds{10};
-    return transport.stream(request, on_bytes, stop);
+    return transport->stream(request, on_bytes, stop);
   }
 
   StandingClock clock;
   Peer peer;
   Credentials credentials;
-  CpprestTransport transport;
+  std::optional<CpprestTransport> transport;
 };
 
 struct Link : LinkTo<ScriptedPeer> {
@@ -61,9 +63,75 @@ struct Link : LinkTo<ScriptedPeer> {
 using LinkOfMany = LinkTo<CountingPeer>;
 constexpr int kManyRequests = 10'000;
 
+constexpr int kThreads = 2;
+
+/// Has all of cpprestsdk's threads wait until it is opened: they finish nothing meanwhile.
+class Gate {
+ public:
+  Gate() {
+    for (int i = 0; i < kThreads; ++i) {
+      pplx::create_task([all = all_] {
+        all->here.count_down();
+        all->open.wait();
+      });
+    }
+    all_->here.wait();
+  }
+  void open() { all_->open.count_down(); }
+
+ private:
+  struct All {
+    std::latch here{kThreads};
+    std::latch open{1};
+  };
+  std::shared_ptr<All> all_ = std::make_shared<All>();
+};
+
+/// How long the transport of `link` takes to end.
+std::chrono::steady_clock::duration time_to_end(auto& link) {
+  const auto began = steady_clock::now();
+  link.transport.reset();
+  return steady_clock::now() - began;
+}
+
+/// Whether the transport of `link`, told to end while `gate` is shut, ends only when that opens.
+bool ends_behind(Gate& gate, auto& link) {
+  std::atomic<bool> is_open{false};
+  const std::jthread soon([&] {
+    std::this_thread::sleep_for(milliseconds{200});
+    is_open = true;
+    gate.open();
+  });
+  link.transport.reset();
+  return is_open;
+}
+
+/// A moment after a request to `url` has begun, it is told to stop. @return  the time that the transport takes to end
+std::chrono::steady_clock::duration time_to_end_of_a_request_to(const std::string& url) {
+  StandingClock clock;
+  Credentials credentials({url, "", {}, {}, {}, {}}, clock);
+  struct {
+    std::optional<CpprestTransport> transport;
+  } link;
+  link.transport.emplace(credentials, CpprestOptions{seconds{20}, "test/1"});
+  Request request;
+  request.target = "/";
+  request.deadline = seconds{20};
+  std::stop_source stop;
+  const std::jthread soon([&] {
+    std::this_thread::sleep_for(milliseconds{200});
+    stop.request_stop();
+  });
+  EXPECT_EQ(link.transport->send(request, stop.get_token()).error().code, Errc::cancelled);
+  return time_to_end(link);
+}
+
+/// Less than a transport waits at most for what does not end.
+constexpr milliseconds kAtOnce{1500};
+
 class CpprestTransportTest : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() { prepare_cpprest(2, {}); }
+  static void SetUpTestSuite() { prepare_cpprest(kThreads, {}); }
 };
 
 TEST_F(CpprestTransportTest, SendsARequestWithItsCredentialsAndReturnsTheAnswer) {
@@ -272,6 +340,67 @@ TEST_F(CpprestTransportTest, ReturnsTheBodyOfARefusedStream) {
   ASSERT_TRUE(ended);
   EXPECT_EQ(ended->status, 410U);
   EXPECT_THAT(ended->body, HasSubstr("too old"));
+}
+
+TEST_F(CpprestTransportTest, EndsOnlyWhenNothingIsLeftOfARequestThatWasStopped) {
+  Link link({{peer::TakeRequest{}, peer::AwaitClose{}}});
+  std::stop_source stop;
+  std::jthread call([&] { EXPECT_EQ(link.get(seconds{30}, stop.get_token()).error().code, Errc::cancelled); }
+  );
+  const auto end = steady_clock::now() + seconds{10};
+  while (link.peer.requests().empty() && steady_clock::now() < end)
+    std::this_thread::sleep_for(milliseconds{1});
+  Gate gate;
+  stop.request_stop();
+  call.join();
+  EXPECT_TRUE(ends_behind(gate, link));
+}
+
+TEST_F(CpprestTransportTest, EndsOnlyWhenNothingIsLeftOfAStreamOfWhichNoMoreWasWanted) {
+  Link link({{peer::TakeRequest{}, peer::Send{kStreamHead + chunk("one\n")}, peer::AwaitClose{}}});
+  std::optional<Gate> gate;
+  ASSERT_TRUE(link.stream([&](std::string_view octets) {
+    if (octets.empty()) return true;
+    gate.emplace();
+    return false;
+  }));
+  EXPECT_TRUE(ends_behind(*gate, link));
+}
+
+TEST_F(CpprestTransportTest, EndsInTimeWhateverIsLeft) {
+  Link link({{peer::TakeRequest{}, peer::Send{kStreamHead + chunk("one\n")}, peer::AwaitClose{}}});
+  std::optional<Gate> gate;
+  ASSERT_TRUE(link.stream([&](std::string_view octets) {
+    if (octets.empty()) return true;
+    gate.emplace();
+    return false;
+  }));
+  EXPECT_LT(time_to_end(link), seconds{5});
+  gate->open();
+}
+
+TEST_F(CpprestTransportTest, EndsAtOnceWhileAConnectionIsNotMade) {
+  const FullListener peer;
+  EXPECT_LT(time_to_end_of_a_request_to(peer.url()), kAtOnce);
+}
+
+TEST_F(CpprestTransportTest, EndsAtOnceWhileAPeerIsSilentInTheHandshake) {
+  const Listener peer;
+  EXPECT_LT(time_to_end_of_a_request_to("https" + peer.url().substr(4)), kAtOnce);
+}
+
+TEST_F(CpprestTransportTest, EndsAStreamWhoseReaderThrows) {
+  Link link({{peer::TakeRequest{}, peer::Send{kStreamHead + chunk("one\n")}, peer::AwaitClose{}}});
+  EXPECT_FALSE(link.stream([](std::string_view octets) {
+    return octets.empty() ? true : throw std::runtime_error("no memory");
+  }));
+  EXPECT_LT(time_to_end(link), kAtOnce);
+}
+
+TEST_F(CpprestTransportTest, EndsAtOnceWhenNothingIsUnderWay) {
+  Link link({{peer::TakeRequest{}, peer::Send{http_answer(200, "{}")}}});
+  ASSERT_TRUE(link.get());
+  EXPECT_LT(time_to_end(link), kAtOnce);
 }
 
 TEST_F(CpprestTransportTest, FollowsNoRedirect) {

@@ -2,6 +2,7 @@
 /// An HTTP server on loopback that does exactly what a test tells it: also what no server should.
 
 #include <arpa/inet.h>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -64,15 +65,18 @@ inline std::string take_request(int connection, const std::stop_token& stop) {
   return request;
 }
 
+/// Connections that wait for a Listener.
+inline constexpr int kBacklog = 8;
+
 /// A port of loopback.
 class Listener {
  public:
-  Listener() : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  Listener() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address);
-    listen(socket_, 8);
+    listen(socket_, kBacklog);
     socklen_t length = sizeof address;
     getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length);
     port_ = ntohs(address.sin_port);
@@ -82,6 +86,7 @@ class Listener {
   Listener& operator=(const Listener&) = delete;
 
   [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  [[nodiscard]] int socket() const { return socket_; }
   /// A connection, to be closed by the caller; -1: the test is over.
   [[nodiscard]] int next(const std::stop_token& stop) const {
     return readable(socket_, stop) ? accept(socket_, nullptr, nullptr) : -1;
@@ -90,6 +95,31 @@ class Listener {
  private:
   int socket_ = -1;
   int port_ = 0;
+};
+
+/// A port at which connections are begun and never made: the queue of those that wait is full, and nobody takes them.
+class FullListener {
+ public:
+  FullListener() {
+    sockaddr_in address{};
+    socklen_t length = sizeof address;
+    getsockname(listener_.socket(), reinterpret_cast<sockaddr*>(&address), &length);
+    for (auto& waiting : waiting_) {
+      waiting = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+      connect(waiting, reinterpret_cast<sockaddr*>(&address), sizeof address);
+    }
+  }
+  ~FullListener() {
+    for (const int waiting : waiting_) close(waiting);
+  }
+  FullListener(const FullListener&) = delete;
+  FullListener& operator=(const FullListener&) = delete;
+
+  [[nodiscard]] std::string url() const { return listener_.url(); }
+
+ private:
+  Listener listener_;
+  std::array<int, 2 * kBacklog> waiting_{};
 };
 
 inline std::string http_answer(int status, const std::string& body, const std::string& headers = "") {
