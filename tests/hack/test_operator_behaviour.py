@@ -1,4 +1,5 @@
-"""docs/operator-behaviour.md names tests that exist, and no row is without one or without what it waits for."""
+"""docs/operator-behaviour.md names tests that exist, and no row is without one or without what it waits for; docs/operator.md
+has every reason of a condition."""
 
 import re
 from pathlib import Path
@@ -62,3 +63,26 @@ def test_it_tells_a_test_from_its_like(text, suffix, name, is_there):
 def test_it_reads_a_row():
     text = "| situation | what | proved by | waits for |\n|---|---|---|---|\n| A | b | `x.py::test_y`, `z.cpp::S.N` | c |\n| B | b | | |\n"
     assert rows(text) == [("A", ["x.py::test_y", "z.cpp::S.N"], "c"), ("B", [], "")]
+
+
+# As sources write them: `{"False", "NoNodes", ...}`, or by a constant.
+REASON = re.compile(r'"(?:True|False|Unknown)",\s*(?:std::string\()?(?:"([A-Z][A-Za-z]+)"|(k[A-Z][A-Za-z]+)\b)')
+CONSTANT = re.compile(r'constexpr std::string_view (k[A-Z][A-Za-z]+) = "([A-Z][A-Za-z]+)"')
+
+
+def reasons(sources):
+    """Of conditions, in some C++."""
+    constants = dict(CONSTANT.findall(sources))
+    return {reason or constants[constant] for reason, constant in REASON.findall(sources)}
+
+
+def test_it_reads_reasons():
+    text = 'constexpr std::string_view kTaken = "PortTaken";\nreturn {"False", "NoNodes", "none"};\n{"False", std::string(kTaken), x}'
+    assert reasons(text) == {"NoNodes", "PortTaken"}
+
+
+def test_every_reason_of_a_condition_is_documented():
+    found = reasons("".join(file.read_text() for file in sorted((ROOT / "operator").rglob("*.?pp"))))
+    conditions = (ROOT / "docs/operator.md").read_text().split("\n## Conditions\n")[1].split("\n## ")[0]
+    assert len(found) > 35
+    assert found - set(re.findall(r"\b[A-Z][A-Za-z]+\b", conditions)) == set()
