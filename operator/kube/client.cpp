@@ -12,16 +12,37 @@ std::string accept(View view, std::string_view partial_kind) {
   return "application/json;as=" + std::string(partial_kind) + ";g=meta.k8s.io;v=v1";
 }
 
+Failure no(std::string_view what, const Request& request) {
+  return {
+    Kind::server,
+    {Errc::protocol_error, relay::Fate::transient, request.asked() + ": the answer is no " + std::string(what)
+    }
+  };
+}
+
+/// A list that is none must not pass for an empty one: all there was would seem deleted.
+Answer<List> parse_list(const Request& request, Json answer) {
+  const auto items = answer.find("items");
+  if (items == answer.end() || !(items->is_array() || items->is_null()))
+    return tl::unexpected(no("list", request));
+  List list{{}, text_at(answer, "/metadata/resourceVersion")};
+  // An empty list may come as null.
+  if (items->is_null()) return list;
+  list.items.reserve(items->size());
+  for (auto& item : *items) {
+    if (!is_named(item)) return tl::unexpected(no("list of objects", request));
+    list.items.push_back(std::move(item));
+  }
+  return list;
+}
+
 Answer<Json> parse_answer(const Request& request, const relay::Result<Response>& response) {
   if (!response) return tl::unexpected(failed_exchange(request.asked(), response.error()));
   if (response->status < 200 || response->status > 299)
     return tl::unexpected(refused(request.asked(), response->status, response->body, response->retry_after));
   auto object = Json::parse(response->body, nullptr, false);
   if (object.is_object()) return object;
-  return tl::unexpected(Failure{
-    Kind::server,
-    {Errc::protocol_error, relay::Fate::transient, request.asked() + ": the answer is no JSON object"}
-  });
+  return tl::unexpected(no("JSON object", request));
 }
 
 Request writing(Method method, std::string target, const Json& body, std::string content_type) {
@@ -81,13 +102,7 @@ Answer<List> Client::list(const Selection& what, const std::string& resource_ver
   request.deadline = deadlines_.list;
   auto answer = read(request, std::move(stop));
   if (!answer) return tl::unexpected(answer.error());
-  List list{{}, text_at(*answer, "/metadata/resourceVersion")};
-  // An empty list may come as null.
-  if (auto items = answer->find("items"); items != answer->end() && items->is_array()) {
-    list.items.reserve(items->size());
-    for (auto& item : *items) list.items.push_back(std::move(item));
-  }
-  return list;
+  return parse_list(request, std::move(*answer));
 }
 
 Answer<void> Client::watch(
@@ -111,8 +126,11 @@ Answer<std::set<std::string>> Client::kinds_beside(const Resource& resource, std
   const auto answer = read(request, std::move(stop));
   if (!answer && answer.error().kind == Kind::not_found) return std::set<std::string>();
   if (!answer) return tl::unexpected(answer.error());
+  const auto resources = answer->find("resources");
+  if (resources == answer->end() || !(resources->is_array() || resources->is_null()))
+    return tl::unexpected(no("list of kinds", request));
   std::set<std::string> plurals;
-  for (const auto& each : answer->value("resources", Json::array())) plurals.insert(text_at(each, "/name"));
+  for (const auto& each : *resources) plurals.insert(text_at(each, "/name"));
   return plurals;
 }
 

@@ -24,6 +24,8 @@ Key key_of(const Json& object) {
   return {text_at(object, "/metadata/namespace"), text_at(object, "/metadata/name")};
 }
 
+bool is_named(const Json& object) { return !text_at(object, "/metadata/name").empty(); }
+
 std::string resource_version_of(const Json& object) { return text_at(object, "/metadata/resourceVersion"); }
 
 bool is_being_deleted(const Json& object) { return !text_at(object, "/metadata/deletionTimestamp").empty(); }

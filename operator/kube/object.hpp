@@ -23,6 +23,8 @@ struct Key {
 [[nodiscard]] std::int64_t number_at(const Json& object, const std::string& pointer);
 
 [[nodiscard]] Key key_of(const Json& object);
+/// Whether it has a name, as every object of a server has.
+[[nodiscard]] bool is_named(const Json& object);
 [[nodiscard]] std::string resource_version_of(const Json& object);
 [[nodiscard]] bool is_being_deleted(const Json& object);
 

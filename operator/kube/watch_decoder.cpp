@@ -19,11 +19,18 @@ constexpr std::array kWords{
   Word{"ERROR", WatchEvent::Type::error}
 };
 
+/// What is told of an object names it; a bookmark is of none, and an error is a Status.
+bool may_be(WatchEvent::Type type, const Json& object) {
+  if (!object.is_object()) return false;
+  if (type == WatchEvent::Type::bookmark || type == WatchEvent::Type::error) return true;
+  return is_named(object);
+}
+
 relay::Result<WatchEvent> parse_event(std::string_view line) {
   auto parsed = Json::parse(line, nullptr, false);
   const auto type = parsed.is_object() ? text_at(parsed, "/type") : std::string();
   for (const auto& word : kWords) {
-    if (word.text == type && parsed.contains("object") && parsed["object"].is_object())
+    if (word.text == type && parsed.contains("object") && may_be(word.type, parsed["object"]))
       return WatchEvent{word.type, std::move(parsed["object"])};
   }
   // Not the line itself: it may be a Secret's.

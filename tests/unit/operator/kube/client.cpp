@@ -61,12 +61,34 @@ TEST_F(ClientTest, TakesAListWithoutItemsAsEmpty) {
   EXPECT_TRUE(client.list({kPods, "mail", "", View::full}, "", {})->items.empty());
 }
 
+TEST_F(ClientTest, TakesWhatIsNoListForAFailureAndNotForAnEmptyOne) {
+  for (const auto* answer :
+       {"{}", R"({"kind":"Status","status":"Success"})", R"({"items":{}})", R"({"items":"none"})",
+        R"({"items":[null]})", R"({"items":["a"]})", R"({"items":[{}]})", R"({"items":[{"metadata":"a"}]})",
+        R"({"items":[{"metadata":{"name":"a"}},{"metadata":{"name":7}}]})"}) {
+    transport.answers(200, answer);
+    const auto list = client.list({kPods, "mail", "", View::full}, "", {});
+    ASSERT_FALSE(list) << answer;
+    EXPECT_EQ(list.error().error.code, relay::Errc::protocol_error) << answer;
+    EXPECT_EQ(list.error().error.fate, relay::Fate::transient) << answer;
+  }
+}
+
 TEST_F(ClientTest, AsksWhichKindsAGroupHas) {
   transport.answers(
     200, R"({"kind":"APIResourceList","resources":[{"name":"podmonitors"},{"name":"probes"}]})"
   );
   EXPECT_THAT(client.kinds_beside(kPodMonitors, {}).value(), ElementsAre("podmonitors", "probes"));
   EXPECT_EQ(asked().asked(), "GET /apis/monitoring.coreos.com/v1");
+}
+
+TEST_F(ClientTest, TakesWhatNamesNoKindsForAFailureAndNotForAGroupWithout) {
+  for (const auto* answer : {"{}", R"({"resources":"none"})", R"({"resources":{}})"}) {
+    transport.answers(200, answer);
+    EXPECT_EQ(client.kinds_beside(kPodMonitors, {}).error().kind, Kind::server) << answer;
+  }
+  transport.answers(200, R"({"resources":null})");
+  EXPECT_TRUE(client.kinds_beside(kPodMonitors, {}).value().empty());
 }
 
 TEST_F(ClientTest, TakesAGroupThatTheServerDoesNotKnowForOneWithoutKinds) {
@@ -151,7 +173,7 @@ TEST_F(ClientTest, AsksForItsRightsThoughItMayNotWrite) {
 TEST_F(ClientTest, EndsAWatchAtAnErrorEvent) {
   transport.streams({R"({"type":"ERROR","object":{"code":410,"message":"too old"}})"
                      "\n"
-                     R"({"type":"ADDED","object":{}})"
+                     R"({"type":"ADDED","object":{"metadata":{"name":"a"}}})"
                      "\n"});
   int seen = 0;
   const auto ended = client.watch(

@@ -15,6 +15,14 @@ TEST(Object, IsKnownByNamespaceAndName) {
   EXPECT_EQ(resource_version_of(kPod), "9");
 }
 
+TEST(Object, IsNamedByItsMetadataAlone) {
+  EXPECT_TRUE(is_named(kPod));
+  for (const auto& other :
+       {Json(), Json("p"), Json::array({"p"}), Json{{"name", "p"}}, Json{{"metadata", "p"}},
+        Json{{"metadata", {{"name", ""}}}}, Json{{"metadata", {{"name", 1}}}}})
+    EXPECT_FALSE(is_named(other)) << other;
+}
+
 TEST(Object, HasOneControllerAmongItsOwners) {
   EXPECT_EQ(controller_of(kPod).uid, "2");
   EXPECT_EQ(controller_of(kPod).kind, "DaemonSet");

@@ -45,13 +45,16 @@ TEST(WatchDecoder, GivesTheSameEventsHoweverTheStreamIsCut) {
 
 TEST(WatchDecoder, WaitsForTheEndOfALine) {
   WatchDecoder decoder;
-  EXPECT_TRUE(decoder.feed(R"({"type":"ADDED","object":{}})")->empty());
+  EXPECT_TRUE(decoder.feed(R"({"type":"ADDED","object":{"metadata":{"name":"a"}}})")->empty());
   EXPECT_EQ(decoder.feed("\n")->size(), 1U);
 }
 
 TEST(WatchDecoder, RefusesWhatIsNoEventWithoutShowingIt) {
   for (const std::string line :
-       {"nonsense secret", R"({"type":"ADDED"})", R"({"type":"RENAMED","object":{}})", "[]", "{"}) {
+       {"nonsense secret", R"({"type":"ADDED"})", R"({"type":"RENAMED","object":{}})", "[]", "{",
+        R"({"type":"ADDED","object":{}})", R"({"type":"MODIFIED","object":{"metadata":"secret"}})",
+        R"({"type":"DELETED","object":{"metadata":{"name":""}}})",
+        R"({"type":"BOOKMARK","object":["metadata"]})"}) {
     WatchDecoder decoder;
     const auto events = decoder.feed(line + "\n");
     ASSERT_FALSE(events) << line;
