@@ -33,7 +33,7 @@ smtp_relay::Realm realm_of(const Options& options, const std::string& own_namesp
 
 runtime::PlatformOptions platform_options(const Options& options, const std::string& own_namespace) {
   runtime::PlatformOptions platform;
-  platform.names = {kController, kName, "smtp_relay_operator"};
+  platform.names = {kController, lease_name(options), "smtp_relay_operator"};
   platform.program = "smtp-relay-operator/" SMTP_RELAY_VERSION;
   platform.field_manager = kName;
   platform.event_source = kEventSource;

@@ -8,7 +8,8 @@ from waiting import wait_until
 
 RULES = monitoring.rules()
 # Those of the metrics; and of a pod, or of a process without Kubernetes.
-OWN = {"class": "blocklisted", "code": "403", "resource": "pods", "object": "mail/edge", "destination": "smarthost/primary"}
+OWN = {"class": "blocklisted", "code": "403", "resource": "pods", "object": "mail/edge", "destination": "smarthost/primary",
+       "name": "smtp-relay-operator"}
 LABELS = OWN | {"pod": "edge-smtp-relay-x7k2p", "node": "node1", "namespace": "mail", "relay": "edge",
                 "daemonset": "edge-smtp-relay"}
 PLAIN = OWN | {"instance": "relay.example.org:9090"}

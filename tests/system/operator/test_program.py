@@ -125,6 +125,8 @@ def test_two_operators_with_ids_live_in_one_namespace(mail):
         plain = mail.operator("operator-a")
         blue = mail.operator("operator-b", "--controller-id=blue")
         wait_until(lambda: plain.is_leading() and blue.is_leading(), 20, "both lead")
+        # Alerts must not take them for two leaders of one Lease.
+        assert blue.metric('leader_election_master_status{name="smtp-relay-operator-blue"}') == 1
         mail.apply()
         mail.wait_for_children()
         assert not mail.writes("operator-b")
