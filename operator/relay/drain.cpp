@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "operator/kube/shortened.hpp"
 #include "operator/relay/owners.hpp"
 #include "operator/relay/rollout.hpp"
+#include "operator/relay/status.hpp"
 #include "operator/relay/wording.hpp"
 #include "operator/resources/names.hpp"
 #include "relay/base/text.hpp"
@@ -214,7 +216,8 @@ api::Status draining_status(
   set(
     condition::kReady, "False", "the resource is being deleted: its relays stop taking mail; see Progressing"
   );
-  set(condition::kProgressing, "True", message);
+  // It may hold what the API server answered.
+  set(condition::kProgressing, "True", kube::shortened(message, kLongestMessage));
   status.observed_generation = relay.generation;
   status.desired_nodes = rollout.desired;
   status.updated_nodes = rollout.updated;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "operator/kube/shortened.hpp"
 #include "operator/relay/degraded.hpp"
 #include "operator/relay/failed_creates.hpp"
 #include "operator/relay/pod_security.hpp"
@@ -14,9 +15,6 @@ namespace {
 
 namespace condition = api::condition;
 
-/// A message that grew without end would not be accepted; who reads 4,000 characters has enough to mend.
-constexpr std::size_t kLongestMessage = 4000;
-
 /// status.degradedNodes holds no more.
 constexpr std::size_t kMostDegradedNodes = 10;
 
@@ -26,12 +24,6 @@ struct Verdict {
   std::string message;
 };
 
-void cut(std::string& message) {
-  if (message.size() <= kLongestMessage) return;
-  message.resize(kLongestMessage);
-  message += " ...";
-}
-
 /// All findings against one condition as one verdict: the first gives the reason, all give their messages.
 std::optional<Verdict> judged(const Plan& plan, std::string_view type) {
   std::optional<Verdict> verdict;
@@ -40,7 +32,6 @@ std::optional<Verdict> judged(const Plan& plan, std::string_view type) {
     if (!verdict) verdict = Verdict{finding.status, finding.reason, finding.message};
     else verdict->message += "; " + finding.message;
   }
-  if (verdict) cut(verdict->message);
   return verdict;
 }
 
@@ -136,7 +127,6 @@ Verdict progressing(const Plan& plan, const api::SmtpRelay& relay, const Rollout
   if (!plan.not_held.empty())
     verdict.message += "; a deletion will not wait for the mail (spool.onDelete): " + plan.not_held;
   for (const auto& lost : plan.optional.lost) verdict.message += "; " + lost;
-  cut(verdict.message);
   return verdict;
 }
 
@@ -275,7 +265,6 @@ Verdict source_verdict(const Plan& plan, const api::Condition* standing) {
   if (will_hear && standing != nullptr && standing->reason != "Pending")
     return {standing->status, standing->reason, standing->message};
   auto answer = source_address_preserved(*plan.sources);
-  cut(answer.message);
   return {answer.status, std::string(answer.reason), std::move(answer.message)};
 }
 
@@ -286,7 +275,6 @@ Verdict degraded(
   auto found = degradation_of(relay, next, plan, rollout);
   if (!found)
     return {"False", "AsExpected", "nothing is known that keeps the relay from working as it should"};
-  cut(found->message);
   return {"True", std::move(found->reason), std::move(found->message)};
 }
 
@@ -308,8 +296,8 @@ api::Status next_status(
   auto status = relay.status;
   const auto set = [&](std::string_view type, Verdict verdict) {
     status.set(
-      {std::string(type), std::string(verdict.status), std::move(verdict.reason), std::move(verdict.message),
-       relay.generation, ""},
+      {std::string(type), std::string(verdict.status), std::move(verdict.reason),
+       kube::shortened(std::move(verdict.message), kLongestMessage), relay.generation, ""},
       now
     );
   };

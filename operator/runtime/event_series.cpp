@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "operator/kube/resource.hpp"
+#include "operator/kube/shortened.hpp"
 #include "operator/runtime/lease_record.hpp"
 
 namespace op::runtime {
@@ -18,15 +19,6 @@ constexpr double kRefill = 1.0 / 300;
 constexpr seconds kAllowanceEnds{300 * kBurst};
 constexpr std::size_t kLongestNote = 1024;
 
-/// Never within a character.
-std::string cut(std::string note) {
-  if (note.size() <= kLongestNote) return note;
-  constexpr std::string_view kMore = " ...";
-  auto end = kLongestNote - kMore.size();
-  while (end > 0 && (static_cast<unsigned char>(note[end]) & 0xC0U) == 0x80U) --end;
-  return note.substr(0, end) + std::string(kMore);
-}
-
 kube::Json series_of(std::int64_t count, WallTime last) {
   return {{"count", count}, {"lastObservedTime", to_micro_time(last)}};
 }
@@ -35,7 +27,7 @@ kube::Json series_of(std::int64_t count, WallTime last) {
 
 void EventSeries::add(Occurrence occurrence, const Moment& now) {
   finish(now.steady);
-  occurrence.note = cut(std::move(occurrence.note));
+  occurrence.note = kube::shortened(std::move(occurrence.note), kLongestNote);
   const auto found = by_content_.find(occurrence);
   if (found != by_content_.end()) {
     auto& entry = *found->second;

@@ -197,5 +197,10 @@ TEST(DrainingStatus, FollowsTheDaemonSetAndKeepsTheOtherConditions) {
   EXPECT_EQ(status.observed_generation, 4);
 }
 
+TEST(DrainingStatus, HasNoMessageThatAServerWouldNotTake) {
+  const auto status = draining_status({}, std::string(40'000, 'x'), std::nullopt, kNoon);
+  EXPECT_THAT(status.find("Progressing")->message, SizeIs(4000));
+}
+
 }  // namespace
 }  // namespace op::smtp_relay

@@ -302,6 +302,23 @@ TEST_F(StatusTest, GathersAllFaultsOfOneConditionInItsMessage) {
   EXPECT_THAT(next().find("SecretsResolved")->message, HasSubstr("; ConfigMap mail/extra does not exist"));
 }
 
+TEST_F(StatusTest, HasNoMessageThatAServerWouldNotTakeOrStoreInOtherWords) {
+  // An odd number of octets before it: the limit falls within a character.
+  std::string words = "a";
+  for (int i = 0; i < 30'000; ++i) words += "\u00fc";
+  roll_out(2, 1, 1);
+  for (const auto* type : {"Ready", "ConfigValid", "SecretsResolved"}) {
+    auto plan = make_plan(world, kDefaults);
+    plan.findings = {{type, "False", "InvalidSettings", words}};
+    plan.cordons.untold = plan.not_stamped = plan.not_held = plan.refused_pods = words;
+    plan.optional.lost = {words, words};
+    const auto status = api::to_json(next_status(world.relay, plan, daemon_set, kNoon));
+    EXPECT_EQ(Json::parse(status.dump(-1, ' ', false, Json::error_handler_t::replace)), status) << type;
+    for (const auto& condition : status["conditions"])
+      EXPECT_LE(condition["message"].get<std::string>().size(), 4000U) << condition["type"];
+  }
+}
+
 TEST_F(StatusTest, IsNotReadyWhereItsNamesAreTaken) {
   world.daemon_set = Json{
     {"metadata",
