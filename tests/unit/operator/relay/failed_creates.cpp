@@ -17,7 +17,7 @@ constexpr const char* kQuota =
   R"(Error creating: pods "edge-smtp-relay-x7k2p" is forbidden: exceeded quota: few, requested: pods=1)";
 
 Json event(const std::string& note, const std::string& time) {
-  return {{"note", note}, {"metadata", {{"creationTimestamp", time}}}};
+  return {{"note", note}, {"metadata", {{"name", "edge-smtp-relay.1"}, {"creationTimestamp", time}}}};
 }
 
 Json pod(const std::string& time, const std::string& owner = "d-1") {

@@ -404,7 +404,7 @@ TEST_F(ReconcilerTest, ShowsWhyTheServerRefusesPodsAndLooksAgain) {
   answers({200, 200});
   transport.answers(
     200, R"({"items":[{"note":"Error creating: pods \"edge-smtp-relay-x7\" is forbidden: exceeded quota: q",)"
-         R"("metadata":{"creationTimestamp":"2026-01-31T08:15:30Z"}}]})"
+         R"("metadata":{"name":"edge-smtp-relay.1","creationTimestamp":"2026-01-31T08:15:30Z"}}]})"
   );
   answers({200});
   EXPECT_EQ(reconcile()->requeue_after, relay::seconds{30});
