@@ -9,7 +9,6 @@
 namespace relay::spool {
 namespace {
 
-constexpr std::size_t kBlock = 32U << 10U;
 /// Of a fragment: checksum (4 octets), length (2), both least significant first, and type (1).
 constexpr std::size_t kHead = 7;
 constexpr std::size_t kSum = 4;
@@ -78,8 +77,8 @@ bool is_filling(const Fragment& fragment) { return fragment.type == none && frag
 void read_block(std::string_view block, Assembly& assembly) {
   while (block.size() >= kHead) {
     const auto fragment = fragment_at(block);
-    if (is_filling(fragment)) return;
-    if (!fragment.fits) return assembly.interrupt();
+    // Those seven octets and more of nothing were something else: what fills a block for want of room is shorter than a head.
+    if (is_filling(fragment) || !fragment.fits) return assembly.interrupt();
     // Where the length itself is wrong, so are the sums of what seems to stand behind it.
     if (fragment.verifies) assembly.take(fragment.type, block.substr(kHead, fragment.length));
     else assembly.interrupt();
@@ -87,34 +86,36 @@ void read_block(std::string_view block, Assembly& assembly) {
   }
 }
 
-/// What is left of the block that this octet stands in.
-std::string_view rest_of_block(std::string_view log, std::size_t at) {
-  return log.substr(at, kBlock - at % kBlock);
+/// Where the first fragment stands that does not verify, or is not there; the block's size where all do.
+std::size_t first_damage(std::string_view block) {
+  std::size_t at = 0;
+  while (at + kHead <= block.size()) {
+    const auto fragment = fragment_at(block.substr(at));
+    if (is_filling(fragment) || !fragment.verifies) return at;
+    at += kHead + fragment.length;
+  }
+  // A block that is not the log's last has less than a head of filling here; the last one may have been cut there.
+  return block.size();
 }
 
-/// Where the first fragment stands that does not verify; the log's size where all do.
-std::size_t first_damage(std::string_view log) {
-  std::size_t at = 0;
-  while (at < log.size()) {
-    const auto rest = rest_of_block(log, at);
-    if (rest.size() < kHead) {
-      at += rest.size();
-      continue;
-    }
+/// From an octet of a damaged block on.
+bool has_whole_fragment(std::string_view block, std::size_t from) {
+  for (auto at = from; at + kHead < block.size(); ++at) {
+    const auto rest = block.substr(at);
+    const bool may_be_one = rest[kHead - 1] >= full && rest[kHead - 1] <= last;
+    if (!may_be_one) continue;
     const auto fragment = fragment_at(rest);
-    if (is_filling(fragment)) at += rest.size();
-    else if (!fragment.verifies) return at;
-    else at += kHead + fragment.length;
+    if (fragment.length > 0 && fragment.verifies) return true;
   }
-  return log.size();
+  return false;
 }
 
 void write_record(std::string_view record, std::string& log) {
   bool is_begun = false;
   do {
-    const auto left = kBlock - log.size() % kBlock;
+    const auto left = kLogBlock - log.size() % kLogBlock;
     if (left < kHead) log.append(left, '\0');
-    const auto room = kBlock - log.size() % kBlock - kHead;
+    const auto room = kLogBlock - log.size() % kLogBlock - kHead;
     const auto payload = record.substr(0, room);
     record.remove_prefix(payload.size());
     const bool is_end = record.empty();
@@ -132,7 +133,7 @@ void write_record(std::string_view record, std::string& log) {
 
 void for_each_log_record(std::string_view log, const std::function<void(std::string record)>& visit) {
   Assembly assembly(visit);
-  for (std::size_t at = 0; at < log.size(); at += kBlock) read_block(log.substr(at, kBlock), assembly);
+  for (std::size_t at = 0; at < log.size(); at += kLogBlock) read_block(log.substr(at, kLogBlock), assembly);
 }
 
 std::string mended_log(std::string_view log) {
@@ -142,15 +143,21 @@ std::string mended_log(std::string_view log) {
   return mended;
 }
 
-bool has_damage_within(std::string_view log) {
-  for (auto at = first_damage(log) + 1; at < log.size(); ++at) {
-    const auto rest = rest_of_block(log, at);
-    const bool may_be_one = rest.size() > kHead && rest[kHead - 1] >= full && rest[kHead - 1] <= last;
-    if (!may_be_one) continue;
-    const auto fragment = fragment_at(rest);
-    if (fragment.length > 0 && fragment.verifies) return true;
+void DamageSearch::read(std::string_view block) {
+  std::size_t from = 0;
+  if (!is_damaged_) {
+    const auto damage = first_damage(block);
+    if (damage == block.size()) return;
+    is_damaged_ = true;
+    from = damage + 1;
   }
-  return false;
+  if (!has_found_) has_found_ = has_whole_fragment(block, from);
+}
+
+bool has_damage_within(std::string_view log) {
+  DamageSearch search;
+  for (std::size_t at = 0; at < log.size(); at += kLogBlock) search.read(log.substr(at, kLogBlock));
+  return search.has_found();
 }
 
 }  // namespace relay::spool
