@@ -14,6 +14,7 @@
 #include <rocksdb/utilities/table_properties_collectors.h>
 
 #include "relay/spool/log_checksum.hpp"
+#include "relay/spool/marks.hpp"
 
 namespace relay::spool {
 namespace {
@@ -23,6 +24,9 @@ constexpr std::size_t kCacheOctets = 8U << 20U;
 constexpr std::size_t kBuffer = 4U << 20U;
 constexpr std::uint64_t kMaxLogs = 64ULL
                                    << 20U;  // octets of write-ahead log kept for families that seldom change
+
+/// Octets of the list of tables, before RocksDB begins another; all of it is read at every start. A table takes some 150 of them.
+constexpr std::uint64_t kMaxList = 16ULL << 20U;
 
 /// RocksDB's own words, as records of our log.
 class Forwarder : public rocksdb::Logger {
@@ -52,6 +56,7 @@ rocksdb::Options database_options(Recovery recovery, log::Sink* log) {
                                 ? rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords
                                 : rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
   options.max_total_wal_size = kMaxLogs;
+  options.max_manifest_file_size = kMaxList;
   options.max_open_files = 256;
   options.max_background_jobs = 2;
   options.stats_dump_period_sec = 0;
@@ -179,6 +184,8 @@ void copy_whole(const fs::path& from, const fs::path& to, std::error_code& faile
   const auto size = fs::file_size(from, failed);
   if (!failed && fs::file_size(to, failed) != size && !failed)
     failed = std::make_error_code(std::errc::no_space_on_device);
+  // What it is a copy of is written anew, synced.
+  if (!failed && !sync_file(to.string())) failed = std::make_error_code(std::errc::io_error);
 }
 
 Error cannot_copy(const std::string& aside, const std::error_code& failed) {
@@ -188,7 +195,8 @@ Error cannot_copy(const std::string& aside, const std::error_code& failed) {
 }
 
 void copy_entry(const fs::directory_entry& entry, const fs::path& aside, std::error_code& failed) {
-  if (!entry.is_regular_file() || entry.path().filename() == "LOCK") return;
+  const bool is_file = entry.is_regular_file(failed);
+  if (failed || !is_file || entry.path().filename() == "LOCK") return;
   const auto target = aside / entry.path().filename();
   if (entry.path().extension() == ".sst") fs::create_hard_link(entry.path(), target, failed);
   else copy_whole(entry.path(), target, failed);
@@ -212,6 +220,7 @@ Result<void> copy_aside(const std::string& path, const std::string& aside) {
     fs::remove_all(aside, ignored);
     return tl::unexpected(cannot_copy(aside, failed));
   }
+  sync_folder(aside);
   return {};
 }
 

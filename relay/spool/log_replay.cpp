@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <map>
 #include <optional>
 #include <rocksdb/write_batch.h>
@@ -32,42 +33,75 @@ Error failed_at(const std::string& what, const std::string& path) {
   return {Errc::storage_failed, Fate::terminal, what + " " + path};
 }
 
-/// In their order: RocksDB numbers them, with leading zeros.
+bool is_number(const std::string& text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// Of RocksDB, by their numbers, which have six digits or more.
 Result<std::vector<fs::path>> files_with(const std::string& path, std::string_view extension) {
   std::vector<fs::path> found;
   std::error_code failed;
   for (fs::directory_iterator at(path, failed), end; !failed && at != end; at.increment(failed)) {
-    if (at->path().extension() == extension) found.push_back(at->path());
+    const auto& file = at->path();
+    if (file.extension() == extension && is_number(file.stem().string())) found.push_back(file);
   }
   if (failed) return tl::unexpected(failed_at("list", path));
-  std::sort(found.begin(), found.end());
+  std::sort(found.begin(), found.end(), [](const fs::path& one, const fs::path& other) {
+    const auto a = one.filename().string(), b = other.filename().string();
+    return std::pair(a.size(), a) < std::pair(b.size(), b);
+  });
   return found;
 }
 
-/// All of them: what a disk does not give just now must not be taken for what there is.
+/// All of them: what a disk does not give just now must not be taken for what there is. Of a file that grows meanwhile it is an
+/// error, too.
 Result<std::string> octets_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream octets;
-  octets << file.rdbuf();
-  auto text = std::move(octets).str();
   std::error_code failed;
   const auto size = fs::file_size(path, failed);
-  if (failed || text.size() != size) return tl::unexpected(failed_at("read", path.string()));
-  return text;
+  if (failed) return tl::unexpected(failed_at("read", path.string()));
+  std::string octets(size, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(octets.data(), static_cast<std::streamsize>(size));
+  const bool is_all = file && file.peek() == std::ifstream::traits_type::eof() && !file.bad();
+  if (!is_all) return tl::unexpected(failed_at("read", path.string()));
+  return octets;
+}
+
+/// The same of a file of any size: calls `visit` with one kLogBlock after the other, and less than one at its end.
+template <class Visit>
+Result<void> for_each_block(const std::string& path, Visit visit) {
+  std::ifstream file(path, std::ios::binary);
+  std::string block(kLogBlock, '\0');
+  std::uintmax_t read = 0;
+  while (file) {
+    file.read(block.data(), static_cast<std::streamsize>(block.size()));
+    const auto some = static_cast<std::size_t>(file.gcount());
+    if (some > 0) visit(std::string_view(block).substr(0, some));
+    read += some;
+  }
+  std::error_code failed;
+  if (fs::file_size(path, failed) != read || failed) return tl::unexpected(failed_at("read", path));
+  return {};
+}
+
+Result<void> write_part(const std::string& part, const std::string& octets) {
+  std::ofstream file(part, std::ios::binary | std::ios::trunc);
+  file << octets;
+  file.flush();
+  if (!file) return tl::unexpected(failed_at("write", part));
+  if (!sync_file(part)) return tl::unexpected(failed_at("sync", part));
+  return {};
 }
 
 /// As a whole or not at all, also behind a power cut.
 Result<void> replace(const fs::path& path, const std::string& octets) {
   const auto part = path.string() + ".part";
-  {
-    std::ofstream file(part, std::ios::binary | std::ios::trunc);
-    file << octets;
-    file.flush();
-    if (!file) return tl::unexpected(failed_at("write", part));
-  }
   std::error_code failed;
-  if (sync_file(part)) fs::rename(part, path, failed);
-  else return tl::unexpected(failed_at("sync", part));
+  if (auto written = write_part(part, octets); !written) {
+    fs::remove(part, failed);  // the disk may be full
+    return written;
+  }
+  fs::rename(part, path, failed);
   if (failed) return tl::unexpected(failed_at("rename", part));
   sync_folder(path.parent_path());
   return {};
@@ -127,10 +161,11 @@ rocksdb::Status visit_all(const std::vector<std::string>& logs, Put put, Remove 
   rocksdb::Status status;
   for (const auto& log : logs) {
     for_each_log_record(log, [&](std::string record) {
+      if (!status.ok()) return;  // what follows builds on it
       const rocksdb::WriteBatch batch(std::move(record));
       Visitor visitor(put, remove);
       const auto done = batch.Iterate(&visitor);
-      if (status.ok() && !done.IsCorruption()) status = done;  // what is no batch says nothing
+      if (!done.IsCorruption()) status = done;  // what is no batch says nothing
     });
   }
   return status;
@@ -145,7 +180,8 @@ class Replay {
   rocksdb::Status put(std::uint32_t number, const std::string& key, const std::string& value) const {
     const auto family = numbers_.of(number);
     if (family == Family::count) return {};
-    const auto there = get(family, key);
+    std::optional<std::string> there;
+    if (auto status = get(family, key, there); !status.ok()) return status;
     if (there && *there == value) return {};
     if (there && family != Family::meta) {
       if (const auto removed = database_.db->SingleDelete({}, database_.family(family), key); !removed.ok())
@@ -155,15 +191,19 @@ class Replay {
   }
   rocksdb::Status remove(std::uint32_t number, const std::string& key) const {
     const auto family = numbers_.of(number);
-    if (family == Family::count || !get(family, key)) return {};
+    if (family == Family::count) return {};
+    std::optional<std::string> there;
+    if (auto status = get(family, key, there); !status.ok() || !there) return status;
     return database_.db->SingleDelete({}, database_.family(family), key);
   }
 
  private:
-  std::optional<std::string> get(Family family, const std::string& key) const {
+  /// What is damaged is not there; what the disk does not give just now may be.
+  rocksdb::Status get(Family family, const std::string& key, std::optional<std::string>& there) const {
     std::string value;
     const auto status = database_.db->Get({}, database_.family(family), key, &value);
-    return status.ok() ? std::optional(std::move(value)) : std::nullopt;
+    if (status.ok()) there = std::move(value);
+    return status.IsNotFound() || status.IsCorruption() ? rocksdb::Status() : status;
   }
 
   const OpenDatabase& database_;
@@ -251,45 +291,91 @@ Result<void> mend_logs(const std::string& path) {
 
 namespace {
 
-/// The file that CURRENT names; empty when it names none.
-std::string current_manifest(const std::string& path) {
-  std::ifstream file(path + "/CURRENT");
+/// The file that CURRENT names; empty when it names none, or is not there.
+Result<std::string> current_manifest(const std::string& path) {
+  const fs::path current = path + "/CURRENT";
+  std::error_code failed;
+  if (!fs::exists(current, failed)) {
+    if (failed) return tl::unexpected(failed_at("read", current.string()));
+    return std::string();
+  }
+  auto octets = octets_of(current);
+  if (octets) octets->resize(std::min(octets->find('\n'), octets->size()));
+  return octets;
+}
+
+std::uint32_t sum_of(std::string_view octets) {
+  return rocksdb::crc32c::Extend(0, octets.data(), octets.size());
+}
+
+struct Note {
   std::string name;
-  std::getline(file, name);
-  return name;
+  std::uint64_t size = 0;
+  std::uint32_t sum = 0;
+};
+
+/// With a sum of its own: a note that is damaged says nothing of the list.
+std::string to_text(const Note& note) {
+  auto text = note.name + " " + std::to_string(note.size) + " " + std::to_string(note.sum);
+  const auto own = std::to_string(sum_of(text));
+  return std::move(text) + " " + own + "\n";
+}
+
+std::optional<Note> read_note(const std::string& path) {
+  const auto octets = octets_of(manifest_note(path));
+  if (!octets) return std::nullopt;
+  Note note;
+  std::istringstream(*octets) >> note.name >> note.size >> note.sum;
+  return to_text(note) == *octets ? std::optional(note) : std::nullopt;
+}
+
+/// What a list of tables is, looked at once.
+struct Look {
+  std::uint64_t size = 0;
+  std::uint32_t sum = 0;  ///< of as many octets as were asked for
+  bool is_damaged_within = false;
+};
+
+Result<Look> look_at(const std::string& manifest, std::uint64_t summed) {
+  Look look;
+  DamageSearch search;
+  auto read = for_each_block(manifest, [&](std::string_view block) {
+    const auto wanted = block.substr(0, summed - std::min(summed, look.size));
+    look.sum = rocksdb::crc32c::Extend(look.sum, wanted.data(), wanted.size());
+    look.size += block.size();
+    search.read(block);
+  });
+  if (!read) return tl::unexpected(read.error());
+  look.is_damaged_within = search.has_found();
+  return look;
 }
 
 }  // namespace
 
 void note_manifest(const std::string& path) {
   const auto name = current_manifest(path);
-  const auto manifest = path + "/" + name;
-  if (name.empty() || !sync_file(manifest)) return;
-  const auto list = octets_of(manifest);
-  if (!list) return;
-  const auto sum = rocksdb::crc32c::Extend(0, list->data(), list->size());
-  (void
-  )replace(manifest_note(path), name + " " + std::to_string(list->size()) + " " + std::to_string(sum) + "\n");
+  if (!name || name->empty()) return;
+  const auto manifest = path + "/" + *name;
+  const auto list = look_at(manifest, std::numeric_limits<std::uint64_t>::max());
+  // Synced when all that the note speaks of is written.
+  if (!list || !sync_file(manifest)) return;
+  (void)replace(manifest_note(path), to_text({*name, list->size, list->sum}));
 }
 
 bool is_manifest_damaged(const std::string& path) {
   const auto tables = files_with(path, ".sst"), logs = files_with(path, kLog);
   const bool holds_mail = tables && logs && !(tables->empty() && logs->empty());
-  if (!holds_mail) return false;
   const auto current = current_manifest(path);
-  std::ifstream note(manifest_note(path));
-  std::string name;
-  std::size_t size = 0;
-  std::uint32_t sum = 0;
-  const bool is_noted = static_cast<bool>(note >> name >> size >> sum);
-  if (current.empty()) return is_noted;
+  if (!holds_mail || !current) return false;  // RocksDB has its own words for what can't be read
+  if (current->empty()) return true;          // it is made before them
+  const auto note = read_note(path);
+  const auto manifest = path + "/" + *current;
   std::error_code failed;
-  if (!fs::exists(path + "/" + current, failed)) return !failed;
-  const auto list = octets_of(path + "/" + current);
-  if (!list) return false;  // RocksDB has its own words for that
-  if (has_damage_within(*list)) return true;
-  if (!is_noted || current != name) return false;  // a later start has made another list
-  return list->size() < size || rocksdb::crc32c::Extend(0, list->data(), size) != sum;
+  if (!fs::exists(manifest, failed)) return !failed;
+  const bool is_noted = note && note->name == *current;  // else a later start has made another list
+  const auto list = look_at(manifest, is_noted ? note->size : 0);
+  if (!list) return false;
+  return list->is_damaged_within || (is_noted && (list->size < note->size || list->sum != note->sum));
 }
 
 }  // namespace relay::spool

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <fcntl.h>
 #include <optional>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -66,6 +67,11 @@ Result<OpenDatabase> open_damaged(const OpenOptions& options, const Error& damag
   if (options.log != nullptr) options.log->write(damage_record(damage, *copy));
   if (options.metrics != nullptr) options.metrics->shard(0).add(metrics::Counter::spool_repairs);
   leave_mark(options.path, walk_mark(options.path));
+  if (!is_marked(walk_mark(options.path))) {  // mail that has lost its place would wait unseen
+    return tl::unexpected(
+      Error{Errc::storage_failed, Fate::terminal, "mark the repair of the spool in " + options.path}
+    );
+  }
   const bool wants_rebuilding = is_marked(repair_mark(options.path)) || has_hidden_logs(options.path) ||
                                 is_manifest_damaged(options.path);
   if (!wants_rebuilding) {
@@ -83,7 +89,26 @@ std::optional<std::string> hidden_damage(const std::string& path) {
   return std::nullopt;
 }
 
-/// Whether another process has RocksDB's lock.
+/// Whoever opens the spool, and repairs it before, has its folder: of the steps of a repair some change files while nobody has
+/// RocksDB's lock. Where the file system knows no such lock, all go on without.
+class Turn {
+ public:
+  explicit Turn(const std::string& path)
+      : folder_(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
+        is_anothers_(folder_ >= 0 && flock(folder_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {}
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() {
+    if (folder_ >= 0) (void)close(folder_);
+  }
+  [[nodiscard]] bool is_anothers() const { return is_anothers_; }
+
+ private:
+  int folder_;
+  bool is_anothers_;
+};
+
+/// Whether another process has RocksDB's lock. Not while this one has: the close would let go of it.
 bool is_held(const std::string& path) {
   const int file = ::open((path + "/LOCK").c_str(), O_RDWR | O_CLOEXEC);
   if (file < 0) return false;
@@ -97,10 +122,9 @@ bool is_held(const std::string& path) {
 
 Result<OpenDatabase> try_to_open(const OpenOptions& options) {
   if (auto room = has_room(options.path); !room) return tl::unexpected(std::move(room.error()));
-  if (auto damage = hidden_damage(options.path)) {
-    if (is_held(options.path)) return transient(Errc::conflict, *damage + ", and another process has it");
-    return permanent(Errc::corrupt, std::move(*damage));
-  }
+  // What another process writes just now must not be judged.
+  if (is_held(options.path)) return transient(Errc::conflict, "another process has the spool");
+  if (auto damage = hidden_damage(options.path)) return permanent(Errc::corrupt, std::move(*damage));
   auto opened = open_database(options.path, Recovery::strict, options.log);
   if (opened && is_marked(repair_mark(options.path)))
     return permanent(Errc::corrupt, "a table of the spool was found damaged while it was in use");
@@ -129,11 +153,15 @@ Result<void> make_folder(const std::string& path) {
 
 Result<OpenDatabase> open_when_free(const OpenOptions& options) {
   while (true) {
-    auto opened = try_to_open(options);
+    auto turn = std::make_optional<Turn>(options.path);
+    auto opened = turn->is_anothers()
+                    ? Result<OpenDatabase>(transient(Errc::conflict, "another process opens the spool"))
+                    : try_to_open(options);
     if (opened) return opened;
     if (opened.error().code == Errc::corrupt) return open_damaged(options, opened.error());
     const auto code = opened.error().code;
     if (code != Errc::conflict && code != Errc::storage_full) return opened;
+    turn.reset();
     if (!options.keep_waiting || !options.keep_waiting(opened.error()))
       return transient(Errc::cancelled, "gave up waiting: " + opened.error().context);
   }

@@ -1,8 +1,11 @@
 /// Files of a spool that are damaged while nobody has it open.
 
 #include <algorithm>
+#include <fcntl.h>
 #include <filesystem>
 #include <gmock/gmock.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "relay/spool/log_records.hpp"
 #include "tests/unit/relay/spool/store_fixture.hpp"
@@ -89,6 +92,24 @@ TEST_F(OpeningTest, LosesTheRecordThatIsDamagedAloneWhereverItIsCase103) {
     const auto begin = records_of(log.substr(0, place));
     EXPECT_TRUE(std::equal(begin.begin(), begin.end(), all.begin())) << place;
   }
+}
+
+/// What is left of it must not be put together to a record that nobody wrote.
+TEST_F(OpeningTest, LosesARecordOneOfWhoseBlocksIsZeroedCase103) {
+  auto store = open();
+  accept(*store, at(1), 100);
+  accept(*store, at(2), 2);
+  store.reset();
+  auto log = read(log_file());
+  const auto all = records_of(log);
+  constexpr std::size_t kType = 6, kMiddle = 3;
+  const auto middle = 2 * kLogBlock;
+  ASSERT_EQ(static_cast<std::size_t>(log.at(middle + kType)), kMiddle);
+  log.replace(middle, kLogBlock, kLogBlock, '\0');
+  EXPECT_EQ(records_of(log).size(), all.size() - 1);
+  EXPECT_TRUE(are_some_of(records_of(log), all));
+  EXPECT_TRUE(has_damage_within(log));
+  EXPECT_FALSE(has_damage_within(log.substr(0, middle + kLogBlock))) << "nothing stands behind it";
 }
 
 /// RocksDB 7.8 took the whole log for damaged where the next record has several blocks too, and its repair dropped it.
@@ -224,6 +245,60 @@ TEST_F(OpeningTest, FindsItsTablesWhereWhatLeadsToTheirListIsDamagedCase103) {
     EXPECT_EQ(waiting(*store), std::vector{id}) << name;
     store.reset();
   }
+}
+
+/// As one of the version before has none.
+TEST_F(OpeningTest, FindsItsTablesWithoutCurrentAndWithoutANoteCase103) {
+  auto store = open();
+  const auto id = accept(*store, at(1));
+  store.reset();
+  fs::remove(folder.path("spool/CURRENT"));
+  fs::remove(folder.path("spool/manifest-seen"));
+  store = open();
+  EXPECT_EQ(waiting(*store), std::vector{id});
+}
+
+TEST_F(OpeningTest, DoesNotRepairWhatCannotBeReadOrWhatItsNoteAloneHasLostCase103) {
+  auto store = open();
+  const auto id = accept(*store, at(1));
+  store.reset();
+  auto note = read(folder.path("spool/manifest-seen"));
+  note[note.find(' ') + 1] ^= 1;
+  write_file(folder.path("spool/manifest-seen"), note);
+  store = open();
+  EXPECT_EQ(waiting(*store), std::vector{id});
+  store.reset();
+  fs::rename(folder.path("spool/CURRENT"), folder.path("CURRENT"));
+  fs::create_directory(folder.path("spool/CURRENT"));  // which no read succeeds of
+  EXPECT_FALSE(Store::open({folder.path("spool"), {}, &log, &metrics}));
+  fs::remove(folder.path("spool/CURRENT"));
+  fs::rename(folder.path("CURRENT"), folder.path("spool/CURRENT"));
+  store = open();
+  EXPECT_EQ(waiting(*store), std::vector{id});
+  EXPECT_EQ(metrics.total(metrics::Counter::spool_repairs), 0U);
+}
+
+/// Of a repair some steps change files while nobody has RocksDB's lock.
+TEST_F(OpeningTest, LeavesADamagedSpoolToWhoIsAtItCase103) {
+  auto store = open();
+  const auto id = accept(*store, at(1));
+  store.reset();
+  write_file(folder.path("spool/CURRENT"), "");
+  const int other = ::open(folder.path("spool").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ASSERT_EQ(flock(other, LOCK_EX), 0);
+  int waits = 0;
+  const auto let_go_at_last = [&](const Error& why) {
+    EXPECT_EQ(why.code, Errc::conflict);
+    EXPECT_EQ(metrics.total(metrics::Counter::spool_repairs), 0U);
+    if (++waits == 3) {
+      EXPECT_EQ(close(other), 0);
+    }
+    return true;
+  };
+  const auto opened = Store::open({folder.path("spool"), let_go_at_last, &log, &metrics});
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(waits, 3);
+  EXPECT_EQ(waiting(**opened), std::vector{id});
 }
 
 }  // namespace
