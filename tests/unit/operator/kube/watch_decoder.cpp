@@ -77,9 +77,11 @@ TEST(WatchDecoder, KnowsTheEndOfWhatWasThereBefore) {
     return WatchDecoder()
       .feed(
         std::string(R"({"type":")") + type +
-        R"(","object":{"metadata":{"annotations":{"k8s.io/initial-events-end":")" + value + "\"}}}}\n"
+        R"(","object":{"metadata":{"name":"a","annotations":{"k8s.io/initial-events-end":")" + value +
+        "\"}}}}\n"
       )
-      ->at(0);
+      .value()
+      .at(0);
   };
   EXPECT_TRUE(ends_initial_events(marked("BOOKMARK", "true")));
   EXPECT_FALSE(ends_initial_events(marked("BOOKMARK", "false")));
