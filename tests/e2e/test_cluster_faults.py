@@ -88,6 +88,8 @@ def the_api_server_is_away(doors):
     while time.monotonic() < end:
         doors.go_on()
     cluster.control("start", "apiserver")
+    # It had lost its lease, and kubelet waits before it starts it again.
+    wait_until(estate.operator_has_looked, 180, "the operator is back and has looked at the relay")
 
 
 def the_operator_is_gone(doors):
