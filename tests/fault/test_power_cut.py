@@ -91,5 +91,8 @@ def test_the_name_of_a_new_spool_is_synced_with_the_folder_that_it_stands_in_Cas
     calls, volume = tmp_path / "calls", tmp_path / "volume"
     volume.mkdir()
     traced = ["strace", "-D", "-f", "-qq", "-y", "-e", "trace=fsync", "-o", str(calls)]
-    with Relay(tmp_path, prefix=traced, spool_path=volume / "spool", smarthost="127.0.0.1:1"):
+    relay = Relay(tmp_path, prefix=traced, spool_path=volume / "spool", smarthost="127.0.0.1:1").start()
+    try:
         patiently(lambda: f"<{volume}>)" in calls.read_text(), 5, "the folder above is synced")
+    finally:
+        relay.kill()  # at a regular end LeakSanitizer would want to trace it, too
