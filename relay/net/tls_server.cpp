@@ -13,7 +13,7 @@ constexpr std::string_view kSessionContext = "smtp-relay";
 /// P-384 for clients that have no other.
 constexpr auto kGroups = "X25519:P-256:P-384";
 /// Of TLS 1.3. A handshake hashes some two hundred blocks with its suite's hash, and CPUs have instructions for SHA-256 alone:
-/// the first costs a tenth less CPU time a message than OpenSSL's own first (docs/benchmarks).
+/// the first costs less CPU time a connection than OpenSSL's own first (docs/benchmarks).
 constexpr auto kCipherSuites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
 }  // namespace
