@@ -2,15 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <limits>
+#include <functional>
 #include <map>
 #include <optional>
 #include <rocksdb/write_batch.h>
-#include <sstream>
 #include <utility>
 
-#include "relay/spool/log_checksum.hpp"
+#include "relay/spool/files.hpp"
 #include "relay/spool/log_records.hpp"
 #include "relay/spool/marks.hpp"
 #include "relay/spool/record.hpp"
@@ -27,85 +25,6 @@ std::string filling_folder(const std::string& path) { return path + "/replay.par
 std::string hidden_folder(const std::string& path) { return path + "/replay"; }
 /// Removed in its time: with some of its logs it would say something else.
 std::string done_folder(const std::string& path) { return path + "/replay.done"; }
-std::string manifest_note(const std::string& path) { return path + "/manifest-seen"; }
-
-Error failed_at(const std::string& what, const std::string& path) {
-  return {Errc::storage_failed, Fate::terminal, what + " " + path};
-}
-
-bool is_number(const std::string& text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
-/// Of RocksDB, by their numbers, which have six digits or more.
-Result<std::vector<fs::path>> files_with(const std::string& path, std::string_view extension) {
-  std::vector<fs::path> found;
-  std::error_code failed;
-  for (fs::directory_iterator at(path, failed), end; !failed && at != end; at.increment(failed)) {
-    const auto& file = at->path();
-    if (file.extension() == extension && is_number(file.stem().string())) found.push_back(file);
-  }
-  if (failed) return tl::unexpected(failed_at("list", path));
-  std::sort(found.begin(), found.end(), [](const fs::path& one, const fs::path& other) {
-    const auto a = one.filename().string(), b = other.filename().string();
-    return std::pair(a.size(), a) < std::pair(b.size(), b);
-  });
-  return found;
-}
-
-/// All of them: what a disk does not give just now must not be taken for what there is. Of a file that grows meanwhile it is an
-/// error, too.
-Result<std::string> octets_of(const fs::path& path) {
-  std::error_code failed;
-  const auto size = fs::file_size(path, failed);
-  if (failed) return tl::unexpected(failed_at("read", path.string()));
-  std::string octets(size, '\0');
-  std::ifstream file(path, std::ios::binary);
-  file.read(octets.data(), static_cast<std::streamsize>(size));
-  const bool is_all = file && file.peek() == std::ifstream::traits_type::eof() && !file.bad();
-  if (!is_all) return tl::unexpected(failed_at("read", path.string()));
-  return octets;
-}
-
-/// The same of a file of any size: calls `visit` with one kLogBlock after the other, and less than one at its end.
-template <class Visit>
-Result<void> for_each_block(const std::string& path, Visit visit) {
-  std::ifstream file(path, std::ios::binary);
-  std::string block(kLogBlock, '\0');
-  std::uintmax_t read = 0;
-  while (file) {
-    file.read(block.data(), static_cast<std::streamsize>(block.size()));
-    const auto some = static_cast<std::size_t>(file.gcount());
-    if (some > 0) visit(std::string_view(block).substr(0, some));
-    read += some;
-  }
-  std::error_code failed;
-  if (fs::file_size(path, failed) != read || failed) return tl::unexpected(failed_at("read", path));
-  return {};
-}
-
-Result<void> write_part(const std::string& part, const std::string& octets) {
-  std::ofstream file(part, std::ios::binary | std::ios::trunc);
-  file << octets;
-  file.flush();
-  if (!file) return tl::unexpected(failed_at("write", part));
-  if (!sync_file(part)) return tl::unexpected(failed_at("sync", part));
-  return {};
-}
-
-/// As a whole or not at all, also behind a power cut.
-Result<void> replace(const fs::path& path, const std::string& octets) {
-  const auto part = path.string() + ".part";
-  std::error_code failed;
-  if (auto written = write_part(part, octets); !written) {
-    fs::remove(part, failed);  // the disk may be full
-    return written;
-  }
-  fs::rename(part, path, failed);
-  if (failed) return tl::unexpected(failed_at("rename", part));
-  sync_folder(path.parent_path());
-  return {};
-}
 
 /// What a batch of RocksDB does to one key after the other.
 class Visitor : public rocksdb::WriteBatch::Handler {
@@ -284,98 +203,9 @@ Result<void> mend_logs(const std::string& path) {
     if (!octets) return tl::unexpected(octets.error());
     const auto mended = mended_log(*octets);
     if (mended == *octets) continue;
-    if (auto replaced = replace(log, mended); !replaced) return replaced;
+    if (auto replaced = replace_file(log, mended); !replaced) return replaced;
   }
   return {};
-}
-
-namespace {
-
-/// The file that CURRENT names; empty when it names none, or is not there.
-Result<std::string> current_manifest(const std::string& path) {
-  const fs::path current = path + "/CURRENT";
-  std::error_code failed;
-  if (!fs::exists(current, failed)) {
-    if (failed) return tl::unexpected(failed_at("read", current.string()));
-    return std::string();
-  }
-  auto octets = octets_of(current);
-  if (octets) octets->resize(std::min(octets->find('\n'), octets->size()));
-  return octets;
-}
-
-std::uint32_t sum_of(std::string_view octets) {
-  return rocksdb::crc32c::Extend(0, octets.data(), octets.size());
-}
-
-struct Note {
-  std::string name;
-  std::uint64_t size = 0;
-  std::uint32_t sum = 0;
-};
-
-/// With a sum of its own: a note that is damaged says nothing of the list.
-std::string to_text(const Note& note) {
-  auto text = note.name + " " + std::to_string(note.size) + " " + std::to_string(note.sum);
-  const auto own = std::to_string(sum_of(text));
-  return std::move(text) + " " + own + "\n";
-}
-
-std::optional<Note> read_note(const std::string& path) {
-  const auto octets = octets_of(manifest_note(path));
-  if (!octets) return std::nullopt;
-  Note note;
-  std::istringstream(*octets) >> note.name >> note.size >> note.sum;
-  return to_text(note) == *octets ? std::optional(note) : std::nullopt;
-}
-
-/// What a list of tables is, looked at once.
-struct Look {
-  std::uint64_t size = 0;
-  std::uint32_t sum = 0;  ///< of as many octets as were asked for
-  bool is_damaged_within = false;
-};
-
-Result<Look> look_at(const std::string& manifest, std::uint64_t summed) {
-  Look look;
-  DamageSearch search;
-  auto read = for_each_block(manifest, [&](std::string_view block) {
-    const auto wanted = block.substr(0, summed - std::min(summed, look.size));
-    look.sum = rocksdb::crc32c::Extend(look.sum, wanted.data(), wanted.size());
-    look.size += block.size();
-    search.read(block);
-  });
-  if (!read) return tl::unexpected(read.error());
-  look.is_damaged_within = search.has_found();
-  return look;
-}
-
-}  // namespace
-
-void note_manifest(const std::string& path) {
-  const auto name = current_manifest(path);
-  if (!name || name->empty()) return;
-  const auto manifest = path + "/" + *name;
-  const auto list = look_at(manifest, std::numeric_limits<std::uint64_t>::max());
-  // Synced when all that the note speaks of is written.
-  if (!list || !sync_file(manifest)) return;
-  (void)replace(manifest_note(path), to_text({*name, list->size, list->sum}));
-}
-
-bool is_manifest_damaged(const std::string& path) {
-  const auto tables = files_with(path, ".sst"), logs = files_with(path, kLog);
-  const bool holds_mail = tables && logs && !(tables->empty() && logs->empty());
-  const auto current = current_manifest(path);
-  if (!holds_mail || !current) return false;  // RocksDB has its own words for what can't be read
-  if (current->empty()) return true;          // it is made before them
-  const auto note = read_note(path);
-  const auto manifest = path + "/" + *current;
-  std::error_code failed;
-  if (!fs::exists(manifest, failed)) return !failed;
-  const bool is_noted = note && note->name == *current;  // else a later start has made another list
-  const auto list = look_at(manifest, is_noted ? note->size : 0);
-  if (!list) return false;
-  return list->is_damaged_within || (is_noted && (list->size < note->size || list->sum != note->sum));
 }
 
 }  // namespace relay::spool

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "relay/spool/log_replay.hpp"
+#include "relay/spool/manifest.hpp"
 #include "relay/spool/marks.hpp"
 
 namespace relay::spool {

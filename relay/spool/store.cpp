@@ -4,7 +4,7 @@
 #include <rocksdb/write_batch.h>
 
 #include "relay/base/text.hpp"
-#include "relay/spool/log_replay.hpp"
+#include "relay/spool/manifest.hpp"
 #include "relay/spool/marks.hpp"
 #include "relay/spool/opening.hpp"
 #include "relay/spool/recovery.hpp"

@@ -10,7 +10,7 @@ import pytest
 from black_hole import BlackHole
 from certificates import Authority
 from raw_sink import EXTENSIONS, RawSink
-from relay import PATIENCE, QUICK_TEST, Client, Relay, arrived, patiently, relay_to, send_octets
+from relay import QUICK_TEST, Client, Relay, arrived, patiently, relay_to, send_octets
 
 CANARY = "canary:pass:word"
 
@@ -295,7 +295,7 @@ def test_a_next_hop_that_swallows_everything_is_given_up_in_time(tmp_path):
             assert relay.metric("queue_messages") == 1
 
 
-def takes_no_content(listening):
+def takes_no_content(listening, over):
     """Answers a dialogue up to 354, and reads no octet of what follows."""
     connection, _ = listening.accept()
     with connection, connection.makefile("rb") as commands:
@@ -304,16 +304,17 @@ def takes_no_content(listening):
             connection.sendall(b"354 go on\r\n" if line.startswith(b"DATA") else b"250 OK\r\n")
             if line.startswith(b"DATA"):
                 break
-        time.sleep(8 * PATIENCE)
+        over.wait()
 
 
 def test_a_next_hop_that_takes_no_more_content_is_given_up_in_time_Case123(tmp_path):
     """Its window is closed: what is sent waits in the relay's kernel, then in the relay."""
+    over = threading.Event()
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        threading.Thread(target=takes_no_content, args=(listening,), daemon=True).start()
+        threading.Thread(target=takes_no_content, args=(listening, over), daemon=True).start()
         with Relay(tmp_path, smarthost=f"127.0.0.1:{listening.getsockname()[1]}", data_block_timeout="1s",
                    retry_initial_delay="1h", retry_max_delay="1h") as relay:
             with Client(relay.smtp_port) as client:
@@ -323,6 +324,7 @@ def test_a_next_hop_that_takes_no_more_content_is_given_up_in_time_Case123(tmp_p
             assert "timed out while sending content" in record["reply"], record
             assert time.monotonic() - begun > 0.5
             assert relay.metric("queue_messages") == 1
+        over.set()
 
 
 def test_an_unresolvable_smarthost_holds_mail(tmp_path):
