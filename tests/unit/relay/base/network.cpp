@@ -21,6 +21,11 @@ TEST(IpAddress, RefusesWhatIsNone) {
   EXPECT_FALSE(IpAddress::parse(std::string("10.0.0.1\0x", 10)));
 }
 
+TEST(IpAddress, IsWrittenAsItIsRead) {
+  for (const auto* text : {"0.0.0.0", "9.10.99.100", "255.255.255.255", "::", "2001:db8::1"})
+    EXPECT_EQ(address(text).to_text(), text);
+}
+
 TEST(IpAddress, IsWrittenAsALiteral) {
   EXPECT_EQ(address("10.0.0.1").to_literal(), "10.0.0.1");
   EXPECT_EQ(address("2001:db8::1").to_literal(), "IPv6:2001:db8::1");
