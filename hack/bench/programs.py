@@ -225,7 +225,7 @@ class Bare(Contestant):
     program = ROOT / "build/release/bare_relay"
 
     def takes_part(self, workload):
-        return not workload.only_ours and not workload.starttls
+        return not workload.only_ours
 
     def prepare(self):
         subprocess.run([ROOT / "hack/build", "release", self.program.name], check=True, stdout=subprocess.DEVNULL)
@@ -234,7 +234,8 @@ class Bare(Contestant):
         return "hack/bench/bare, no relay for mail but a floor: no policy, queue, retries, reports, log, limits"
 
     def command(self, folder, port, sink_port, workload):
-        return [str(self.program), str(port), str(sink_port), str(folder / "spool")], {}
+        certificate = issue_certificate(folder) if workload.starttls else ()
+        return [str(each) for each in (self.program, port, sink_port, folder / "spool", *certificate)], {}
 
 
 class Given(Contestant):

@@ -2,17 +2,21 @@
 /// content as it came, one record a message. What is left is a floor under ours: the same libraries, two shards, a sync of the
 /// spool's own group commit before each 250, kept connections to the next hop, and commands in a group. Any refusal ends it.
 ///
-///   bare-relay PORT NEXT_HOP_PORT FOLDER      both ports on 127.0.0.1; the spool is made in FOLDER
+///   bare-relay PORT NEXT_HOP_PORT FOLDER [CERTIFICATE KEY]
+///
+/// Both ports are on 127.0.0.1; the spool is made in FOLDER. With a certificate it takes STARTTLS, by the relay's own settings.
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
 #include <cstdlib>
 #include <deque>
 #include <iostream>
 
+#include "relay/net/tls_server.hpp"
 #include "relay/spool/committer.hpp"
 
 namespace {
@@ -163,8 +167,9 @@ class Hops {
 
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(Socket socket, asio::io_context& context, Spool& spool, Hops& hops)
-      : socket_(std::move(socket)), context_(context), spool_(spool), hops_(hops) {}
+  /// @param tls  null without STARTTLS
+  Session(Socket socket, asio::io_context& context, Spool& spool, Hops& hops, relay::net::TlsServer* tls)
+      : socket_(std::move(socket)), context_(context), spool_(spool), hops_(hops), server_(tls) {}
 
   void start() { reply("220 bare.bench.test ESMTP\r\n"); }
 
@@ -172,14 +177,30 @@ class Session : public std::enable_shared_from_this<Session> {
   void read() {
     const auto had = input_.size();
     input_.resize(had + kReadAtOnce);
-    socket_.async_read_some(
-      asio::buffer(input_.data() + had, kReadAtOnce),
-      [self = shared_from_this(), had](const error_code& ec, std::size_t size) {
-        if (ec) return;  // the client has gone
-        self->input_.resize(had + size);
-        self->go_on();
-      }
-    );
+    const auto room = asio::buffer(input_.data() + had, kReadAtOnce);
+    auto then = [self = shared_from_this(), had](const error_code& ec, std::size_t size) {
+      if (ec) return;  // the client has gone
+      self->input_.resize(had + size);
+      self->go_on();
+    };
+    if (tls_) tls_->async_read_some(room, std::move(then));
+    else socket_.async_read_some(room, std::move(then));
+  }
+
+  template <class Then>
+  void write(std::string_view text, Then then) {
+    if (tls_) asio::async_write(*tls_, asio::buffer(text), std::move(then));
+    else asio::async_write(socket_, asio::buffer(text), std::move(then));
+  }
+
+  void start_tls() {
+    write("220 go on\r\n", [self = shared_from_this()](const error_code& ec, std::size_t) {
+      if (ec) return;
+      self->tls_.emplace(self->socket_, self->server_->context());
+      self->tls_->async_handshake(asio::ssl::stream_base::server, [self](const error_code& failed) {
+        if (!failed) self->go_on();
+      });
+    });
   }
 
   void go_on() {
@@ -193,7 +214,11 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void take_command(std::string line) {
     switch (line.front() & ~0x20) {
-      case 'E': return reply("250-bare.bench.test\r\n250 PIPELINING\r\n");
+      case 'E':
+        return reply(
+          server_ != nullptr && !tls_ ? "250-bare.bench.test\r\n250-PIPELINING\r\n250 STARTTLS\r\n"
+                                      : "250-bare.bench.test\r\n250 PIPELINING\r\n"
+        );
       case 'H': return reply("250 bare.bench.test\r\n");
       case 'M':
       case 'R': message_.commands += line; return reply("250 ok\r\n");
@@ -201,10 +226,10 @@ class Session : public std::enable_shared_from_this<Session> {
         message_.commands += line;
         is_content_ = true;
         return reply("354 go on\r\n");
-      case 'Q':
-        return asio::async_write(
-          socket_, asio::buffer(kGoodbye), [self = shared_from_this()](const error_code&, std::size_t) {}
-        );
+      case 'S':
+        if (server_ != nullptr) return start_tls();
+        fail("no certificate for STARTTLS");
+      case 'Q': return write("221 bye\r\n", [self = shared_from_this()](const error_code&, std::size_t) {});
       default: fail("not known here: " + line);
     }
   }
@@ -228,21 +253,19 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   void reply(std::string_view text) {
-    asio::async_write(
-      socket_, asio::buffer(text),
-      [self = shared_from_this()](const error_code& ec, std::size_t) {
-        if (!ec) self->go_on();
-      }
-    );
+    write(text, [self = shared_from_this()](const error_code& ec, std::size_t) {
+      if (!ec) self->go_on();
+    });
   }
 
-  static constexpr std::string_view kGoodbye = "221 bye\r\n";
   static constexpr std::string_view kEndOfData = "\r\n.\r\n";
 
   Socket socket_;
   asio::io_context& context_;
   Spool& spool_;
   Hops& hops_;
+  relay::net::TlsServer* server_;
+  std::optional<asio::ssl::stream<Socket&>> tls_;
   std::string input_;
   bool is_content_ = false;
   std::size_t searched_ = 0;
@@ -251,8 +274,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
 class Shard {
  public:
-  Shard(std::uint16_t port, std::uint16_t next_hop, Spool& spool)
-      : acceptor_(context_), spool_(spool), hops_(context_, next_hop, spool) {
+  Shard(std::uint16_t port, std::uint16_t next_hop, Spool& spool, relay::net::TlsServer* tls)
+      : acceptor_(context_), spool_(spool), hops_(context_, next_hop, spool), tls_(tls) {
     acceptor_.open(Tcp::v4());
     acceptor_.set_option(Acceptor::reuse_address(true));
     acceptor_.set_option(asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>(true));
@@ -267,7 +290,7 @@ class Shard {
     acceptor_.async_accept(context_, [this](const error_code& ec, Socket socket) {
       if (ec) fail("accept: " + ec.message());
       socket.set_option(Tcp::no_delay(true));
-      std::make_shared<Session>(std::move(socket), context_, spool_, hops_)->start();
+      std::make_shared<Session>(std::move(socket), context_, spool_, hops_, tls_)->start();
       accept();
     });
   }
@@ -276,17 +299,24 @@ class Shard {
   Acceptor acceptor_;
   Spool& spool_;
   Hops hops_;
+  relay::net::TlsServer* tls_;
 };
 
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 4) fail("give it PORT NEXT_HOP_PORT FOLDER");
+  if (count != 4 && count != 6) fail("give it PORT NEXT_HOP_PORT FOLDER [CERTIFICATE KEY]");
   const auto port = [](const char* text) { return static_cast<std::uint16_t>(std::atoi(text)); };
   Spool spool(arguments[3]);
+  std::shared_ptr<relay::net::TlsServer> tls;
+  if (count == 6) {
+    auto made = relay::net::TlsServer::make({arguments[4], arguments[5]});
+    if (!made) fail(made.error().message());
+    tls = std::move(*made);
+  }
   std::vector<std::unique_ptr<Shard>> shards;
   for (std::size_t index = 0; index < kShards; ++index)
-    shards.push_back(std::make_unique<Shard>(port(arguments[1]), port(arguments[2]), spool));
+    shards.push_back(std::make_unique<Shard>(port(arguments[1]), port(arguments[2]), spool, tls.get()));
   std::vector<std::jthread> threads;
   for (const auto& shard : shards) threads.emplace_back([&shard] { shard->run(); });
 }
