@@ -180,7 +180,7 @@ void Process::follow_spool() {
       .with("reason", *reason)
       .with(
         "message",
-        "nothing is short any more, or not in a new process: this one ends, the next one opens the spool anew"
+        "this process can't mend what a start of the next one does: it ends, and the next one opens the spool anew"
       )
   );
   wants_restart_ = true;

@@ -94,10 +94,14 @@ std::optional<std::string> Admission::unready_reason() const {
 }
 
 std::optional<std::string> Admission::restart_reason() const {
-  const auto failure = context_.committer.failure();
-  const bool helps =
-    failure && failure->code == Errc::storage_full && failure->fate == Fate::terminal && has_room_;
-  return helps ? std::optional(failure->context) : std::nullopt;
+  if (!has_room_) return std::nullopt;
+  const auto is_final = [](const std::optional<Error>& error) {
+    return error && error->fate == Fate::terminal;
+  };
+  const auto written = context_.committer.failure();
+  if (is_final(written) && written->code == Errc::storage_full) return written->context;
+  const auto read = read_failure();
+  return is_final(read) ? std::optional(read->context) : std::nullopt;
 }
 
 void Admission::look_at_disk() {

@@ -21,12 +21,13 @@ class Admission : public session::RecipientGate {
   /// The same in words, for /readyz; nothing while mail can be stored. Thread: any.
   [[nodiscard]] std::optional<std::string> unready_reason() const;
 
-  /// Why this process can't store mail again though there is space by now, and the next one can; in words. Nothing where
-  /// a restart mends nothing. Thread: as measure().
+  /// Why this process can't store or deliver mail again and the next one can, where there is space for its start: what was
+  /// short is not short any more, or the queue is damaged, which a start repairs; in words. Nothing where a restart mends
+  /// nothing. Thread: as measure().
   [[nodiscard]] std::optional<std::string> restart_reason() const;
 
   /// The spool could not be read: mail is refused for a while, so that nothing is accepted without end which
-  /// may never be delivered; until restart, when the fate is terminal. Thread: any.
+  /// may never be delivered; until the restart that mends it, when the fate is terminal. Thread: any.
   void note_read_failure(const Error& error);
 
   /// Measures the file system and wakes a committer that waits for space. Blocks for the disk: on a worker,

@@ -26,15 +26,15 @@ void Dispatcher::unreadable(const InFlight& message, const Error& error) {
 /// whoever met it.
 void Dispatcher::index_unreadable(const Error& error) {
   const bool is_damaged = error.code == Errc::corrupt;
-  context_.log.write(
-    log::error("spool_failed")
-      .with("error", error.message())
-      .with(
-        "message", is_damaged ? "the queue is damaged: nothing is accepted or delivered until a restart, "
-                                "which repairs it"
-                              : "the queue could not be read: nothing is accepted until it can"
-      )
-  );
+  context_.log.write(log::error("spool_failed")
+                       .with("error", error.message())
+                       .with(
+                         "message",
+                         is_damaged
+                           ? "the queue is damaged: nothing is accepted or delivered until the next start, "
+                             "which repairs it"
+                           : "the queue could not be read: nothing is accepted until it can"
+                       ));
   if (!is_damaged) return admission_.note_read_failure(error);
   admission_.note_read_failure({Errc::storage_failed, Fate::terminal, error.context});
   pause();

@@ -88,6 +88,7 @@ TEST_F(DispatcherTest, StopsAcceptingWhenTheQueueIsDamagedAndMendsItAtTheNextSta
   EXPECT_EQ(admission->refuse_message()->code, 451);
   std::this_thread::sleep_for(6s);
   EXPECT_TRUE(admission->unready_reason()) << "until a restart";
+  EXPECT_TRUE(admission->restart_reason()) << "which this process is to make way for";
   EXPECT_LT(shipped.count(), kMessages);
   close();
   open();
