@@ -13,15 +13,16 @@ using net::Awaitable;
 
 class InMemory : public delivery::ContentSource {
  public:
-  InMemory(std::string top, std::shared_ptr<const std::string> content, std::vector<std::string> removed)
+  InMemory(std::string top, std::shared_ptr<const Chunks> content, std::vector<std::string> removed)
       : top_(std::move(top)), filter_(std::move(removed)), content_(std::move(content)) {}
 
+  /// A chunk of which nothing passes is not the end.
   Awaitable<Result<std::string>> next() override {
     Result<std::string> piece = std::exchange(top_, {});
-    const auto content = std::exchange(content_, nullptr);
-    if (content) {
-      filter_.feed(*content, *piece);
-      filter_.finish(*piece);
+    while (next_chunk_ < content_->size()) {
+      filter_.feed((*content_)[next_chunk_++], *piece);
+      if (next_chunk_ == content_->size()) filter_.finish(*piece);
+      if (!piece->empty()) break;
     }
     co_return piece;
   }
@@ -29,7 +30,8 @@ class InMemory : public delivery::ContentSource {
  private:
   std::string top_;
   mail::FieldFilter filter_;
-  std::shared_ptr<const std::string> content_;
+  std::shared_ptr<const Chunks> content_;
+  std::size_t next_chunk_ = 0;
 };
 
 class InSpool : public delivery::ContentSource {
@@ -75,21 +77,37 @@ class InSpool : public delivery::ContentSource {
 
 }  // namespace
 
-std::shared_ptr<const std::string> ContentMemory::keep(std::string content) {
-  const auto size = content.size();
-  if (used_->fetch_add(size, std::memory_order_relaxed) + size > budget_) {
-    used_->fetch_sub(size, std::memory_order_relaxed);
-    return nullptr;
+ContentMemory::Keeper ContentMemory::keeper() const { return Keeper(budget_); }
+
+bool ContentMemory::Keeper::has_room(std::size_t octets) {
+  if (!kept_) return false;
+  const auto more = static_cast<std::int64_t>(octets);
+  const bool fits = kept_->octets + more <= static_cast<std::int64_t>(kMostOfOne);
+  if (fits && kept_->budget->left.fetch_sub(more, std::memory_order_relaxed) >= more) {
+    kept_->octets += more;
+    return true;
   }
-  const auto forget = [used = used_, size](const std::string* kept) {
-    used->fetch_sub(size, std::memory_order_relaxed);
-    delete kept;
-  };
-  return {new std::string(std::move(content)), forget};
+  if (fits) kept_->budget->left.fetch_add(more, std::memory_order_relaxed);
+  kept_.reset();
+  return false;
+}
+
+void ContentMemory::Keeper::append(std::string chunk) {
+  if (has_room(chunk.size())) kept_->chunks.push_back(std::move(chunk));
+}
+
+void ContentMemory::Keeper::put_first(std::string chunk) {
+  if (has_room(chunk.size())) kept_->chunks.insert(kept_->chunks.begin(), std::move(chunk));
+}
+
+std::shared_ptr<const Chunks> ContentMemory::Keeper::take() {
+  if (!kept_) return nullptr;
+  const auto* chunks = &kept_->chunks;
+  return {std::move(kept_), chunks};
 }
 
 std::unique_ptr<delivery::ContentSource> content_in_memory(
-  std::string top, std::shared_ptr<const std::string> content, std::vector<std::string> removed
+  std::string top, std::shared_ptr<const Chunks> content, std::vector<std::string> removed
 ) {
   return std::make_unique<InMemory>(std::move(top), std::move(content), std::move(removed));
 }

@@ -23,7 +23,7 @@ namespace relay::engine {
 /// An attempt that a shard is to make.
 struct Dispatched {
   Attempt attempt;
-  std::shared_ptr<const std::string> content;  ///< null: read it from the spool
+  std::shared_ptr<const Chunks> content;  ///< null: read it from the spool
 };
 
 /// A message that the schedule has handed out.

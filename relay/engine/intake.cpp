@@ -98,7 +98,8 @@ log::Record refusal_record(const mail::Envelope& envelope, const QueueId& id, co
 
 class Intake::Message : public session::IncomingMessage {
  public:
-  explicit Message(Intake& intake) : intake_(intake), id_(intake.context_.store.next_id()) {}
+  explicit Message(Intake& intake)
+      : intake_(intake), id_(intake.context_.store.next_id()), kept_(intake.memory_.keeper()) {}
 
   ~Message() override {
     if (chunks_ == 0 || is_committed_) return;
@@ -119,6 +120,7 @@ class Intake::Message : public session::IncomingMessage {
     operations.push_back(spool::put_record(Family::content, spool::indexed_key(id_, first_ + chunks_), chunk)
     );
     ++chunks_;
+    kept_.append(std::move(chunk));
     return committed(
       intake_.context_.committer, std::move(operations), spool::Sync::no, [](const Result<void>&) {}
     );
@@ -158,7 +160,9 @@ class Intake::Message : public session::IncomingMessage {
     auto& fresh = accepted->fresh;
     // A message that is whole has one chunk, which its header is part of.
     const auto stored_chunks = is_whole ? chunks_ : first_ + chunks_;
-    fresh = {{envelope, stored_chunks}, is_whole ? intake_.memory_.keep(std::move(last_chunk)) : nullptr};
+    if (!is_whole && first_ > 0) kept_.put_first(header_);
+    if (!last_chunk.empty()) kept_.append(std::move(last_chunk));
+    fresh = {{envelope, stored_chunks}, kept_.take()};
     auto records = accept_operations(id_, fresh.stored, accepted->places, held);
     std::move(records.begin(), records.end(), std::back_inserter(operations));
     auto kept_in = put_all_captured(captured, policy::why_captured(limits->guard));
@@ -229,6 +233,7 @@ class Intake::Message : public session::IncomingMessage {
   std::uint32_t first_ = 0;   // index of the first chunk that is appended: 1 leaves a place for the header
   std::uint32_t chunks_ = 0;  // appended
   std::string header_;
+  ContentMemory::Keeper kept_;
   std::optional<mail::Parties> named_;  // by the client; nothing: whom the envelope names
   bool is_committed_ = false;
 };

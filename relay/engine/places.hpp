@@ -20,10 +20,13 @@ struct Place {
   bool is_released = false;          ///< a person has let it out, whatever the mode of the relay
 };
 
+/// Content as it came, in pieces.
+using Chunks = std::vector<std::string>;
+
 /// What of a message is still in memory from its acceptance.
 struct Fresh {
   spool::StoredEnvelope stored;
-  std::shared_ptr<const std::string> content;  ///< null: read it from the spool
+  std::shared_ptr<const Chunks> content;  ///< null: read it from the spool
 };
 
 /// A message whose record is about to be written, or was.

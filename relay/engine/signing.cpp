@@ -12,22 +12,20 @@ Result<void> feed(const Context& context, const Dispatched& dispatched, dkim::Si
   mail::FieldFilter filter(edits.removed);
   std::string passed;
   signer.feed(edits.added);
-  if (dispatched.content) {
-    if (filter.is_over()) {
-      signer.feed(*dispatched.content);
-      return {};
-    }
-    filter.feed(*dispatched.content, passed);
-    filter.finish(passed);
-    signer.feed(passed);
-    return {};
-  }
-  for (std::uint32_t index = 0; index < attempt.stored.chunks && signer.wants_more(); ++index) {
-    const auto chunk = context.store.chunk(attempt.id(), index);
-    if (!chunk) return tl::unexpected(chunk.error());
+  const auto pass = [&](std::string_view chunk) {
+    if (filter.is_over()) return signer.feed(chunk);
     passed.clear();
-    filter.feed(*chunk, passed);
+    filter.feed(chunk, passed);
     signer.feed(passed);
+  };
+  if (dispatched.content) {
+    for (const auto& chunk : *dispatched.content) pass(chunk);
+  } else {
+    for (std::uint32_t index = 0; index < attempt.stored.chunks && signer.wants_more(); ++index) {
+      const auto chunk = context.store.chunk(attempt.id(), index);
+      if (!chunk) return tl::unexpected(chunk.error());
+      pass(*chunk);
+    }
   }
   passed.clear();
   filter.finish(passed);

@@ -128,7 +128,7 @@ class Shard : public RouteSource {
     job.id = {7, 1};
     job.message.reverse_path = envelope_.reverse_path;
     job.message.recipients = envelope_.recipients;
-    job.message.size = content_->size();
+    job.message.size = content_->front().size();
     job.open_content = [content = content_] {
       return engine::content_in_memory("Received: by node1.example\r\n", content, {});
     };
@@ -161,7 +161,8 @@ class Shard : public RouteSource {
   std::shared_ptr<const Route> route_;
   Target target_;
   mail::Envelope envelope_ = message_envelope();
-  std::shared_ptr<const std::string> content_ = std::make_shared<const std::string>(message_content());
+  std::shared_ptr<const engine::Chunks> content_ =
+    std::make_shared<const engine::Chunks>(1, message_content());
   Outcomes outcomes_;
   net::asio::io_context context_{1};
   net::TaskGroup tasks_{context_.get_executor(), [](const std::string&) {

@@ -45,7 +45,7 @@ TEST_F(SigningTest, OfContentInMemoryAndInTheSpoolIsTheSame) {
   auto in_memory = from_spool;
   in_memory.attempt.signature.clear();
   in_memory.attempt.has_signature = false;
-  in_memory.content = std::make_shared<const std::string>(kContent);
+  in_memory.content = std::make_shared<const Chunks>(Chunks{kContent});
   ASSERT_TRUE(sign(*context, in_memory));
   EXPECT_EQ(in_memory.attempt.signature, from_spool.attempt.signature);
 }
@@ -53,14 +53,17 @@ TEST_F(SigningTest, OfContentInMemoryAndInTheSpoolIsTheSame) {
 TEST_F(SigningTest, CoversTheHeaderAsItIsSentOn) {
   sign_for("example.com");
   Dispatched plain{
-    stored_attempt(), std::make_shared<const std::string>("X-Tag: y\r\nFrom: a@example.com\r\n\r\nbody\r\n")
+    stored_attempt(),
+    std::make_shared<const Chunks>(Chunks{"X-Tag: y\r\nFrom: a@example.com\r\n\r\nbody\r\n"})
   };
   ASSERT_TRUE(sign(*context, plain));
   Dispatched edited{stored_attempt(), nullptr};
   edited.attempt.stored.envelope.edits = {"X-Tag: y\r\n", {"Subject"}, 12};
   ASSERT_TRUE(sign(*context, edited));
   EXPECT_EQ(edited.attempt.signature, plain.attempt.signature) << "from the spool";
-  Dispatched in_memory{stored_attempt(), std::make_shared<const std::string>(kContent)};
+  Dispatched in_memory{
+    stored_attempt(), std::make_shared<const Chunks>(Chunks{kContent.substr(0, 25), kContent.substr(25)})
+  };
   in_memory.attempt.stored.envelope.edits = edited.attempt.stored.envelope.edits;
   ASSERT_TRUE(sign(*context, in_memory));
   EXPECT_EQ(in_memory.attempt.signature, plain.attempt.signature);
@@ -91,7 +94,7 @@ TEST_F(SigningTest, IsNoneOfAHeaderThatIsTooLargeAndTheLogSaysSo) {
   Dispatched dispatched{stored_attempt(), nullptr};
   std::string header = "From: a@example.com\r\n";
   while (header.size() <= dkim::kMaxHeader) header += "X: " + std::string(900, 'x') + "\r\n";
-  dispatched.content = std::make_shared<const std::string>(header + "\r\nbody\r\n");
+  dispatched.content = std::make_shared<const Chunks>(Chunks{header + "\r\nbody\r\n"});
   ASSERT_TRUE(sign(*context, dispatched));
   EXPECT_TRUE(dispatched.attempt.signature.empty());
   EXPECT_TRUE(dispatched.attempt.has_signature);
