@@ -175,14 +175,13 @@ std::optional<std::string> Process::fault_of(config::HealthFault what) {
 void Process::follow_spool() {
   const auto reason = engine_->restart_reason();
   if (!reason) return;
-  log_.write(
-    log::error("restarts")
-      .with("reason", *reason)
-      .with(
-        "message",
-        "this process can't mend what a start of the next one does: it ends, and the next one opens the spool anew"
-      )
-  );
+  log_.write(log::error("restarts")
+               .with("reason", *reason)
+               .with(
+                 "message",
+                 "this process can't mend what a start of the next one does: it ends, and the next one opens "
+                 "the spool anew"
+               ));
   wants_restart_ = true;
   stop_requested_ = true;
 }

@@ -93,11 +93,11 @@ bool ContentMemory::Keeper::has_room(std::size_t octets) {
 }
 
 void ContentMemory::Keeper::append(std::string chunk) {
-  if (has_room(chunk.size())) kept_->chunks.push_back(std::move(chunk));
+  if (has_room(chunk.capacity())) kept_->chunks.push_back(std::move(chunk));
 }
 
 void ContentMemory::Keeper::put_first(std::string chunk) {
-  if (has_room(chunk.size())) kept_->chunks.insert(kept_->chunks.begin(), std::move(chunk));
+  if (has_room(chunk.capacity())) kept_->chunks.insert(kept_->chunks.begin(), std::move(chunk));
 }
 
 std::shared_ptr<const Chunks> ContentMemory::Keeper::take() {

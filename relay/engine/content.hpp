@@ -16,7 +16,7 @@ namespace relay::engine {
 /// How much content may stay in memory between acceptance and the first attempt.
 class ContentMemory {
  public:
-  /// Of one message; what is larger is read from the spool, in pieces as it came. Octets.
+  /// Of one message, in octets, with what its strings have allocated in vain; what is larger is read from the spool.
   static constexpr std::size_t kMostOfOne = 256U << 10U;
 
   class Keeper;
