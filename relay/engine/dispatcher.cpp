@@ -1,5 +1,6 @@
 #include "relay/engine/dispatcher.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace relay::engine {
@@ -39,6 +40,14 @@ void Dispatcher::in_a_moment(net::Mailbox::Action action) {
 
 queue::Now Dispatcher::now() const { return {context_.clock.now(), context_.clock.clock().steady()}; }
 
+/// As the moment in which a due time was chosen saw it. The clock may have been set back since, while it was being recorded: the
+/// queue would take that step for a wait that was meant.
+queue::Now Dispatcher::now_or_at(WallTime chosen) const {
+  auto seen = now();
+  seen.wall = std::max(seen.wall, chosen);
+  return seen;
+}
+
 // ---- events ----
 
 void Dispatcher::start(const std::vector<std::string>& queues) {
@@ -67,7 +76,7 @@ void Dispatcher::accepted(Accepted message) {
     const bool is_new = !message.fresh.stored.envelope.recipients.empty();
     for (auto& place : message.places) {
       // What is not in the window is read from disk in its time: holding on to its content would help nobody.
-      const bool is_in_memory = scheduler_.admit(place.queue, place.item, now());
+      const bool is_in_memory = scheduler_.admit(place.queue, place.item, now_or_at(message.placed));
       if (!is_in_memory || !is_new) continue;
       auto fresh = message.places.size() == 1 ? std::move(message.fresh) : message.fresh;
       fresh_.emplace(message.id, KeptFresh{place.queue, std::move(place.share), std::move(fresh)});
@@ -81,7 +90,9 @@ void Dispatcher::finished(
   if (!again) depths_.remove(attempt.place.queue);
   on_thread([this, place = Place{attempt.place.queue, again.value_or(attempt.place.item), {}}, shard, again] {
     scheduler_.finished(place.queue, place.item.key.id, shard);
-    if (again) scheduler_.admit(place.queue, *again, now());
+    // One that was not tried yet may be a report, which is chosen for when its turn comes.
+    const auto chosen = again && again->attempts > 0 ? again->scheduled : WallTime{};
+    if (again) scheduler_.admit(place.queue, *again, now_or_at(chosen));
     fulfil_wish(place);
   });
 }

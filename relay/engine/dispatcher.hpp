@@ -123,6 +123,7 @@ class Dispatcher {
   void on_thread(net::Mailbox::Action action);
   void in_a_moment(net::Mailbox::Action action);
   [[nodiscard]] queue::Now now() const;
+  [[nodiscard]] queue::Now now_or_at(WallTime chosen) const;
   void plan();
   void set_timer();
   void stop_timer();

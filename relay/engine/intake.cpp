@@ -155,6 +155,7 @@ class Intake::Message : public session::IncomingMessage {
     const auto lane = lane_of(envelope, *limits);
     const auto now = context.clock.now();
     accepted->places = new_places(*limits->routes, envelope, id_, lane, now);
+    accepted->placed = now;
     const auto held = held_places(*limits->routes, envelope, id_, lane, now);
     const auto captured = captured_places(*limits->routes, envelope, id_, lane, now);
     auto& fresh = accepted->fresh;

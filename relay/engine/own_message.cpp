@@ -35,7 +35,7 @@ OwnMessage own_message(
   auto kept_in = put_all_captured(captured, policy::why_captured(limits->guard));
   for (auto* operations : {&accepted, &kept_in})
     std::move(operations->begin(), operations->end(), std::back_inserter(made.operations));
-  made.message = {id, std::move(places), {std::move(stored), nullptr}};
+  made.message = {id, std::move(places), {std::move(stored), nullptr}, context.clock.now()};
   return made;
 }
 

@@ -34,6 +34,7 @@ struct Accepted {
   QueueId id;
   std::vector<Place> places;
   Fresh fresh;
+  WallTime placed{};  ///< when the places were chosen, where that was just now
 };
 
 /// The places of a new message, without recipients that a rule holds or the mode keeps in.

@@ -21,6 +21,25 @@ TEST_F(DispatcherTest, WakesUpForATimeThatItHadStoppedWaitingFor) {
   expect_shipped(2);
 }
 
+TEST_F(DispatcherTest, TakesAClockSetBackWhileAMessageWasRecordedForNoWaitCase105) {
+  const auto ahead = clock->now() + 24h * 365;  // as the clock was when the places were chosen
+  const auto id = store->next_id();
+  auto at = place(id);
+  at.item = {{ahead, id}, ahead, 0, 1000, ahead};
+  const auto stored = envelope({"c@d"});
+  dispatcher->announce({at});
+  store_message(stored, {at});
+  dispatcher->accepted({id, {at}, {stored, nullptr}, ahead});
+  expect_shipped(1);
+  const auto attempt = shipped.attempts().front();
+  const queue::Item again{{ahead + 1s, id}, ahead, 1, 1000, ahead};
+  write({spool::remove(Family::due, key_of(at))});
+  at.item = again;
+  write({put_place(at, "")});
+  dispatcher->finished(attempt, 0, again);
+  expect_shipped(2);
+}
+
 TEST_F(DispatcherTest, QuarantinesPagesOfDamagedPlacesOnceAndReadsOn) {
   constexpr std::size_t kDamaged = queue::kWindow + 200;
   for (std::size_t i = 0; i < kDamaged; ++i) store_damaged();
