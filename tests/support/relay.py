@@ -16,6 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # A build with a sanitizer puts its programs elsewhere.
 BIN = pathlib.Path(os.environ.get("BIN", ROOT / "build/bin"))
 
+RESTART = 75  # the exit code of a relay that wants to be started anew (decisions 0064, 0108)
+
 QUICK_TEST = (b"HELO 1\nMAIL FROM: marc@buildinglink.com\nRCPT TO: codemarc@gmail.com\nDATA\n"
               b"Subject: A Test\nThis is just a test\n.\nQUIT\n")
 

@@ -12,13 +12,14 @@ import shutil
 import custody
 import pytest
 from kill_rounds import torn_relay
-from mail_history import REFUSALS, Load, arrivals
+from mail_history import REFUSALS, Load, arrivals, drained
 from raw_sink import RawSink
-from relay import patiently
+from relay import RESTART, patiently
 
 SEED = int(os.environ.get("TORTURE_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 PLACES = int(os.environ.get("TORTURE_FAULTS", "1")) + 2  # of each kind of damage, in each kind of file
 MESSAGES = 60
+OF_SEVERAL_BLOCKS = 300  # messages whose places in the queue fill more than the block of a table that a start looks at
 NOT_NOW = "connect:*:reply:421 4.3.2 not now"
 # What is damaged, of which spool; and the share of the recipients that must not be lost by it.
 KINDS = {
@@ -91,3 +92,35 @@ def test_a_damaged_file_of_the_spool_costs_what_it_held_and_is_told_of_Case103(t
         assert account.delivered + account.bounced >= share[damage.__name__] * account.sent
         # A log that ends early looks as one does whose rest was never written.
         assert not faults or told or (kind, damage) == ("log", cut), f"what was lost is told of: {faults[:3]}"
+
+
+def turn_in_the_queue(spool):
+    """A bit of the table that holds the queue, behind the block that a start looks at."""
+    queue = b"smarthost/default"
+    table = max(spool.glob("*.sst"), key=lambda path: path.read_bytes().count(queue))
+    octets = bytearray(table.read_bytes())
+    places = [at for at in range(len(octets)) if octets.startswith(queue, at)]
+    octets[places[len(places) // 2]] ^= 1
+    table.write_bytes(octets)
+
+
+def test_a_queue_found_damaged_while_the_relay_runs_ends_it_and_the_next_one_loses_nothing_Case103(tmp_path):
+    with RawSink(tmp_path / "sink", specs=[NOT_NOW]) as sink:
+        relay = torn_relay(sink, tmp_path).start()
+        with Load(relay.smtp_port, SEED, pause=0) as load:
+            patiently(lambda: load.acknowledged() >= OF_SEVERAL_BLOCKS, 60, f"{OF_SEVERAL_BLOCKS} messages")
+        relay.kill()
+        relay.start()  # which writes what it reads of the log into tables
+        relay.kill()
+        turn_in_the_queue(tmp_path / "spool")
+        sink.faults.clear()
+        for spec in REFUSALS:
+            sink.faults.add(spec)
+        relay.start(wait=False)
+        assert relay.process.wait(60) == RESTART, "it ran, and ended for the next one"
+        assert "Corruption" in relay.records("restarts")[0]["reason"]
+        with relay:
+            history = drained(relay, sink, [load])
+            assert relay.records("spool_damaged"), "the next one repaired it"
+    print(custody.account(history))
+    assert custody.faults(history) == []
